@@ -1,0 +1,1 @@
+//! `tocsin._core`: the binding crate, a table of contents.

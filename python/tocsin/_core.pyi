@@ -1,0 +1,140 @@
+"""The Rust core: sockets, sessions, fan-out. Only `tocsin.gateway` imports it."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, final
+
+# Requests handed to Python by `Gateway.drain`. First item is the kind, one of the constants below.
+IDENTIFY: int  # (IDENTIFY, session, session_id, d, peer, encoding)
+COMMAND: int  # (COMMAND, session, op, d)             op 0 (TYPING_START: d = {"t":..,"d":..}), 3, 4, 8, 14, 31, 37, 43
+POLICY: int  # (POLICY, ticket, scope_kind, scope_id, seq, name, body)
+CLOSED: int  # (CLOSED, session, reason)             the session has ended for good
+DETACHED: int  # (DETACHED, session, close_code)        its socket is gone; it may still be resumed
+ATTACHED: int  # (ATTACHED, session)                    resumed on a new socket
+
+Request: TypeAlias = (
+    tuple[Literal[1], int, str, bytes, str, str]
+    | tuple[Literal[2], int, int, bytes]
+    | tuple[Literal[3], int, int, int, int, str, bytes]
+    | tuple[Literal[4], int, str]
+    | tuple[Literal[5], int, int]
+    | tuple[Literal[6], int]
+)
+
+@final
+class GatewayConfig:
+    """Everything the Rust half needs, validated once. All durations in ms, all sizes in bytes."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        workers: int = 1,
+        heartbeat_interval_ms: int = 41250,
+        identify_timeout_ms: int = 15000,
+        handshake_timeout_ms: int = 10000,
+        resume_window_ms: int = 120000,
+        replay_max_events: int = 1000,
+        replay_max_bytes: int = 4194304,
+        outbound_max_bytes: int = 4194304,
+        payload_max_bytes: int = 15360,
+        send_limit: int = 120,
+        send_window_ms: int = 60000,
+        host_queue_max: int = 65536,
+        max_connections: int = 1000000,
+    ) -> None: ...
+
+@final
+class Batch:
+    """An ordered list of commands for the dispatcher. Filled by Python, moved out by `Gateway.submit`."""
+
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    # -- bus: an event in the node's inbox. Exactly one audience: guild[+channel] or users.
+    def publish(
+        self,
+        name: str,
+        body: bytes,
+        *,
+        scope_kind: int,
+        scope_id: int,
+        seq: int = 0,
+        guild: int = 0,
+        channel: int = 0,
+        users: Sequence[int] = (),
+        exclude_user: int = 0,
+        author: int = 0,
+        mentions: Sequence[int] = (),
+        gated: bool = False,
+        state: bool = False,
+    ) -> None: ...
+    # -- answers to IDENTIFY
+    def accept(
+        self,
+        session: int,
+        *,
+        user_id: int,
+        bot: bool,
+        intents: int,
+        shard: tuple[int, int] | None,
+        token_digest: bytes,
+        compress: bool,
+        ready: bytes,
+        guilds: Sequence[tuple[int, int, bytes | None]],  # (guild_id, cohort, GUILD_CREATE body or None)
+    ) -> None: ...
+    def reject(self, session: int, close_code: int) -> None: ...
+    def invalid_session(self, session: int) -> None: ...  # op 9 false before READY; the connection stays
+    # -- index
+    def set_channel(self, guild: int, channel: int, cohorts: Sequence[int]) -> None: ...
+    def remove_channel(self, guild: int, channel: int) -> None: ...
+    def remove_guild(self, guild: int) -> None: ...
+    def assign(self, session: int, guild: int, cohort: int) -> None: ...  # join, or move between cohorts
+    def unassign(self, session: int, guild: int) -> None: ...
+    # -- dispatches decided by Python. First given wins: sessions, users, cohorts, (guild, channel), guild.
+    def dispatch(
+        self,
+        name: str,
+        body: bytes,
+        *,
+        sessions: Sequence[int] = (),
+        users: Sequence[int] = (),
+        cohorts: Sequence[int] = (),
+        guild: int = 0,
+        channel: int = 0,
+        exclude_user: int = 0,
+        author: int = 0,
+        mentions: Sequence[int] = (),
+        gated: bool = False,
+        ungated: bool = False,
+        bots_only: bool = False,
+    ) -> None: ...
+    def resolve(self, ticket: int) -> None: ...
+    # -- sessions
+    def end_session(self, session: int, close_code: int) -> None: ...  # close and forget
+    def reconnect(self, session: int) -> None: ...  # op 7; the session is kept
+    def invalidate(self, session: int, resumable: bool) -> None: ...  # op 9 to a live session; false also ends it
+    def drop_connection(self, session: int, close_code: int) -> None: ...  # 0 = cut the TCP; the session is kept
+
+@final
+class Gateway:
+    """The running gateway half: worker threads and the dispatcher.
+
+    Raises:
+        OSError: from `start` when the port cannot be bound.
+        RuntimeError: when used before `start` or after `stop`.
+    """
+
+    def __init__(self, config: GatewayConfig) -> None: ...
+    @property
+    def port(self) -> int: ...
+    def start(self) -> None: ...
+    def fileno(self) -> int: ...  # readable when requests wait
+    def drain(self, max: int = 256) -> list[Request]: ...
+    def submit(self, batch: Batch) -> None: ...  # empties the batch
+    def stats(self) -> dict[str, int]: ...  # connections, sessions, detached_sessions, host_queue, ...
+    def metrics(self) -> str: ...  # Prometheus text exposition
+    def begin_drain(self, spread_ms: int) -> None: ...  # stop accepting, op 7 spread over the time, then close 4000
+    def stop(self) -> None: ...  # joins the threads; idempotent
+
+def token_digest(token: str) -> bytes:
+    """SHA-256 of a token without its `Bot ` or `Bearer ` prefix: 32 bytes."""

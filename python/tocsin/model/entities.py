@@ -1,0 +1,196 @@
+"""Entities: the nouns as tocsin keeps them. Ids and permission sets are ints; times are Unix milliseconds.
+
+`tocsin.model.wire` renders them for clients. Field meanings: protocol.md §4.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+
+class ChannelType(IntEnum):
+    """protocol.md §4.5."""
+
+    GUILD_TEXT = 0
+    DM = 1
+    GUILD_VOICE = 2
+    GROUP_DM = 3
+    GUILD_CATEGORY = 4
+    GUILD_ANNOUNCEMENT = 5
+    ANNOUNCEMENT_THREAD = 10
+    PUBLIC_THREAD = 11
+    PRIVATE_THREAD = 12
+    GUILD_STAGE_VOICE = 13
+    GUILD_FORUM = 15
+    GUILD_MEDIA = 16
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """An account: a person or a bot."""
+
+    id: int
+    username: str
+    discriminator: str = "0"
+    global_name: str | None = None
+    avatar: str | None = None
+    banner: str | None = None
+    accent_color: int | None = None
+    bot: bool = False
+    system: bool = False
+    email: str | None = None
+    verified: bool = True
+    locale: str = "en-US"
+    flags: int = 0
+    public_flags: int = 0
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """The application a bot belongs to. `intents` are the privileged intents it may ask for."""
+
+    id: int
+    bot_user_id: int
+    name: str
+    owner_id: int = 0
+    description: str = ""
+    flags: int = 0
+    intents: int = 0
+    public: bool = True
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """A role; the one whose id is the guild's is @everyone."""
+
+    id: int
+    guild_id: int
+    name: str
+    permissions: int = 0
+    position: int = 0
+    color: int = 0
+    hoist: bool = False
+    mentionable: bool = False
+    managed: bool = False
+    icon: str | None = None
+    unicode_emoji: str | None = None
+    flags: int = 0
+    bot_id: int | None = None
+
+
+class Overwrite(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel's exception for a role (type 0) or a member (type 1)."""
+
+    id: int
+    type: int
+    allow: int = 0
+    deny: int = 0
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A guild channel, a DM or a group DM. `recipients` only for the last two."""
+
+    id: int
+    type: int
+    guild_id: int = 0
+    name: str | None = None
+    position: int = 0
+    topic: str | None = None
+    nsfw: bool = False
+    parent_id: int | None = None
+    last_message_id: int | None = None
+    last_pin_timestamp: int | None = None
+    rate_limit_per_user: int = 0
+    bitrate: int = 64000
+    user_limit: int = 0
+    rtc_region: str | None = None
+    video_quality_mode: int = 1
+    default_auto_archive_duration: int | None = None
+    default_thread_rate_limit_per_user: int = 0
+    flags: int = 0
+    owner_id: int | None = None
+    icon: str | None = None
+    overwrites: tuple[Overwrite, ...] = ()
+    recipients: tuple[int, ...] = ()
+
+
+class Guild(msgspec.Struct, frozen=True, kw_only=True):
+    """A guild without its roles, channels and members."""
+
+    id: int
+    name: str
+    owner_id: int
+    icon: str | None = None
+    splash: str | None = None
+    discovery_splash: str | None = None
+    banner: str | None = None
+    description: str | None = None
+    afk_channel_id: int | None = None
+    afk_timeout: int = 300
+    verification_level: int = 0
+    default_message_notifications: int = 0
+    explicit_content_filter: int = 0
+    features: tuple[str, ...] = ()
+    mfa_level: int = 0
+    system_channel_id: int | None = None
+    system_channel_flags: int = 0
+    rules_channel_id: int | None = None
+    public_updates_channel_id: int | None = None
+    safety_alerts_channel_id: int | None = None
+    vanity_url_code: str | None = None
+    premium_tier: int = 0
+    preferred_locale: str = "en-US"
+    nsfw_level: int = 0
+    premium_progress_bar_enabled: bool = False
+    widget_enabled: bool = False
+    widget_channel_id: int | None = None
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A user in a guild. `roles` never holds @everyone. `timeout_until` is Unix ms or None."""
+
+    guild_id: int
+    user_id: int
+    joined_at: int
+    roles: tuple[int, ...] = ()
+    nick: str | None = None
+    avatar: str | None = None
+    banner: str | None = None
+    deaf: bool = False
+    mute: bool = False
+    pending: bool = False
+    flags: int = 0
+    timeout_until: int | None = None
+
+
+class Ban(msgspec.Struct, frozen=True, kw_only=True):
+    """A user who may not join a guild."""
+
+    guild_id: int
+    user_id: int
+    reason: str | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored message. `embeds`, `attachments`, `components` are kept as wire objects."""
+
+    id: int
+    channel_id: int
+    author_id: int
+    content: str
+    guild_id: int = 0
+    type: int = 0
+    edited_at: int | None = None
+    tts: bool = False
+    pinned: bool = False
+    flags: int = 0
+    mention_everyone: bool = False
+    mentions: tuple[int, ...] = ()
+    mention_roles: tuple[int, ...] = ()
+    embeds: list[dict[str, Any]] = []
+    attachments: list[dict[str, Any]] = []
+    components: list[dict[str, Any]] = []
+    sticker_ids: tuple[int, ...] = ()
+    reference: dict[str, Any] | None = None
+    webhook_id: int | None = None
+    application_id: int | None = None

@@ -1,0 +1,1 @@
+"""Use-cases: check, then write rows and events in one commit."""

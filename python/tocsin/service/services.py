@@ -1,0 +1,51 @@
+"""Services: the list of use-cases, and how they are put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tocsin.service.auth import AuthService
+from tocsin.service.channels import ChannelService
+from tocsin.service.context import Context
+from tocsin.service.dms import DmService
+from tocsin.service.guilds import GuildService
+from tocsin.service.members import MemberService
+from tocsin.service.messages import MessageService
+from tocsin.service.roles import RoleService
+from tocsin.service.session_starts import SessionStarts
+from tocsin.service.typing import TypingService
+from tocsin.service.users import UserService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the API and the gateway may ask for."""
+
+    context: Context
+    auth: AuthService
+    users: UserService
+    guilds: GuildService
+    channels: ChannelService
+    roles: RoleService
+    members: MemberService
+    messages: MessageService
+    dms: DmService
+    typing: TypingService
+    session_starts: SessionStarts
+
+
+def build_services(context: Context) -> Services:
+    """Wire the services over one context."""
+    return Services(
+        context=context,
+        auth=AuthService(context),
+        users=UserService(context),
+        guilds=GuildService(context),
+        channels=ChannelService(context),
+        roles=RoleService(context),
+        members=MemberService(context),
+        messages=MessageService(context),
+        dms=DmService(context),
+        typing=TypingService(context),
+        session_starts=SessionStarts(context.settings, context.clock),
+    )

@@ -1,0 +1,1 @@
+"""The durable truth: rows, scopes' sequences, the outbox."""

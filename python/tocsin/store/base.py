@@ -1,0 +1,118 @@
+"""Store: the protocol both databases implement, and the row operations a commit is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Role, User
+from tocsin.model.event import Event, Scope
+
+Row = dict[str, Any]
+OnCommit = Callable[[Sequence[Event]], None]
+
+
+class Insert(msgspec.Struct, frozen=True):
+    """Insert a row. With `unique`, a duplicate key raises `errors.Conflict` and nothing of the commit is kept."""
+
+    table: str
+    row: Row
+    unique: bool = True
+
+
+class Upsert(msgspec.Struct, frozen=True):
+    """Insert, or on conflict over `key` update the other columns."""
+
+    table: str
+    key: tuple[str, ...]
+    row: Row
+
+
+class Update(msgspec.Struct, frozen=True):
+    """Update rows equal to `where`. `must_match` raises `errors.Conflict` when no row matched."""
+
+    table: str
+    where: Row
+    set: Row
+    must_match: bool = False
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """Delete rows equal to `where`; a list value means `IN`. `must_match` as in `Update`."""
+
+    table: str
+    where: Row
+    must_match: bool = False
+
+
+Op = Insert | Upsert | Update | Delete
+
+
+class GuildSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A guild at one point of its log: everything committed up to `seq`, nothing after."""
+
+    seq: int
+    guild: Guild
+    roles: list[Role]
+    channels: list[Channel]
+    members: list[Member]  # empty unless asked for
+    users: list[User]  # of the members
+    member_count: int
+
+
+class Store(Protocol):
+    """Durable truth. Reads see every commit that was answered before they began."""
+
+    on_commit: list[OnCommit]
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def commit(self, ops: Sequence[Op], events: Sequence[Event] = ()) -> list[Event]:
+        """Write all `ops` and `events` in one transaction; return the events with their `seq`.
+
+        Raises:
+            errors.Conflict: a unique key or `must_match` failed; nothing was written.
+            errors.StoreUnavailable: the database refused (disk full, locked, gone); nothing was written.
+        """
+        ...
+
+    async def highest_snowflake(self) -> int: ...
+
+    # users and tokens
+    async def user(self, user_id: int) -> User | None: ...
+    async def users(self, user_ids: Sequence[int]) -> list[User]: ...
+    async def user_by_name(self, username: str) -> User | None: ...
+    async def user_by_token(self, digest: bytes) -> User | None: ...
+    async def password_hash(self, user_id: int) -> str | None: ...
+    async def application_of_bot(self, bot_user_id: int) -> Application | None: ...
+
+    # guilds
+    async def guild_ids_of(self, user_id: int) -> list[int]: ...
+    async def guild(self, guild_id: int, *, with_members: bool) -> GuildSnapshot | None: ...
+    async def member(self, guild_id: int, user_id: int) -> Member | None: ...
+    async def members(self, guild_id: int, *, after: int = 0, limit: int = 1000) -> list[tuple[Member, User]]: ...
+    async def search_members(self, guild_id: int, prefix: str, limit: int) -> list[tuple[Member, User]]: ...
+    async def ban(self, guild_id: int, user_id: int) -> Ban | None: ...
+    async def bans(self, guild_id: int, *, after: int = 0, before: int = 0, limit: int = 1000) -> list[tuple[Ban, User]]: ...
+
+    # channels and messages
+    async def channel(self, channel_id: int) -> Channel | None: ...
+    async def dm_between(self, a: int, b: int) -> Channel | None: ...
+    async def dms_of(self, user_id: int) -> list[Channel]: ...
+    async def message(self, channel_id: int, message_id: int) -> Message | None: ...
+    async def messages(
+        self, channel_id: int, *, before: int = 0, after: int = 0, around: int = 0, limit: int = 50
+    ) -> list[Message]:
+        """Newest first. At most one of before, after, around is non-zero."""
+        ...
+
+    async def messages_by_ids(self, channel_id: int, ids: Sequence[int]) -> list[Message]: ...
+    async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None: ...
+
+    # log
+    async def outbox_after(self, scope: Scope, seq: int, limit: int = 1000) -> list[Event]: ...
+    async def prune(self, now_ms: int) -> None:
+        """Drop outbox rows and nonces past their age."""
+        ...
