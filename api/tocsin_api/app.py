@@ -1,0 +1,75 @@
+"""App: the message API as one Litestar application.
+
+Routes live under /api/v10. /api/v9 and /api name the same routes; another version is refused (protocol.md §8.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.middleware import DefineMiddleware
+from litestar.types import Receive, Scope, Send
+
+from tocsin.errors import BadRequest
+from tocsin_api import errors, health, openapi
+from tocsin_api.gate import Gate, refuse
+from tocsin_api.ratelimit import RateLimits
+from tocsin_api.routes import applications, dms, gateway, messages, typing, users
+
+if TYPE_CHECKING:
+    from tocsin.service.services import Services
+
+ROOT = "/api/v10"
+MODULES = (applications, dms, gateway, messages, typing, users)
+_VERSION = re.compile(r"/api/v(\d+)(?=/|$)")
+_SERVED = {"9", "10"}
+
+
+class Api(Litestar):
+    """Litestar with one name per route: other spellings of the version are rewritten before routing."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if not path.startswith("/api/v10/") and path.startswith("/api/"):
+                found = _VERSION.match(path)
+                if found is not None and found[1] not in _SERVED:
+                    await refuse(send, BadRequest(50041, "Invalid API version"))
+                    return
+                rest = path[found.end() :] if found is not None else path[len("/api") :]
+                scope["path"] = ROOT + rest
+                scope["raw_path"] = scope["path"].encode()
+        await super().__call__(scope, receive, send)
+
+
+def create_app(
+    services: Services,
+    *,
+    gateway_url: Callable[[], str],
+    metrics: Callable[[], str],
+    ready: Callable[[], bool],
+) -> Litestar:
+    """Build the API over the node's services.
+
+    Args:
+        services: the use-cases.
+        gateway_url: returns the gateway's `ws://host:port`, without path and query.
+        metrics: returns the node's metrics in Prometheus' text format.
+        ready: whether the node takes work.
+    """
+    settings = services.context.settings
+    handlers: list[Any] = [handler for module in MODULES for handler in module.HANDLERS]
+    gate = DefineMiddleware(Gate, services=services, limits=RateLimits(settings))
+    return Api(
+        route_handlers=[Router(ROOT, route_handlers=handlers, middleware=[gate]), *health.HANDLERS],
+        exception_handlers=errors.HANDLERS,
+        state=State({"services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}),
+        openapi_config=openapi.CONFIG,
+        logging_config=None,
+        request_max_body_size=settings.body_max_bytes,
+    )

@@ -1,0 +1,68 @@
+"""DmService: one-to-one channels, opened once per pair and reused (protocol.md §8.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tocsin.errors import BadRequest, Forbidden, unknown
+from tocsin.model import wire
+from tocsin.model.entities import Channel, ChannelType, User
+from tocsin.service import events
+from tocsin.service.auth import Principal
+from tocsin.service.locks import KeyedLocks
+from tocsin.store import rows
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+
+
+class DmService:
+    """Opens and lists DMs. Bodies leave the reader out of `recipients`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._opening = KeyedLocks()
+
+    async def open(self, actor: Principal, recipient_id: int) -> dict[str, Any]:
+        """Return the DM between the actor and the recipient, making it if there is none.
+
+        Raises:
+            errors.ApiError: 50033 for oneself, 10013, 50007 between two bots.
+        """
+        if recipient_id == actor.id:
+            raise BadRequest(50033, "Invalid Recipient(s)")
+        recipient = await self._context.world.user(recipient_id)
+        if recipient is None:
+            raise unknown("user")
+        if actor.is_bot and recipient.bot:
+            raise Forbidden(50007, "Cannot send messages to this user")
+        pair = (min(actor.id, recipient_id), max(actor.id, recipient_id))
+        async with self._opening.hold(pair):
+            channel = await self._context.store.dm_between(*pair)
+            if channel is None:
+                channel = await self._make(actor.user, recipient)
+        return render(channel, actor.id, {actor.id: actor.user, recipient_id: recipient})
+
+    async def list_of(self, actor: Principal) -> list[dict[str, Any]]:
+        """Return the actor's DMs, the latest message first."""
+        channels = await self._context.store.dms_of(actor.id)
+        users = await self._context.world.users(each for channel in channels for each in channel.recipients)
+        channels.sort(key=lambda channel: channel.last_message_id or channel.id, reverse=True)
+        return [render(channel, actor.id, users) for channel in channels]
+
+    async def _make(self, actor: User, recipient: User) -> Channel:
+        channel = Channel(id=self._context.snowflakes.next(), type=ChannelType.DM, recipients=(actor.id, recipient.id))
+        users = {actor.id: actor, recipient.id: recipient}
+        created = [
+            events.dm_create(channel, user.id, render(channel, user.id, users))
+            for user in users.values()
+            if not user.bot
+        ]
+        await self._context.store.commit(rows.channel_ops(channel), created)
+        return channel
+
+
+def render(channel: Channel, reader_id: int, users: dict[int, User]) -> dict[str, Any]:
+    """Render a DM as one of its people sees it: the recipients are the others."""
+    others = [users[each] for each in channel.recipients if each != reader_id and each in users]
+    return wire.channel(channel, users=others)

@@ -1,0 +1,104 @@
+"""Events of messages, DMs, typing and users: names, scopes and audiences (protocol.md §3.4, §3.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tocsin.model.entities import Channel
+from tocsin.model.event import Event, Scope, ScopeKind
+
+_encode = msgspec.json.Encoder().encode
+
+
+def scope_of(channel: Channel) -> Scope:
+    """Return where a channel's events are ordered: its guild, or itself for a DM."""
+    if channel.guild_id:
+        return Scope(ScopeKind.GUILD, channel.guild_id)
+    return Scope(ScopeKind.CHANNEL, channel.id)
+
+
+def in_channel(
+    name: str,
+    channel: Channel,
+    body: dict[str, Any],
+    *,
+    author_id: int = 0,
+    mentions: tuple[int, ...] = (),
+    gated: bool = False,
+) -> Event:
+    """Build an event for all who may view `channel`. `gated`: its content needs MESSAGE_CONTENT."""
+    return Event(
+        name=name,
+        scope=scope_of(channel),
+        body=_encode(body),
+        guild_id=channel.guild_id,
+        channel_id=channel.id,
+        users=() if channel.guild_id else channel.recipients,
+        author_id=author_id,
+        mentions=mentions,
+        gated=gated and bool(channel.guild_id),
+    )
+
+
+def message_delete(channel: Channel, message_id: int) -> Event:
+    """MESSAGE_DELETE."""
+    body: dict[str, Any] = {"id": str(message_id), "channel_id": str(channel.id)}
+    if channel.guild_id:
+        body["guild_id"] = str(channel.guild_id)
+    return in_channel("MESSAGE_DELETE", channel, body)
+
+
+def message_delete_bulk(channel: Channel, message_ids: list[int]) -> Event:
+    """MESSAGE_DELETE_BULK, of a guild channel."""
+    ids = [str(message_id) for message_id in message_ids]
+    body = {"ids": ids, "channel_id": str(channel.id), "guild_id": str(channel.guild_id)}
+    return in_channel("MESSAGE_DELETE_BULK", channel, body)
+
+
+def typing_start(channel: Channel, user_id: int, now_ms: int, member: dict[str, Any] | None) -> Event:
+    """TYPING_START; `timestamp` is in seconds, `member` is given with its user in guilds. Ephemeral."""
+    body: dict[str, Any] = {
+        "channel_id": str(channel.id),
+        "user_id": str(user_id),
+        "timestamp": now_ms // 1000,
+    }
+    if channel.guild_id:
+        body["guild_id"] = str(channel.guild_id)
+    if member is not None:
+        body["member"] = member
+    return in_channel("TYPING_START", channel, body, author_id=user_id)
+
+
+def dm_create(channel: Channel, user_id: int, body: dict[str, Any]) -> Event:
+    """CHANNEL_CREATE of a DM for one of its people; `body` leaves that person out of `recipients`."""
+    return Event(
+        name="CHANNEL_CREATE",
+        scope=Scope(ScopeKind.CHANNEL, channel.id),
+        body=_encode(body),
+        channel_id=channel.id,
+        users=(user_id,),
+    )
+
+
+def user_update(user_id: int, own_user: dict[str, Any]) -> Event:
+    """USER_UPDATE, to all sessions of the user."""
+    return Event(
+        name="USER_UPDATE",
+        scope=Scope(ScopeKind.USER, user_id),
+        body=_encode(own_user),
+        users=(user_id,),
+        state=True,
+    )
+
+
+def member_update(guild_id: int, member: dict[str, Any]) -> Event:
+    """GUILD_MEMBER_UPDATE; `member` is a rendered member with its user."""
+    return Event(
+        name="GUILD_MEMBER_UPDATE",
+        scope=Scope(ScopeKind.GUILD, guild_id),
+        body=_encode({"guild_id": str(guild_id), **member}),
+        guild_id=guild_id,
+        state=True,
+    )

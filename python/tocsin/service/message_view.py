@@ -1,0 +1,133 @@
+"""MessageView: messages as their readers get them, with authors, mentions and the message replied to.
+
+A bot without MESSAGE_CONTENT reads over HTTP what the gateway would have sent it (protocol.md §2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tocsin.model import wire
+from tocsin.model.entities import Member, Message, User
+from tocsin.model.intents import Intents
+from tocsin.service.auth import Principal
+from tocsin.service.world import World
+from tocsin.store.base import Store
+
+_CONTENT = int(Intents.MESSAGE_CONTENT)
+REPLY = 19
+_WITH_REFERENCED = frozenset({19, 21, 23})
+
+
+def reads_content(actor: Principal) -> bool:
+    """Whether the actor may read what others write without a mention of it."""
+    return not actor.is_bot or (actor.application is not None and bool(actor.application.intents & _CONTENT))
+
+
+def hide_content(body: dict[str, Any]) -> None:
+    """Blank what MESSAGE_CONTENT guards."""
+    body["content"] = ""
+    body["embeds"] = []
+    body["attachments"] = []
+    body["components"] = []
+
+
+def deleted_user(user_id: int) -> User:
+    """Stand in for an author whose account is gone."""
+    return User(id=user_id, username="Deleted User", discriminator="0")
+
+
+class Resolved(NamedTuple):
+    """What the body of a message event is made of, besides message, author and the author's member."""
+
+    users: dict[int, User]
+    members: dict[int, Member]
+    quoted: dict[str, Any] | None
+
+
+NOTHING_MORE = Resolved({}, {}, None)
+
+
+def for_event(message: Message, author: User, member: Member | None, more: Resolved) -> dict[str, Any]:
+    """Render for MESSAGE_CREATE and MESSAGE_UPDATE: with guild, members and the message replied to."""
+    mentions = [
+        (more.users[user_id], more.members.get(user_id)) for user_id in message.mentions if user_id in more.users
+    ]
+    return _render(message, author, mentions, member, more.quoted)
+
+
+class MessageView:
+    """Renders messages, reading what they refer to in one go."""
+
+    def __init__(self, store: Store, world: World) -> None:
+        self._store = store
+        self._world = world
+
+    async def resolve(self, guild_id: int, user_ids: Sequence[int], referenced: Message | None) -> Resolved:
+        """Read what an event's body needs besides the message: those it mentions, and what it replies to."""
+        if not user_ids and referenced is None:
+            return NOTHING_MORE
+        wanted = list(user_ids)
+        if referenced is not None:
+            wanted += [referenced.author_id, *referenced.mentions]
+        users = await self._world.users(wanted)
+        members: dict[int, Member] = {}
+        if guild_id:
+            for user_id in user_ids:
+                member = await self._world.member(guild_id, user_id)
+                if member is not None:
+                    members[user_id] = member
+        return Resolved(users, members, None if referenced is None else self._plain(referenced, users))
+
+    async def for_reader(self, actor: Principal, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """Render for a GET by `actor`: without guild and members."""
+        quoted_ids: dict[int, list[int]] = {}
+        for message in messages:
+            if message.type in _WITH_REFERENCED and message.reference:
+                source = int(message.reference.get("channel_id") or message.channel_id)
+                quoted_ids.setdefault(source, []).append(int(message.reference["message_id"]))
+        quoted: dict[int, Message] = {}
+        for source, ids in quoted_ids.items():
+            quoted.update((found.id, found) for found in await self._store.messages_by_ids(source, ids))
+        wanted: list[int] = []
+        for message in (*messages, *quoted.values()):
+            wanted.append(message.author_id)
+            wanted.extend(message.mentions)
+        users = await self._world.users(wanted)
+        blind = not reads_content(actor)
+        bodies = []
+        for message in messages:
+            body = self._plain(message, users)
+            if blind and _hidden(message, actor.id):
+                hide_content(body)
+            if message.type in _WITH_REFERENCED and message.reference:
+                source_message = quoted.get(int(message.reference["message_id"]))
+                inner = None if source_message is None else self._plain(source_message, users)
+                if inner is not None and source_message is not None and blind and _hidden(source_message, actor.id):
+                    hide_content(inner)
+                body["referenced_message"] = inner
+            bodies.append(body)
+        return bodies
+
+    def _plain(self, message: Message, users: dict[int, User]) -> dict[str, Any]:
+        author = users.get(message.author_id) or deleted_user(message.author_id)
+        mentions = [(users[user_id], None) for user_id in message.mentions if user_id in users]
+        body = _render(message, author, mentions, None, None)
+        body.pop("guild_id", None)
+        body.pop("referenced_message", None)
+        return body
+
+
+def _hidden(message: Message, reader_id: int) -> bool:
+    return bool(message.guild_id) and message.author_id != reader_id and reader_id not in message.mentions
+
+
+def _render(
+    message: Message,
+    author: User,
+    mentions: list[tuple[User, Member | None]],
+    member: Member | None,
+    quoted: dict[str, Any] | None,
+) -> dict[str, Any]:
+    return wire.message(message, author, mentions, member, referenced=quoted)

@@ -1,0 +1,400 @@
+"""MessageService: create, read, edit and delete messages (protocol.md §8.3).
+
+Invariant: a message's id is made in the same loop turn that hands its commit to the store, so ids rise in commit order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from tocsin.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidForm,
+    MissingPermissions,
+    StoreUnavailable,
+    unknown,
+)
+from tocsin.model.entities import Channel, ChannelType, Message
+from tocsin.model.event import Event
+from tocsin.model.permissions import Permission
+from tocsin.model.snowflake import snowflake_at, snowflake_ms
+from tocsin.service import events, mentions
+from tocsin.service.auth import Principal
+from tocsin.service.content import EMPTY, IS_COMPONENTS_V2, SUPPRESS_EMBEDS, Checked, check_draft, check_parts
+from tocsin.service.drafts import MessageDraft, MessagePatch
+from tocsin.service.forms import Form
+from tocsin.service.locks import KeyedLocks
+from tocsin.service.mentions import AllowedMentions, Found
+from tocsin.service.message_view import REPLY, MessageView, deleted_user, for_event
+from tocsin.service.world import ChannelAccess
+from tocsin.store import rows
+from tocsin.store.base import Delete, Insert, Op, Update, Upsert
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+
+SEND = int(Permission.SEND_MESSAGES)
+SEND_TTS = int(Permission.SEND_TTS_MESSAGES)
+EMBED_LINKS = int(Permission.EMBED_LINKS)
+HISTORY = int(Permission.READ_MESSAGE_HISTORY)
+MANAGE = int(Permission.MANAGE_MESSAGES)
+CONNECT = int(Permission.CONNECT)
+MENTION_EVERYONE = int(Permission.MENTION_EVERYONE)
+
+TEXT_TYPES = frozenset({0, 1, 2, 3, 5, 10, 11, 12, 13})
+VOICE_TYPES = frozenset({int(ChannelType.GUILD_VOICE), int(ChannelType.GUILD_STAGE_VOICE)})
+USER_TYPES = frozenset({0, REPLY, 20, 23})
+NOT_DELETABLE = frozenset({1, 2, 3, 4, 5, 21})
+BULK_AGE_MS = 14 * 24 * 3600 * 1000
+_encode = msgspec.json.Encoder().encode
+
+
+class MessageService:
+    """Messages of guild channels and DMs. Bodies are returned as JSON, as the wire has them."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        self._world = context.world
+        self._view = MessageView(context.store, context.world)
+        self._edits = KeyedLocks()
+
+    # -- create
+
+    async def create(self, actor: Principal, channel_id: int, draft: MessageDraft) -> bytes:
+        """Send a message and return its body, the same bytes that MESSAGE_CREATE carries.
+
+        With `enforce_nonce`, a nonce that the actor used in this channel within `nonce_window_ms` returns that message.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 50008, 50013, 160002, 50006, 10060 or 50035.
+        """
+        access = await self._world.channel_access(channel_id, actor.id)
+        need_text(access)
+        access.need(SEND)
+        checked = check_draft(draft)
+        if draft.tts:
+            access.need(SEND_TTS)
+        if checked.embeds:
+            access.need(EMBED_LINKS)
+        replied = await self._replied(access, draft)
+        found = await self._pings(access, checked.content, draft.allowed_mentions, replied)
+        more = await self._view.resolve(access.channel.guild_id, found.users, replied)
+        for attempt in range(3):
+            message = self._build(actor, access.channel, draft, checked, found, replied)
+            body = for_event(message, actor.user, access.member, more)
+            if draft.nonce is not None:
+                body["nonce"] = draft.nonce
+            event = _message_event("MESSAGE_CREATE", access.channel, message, body)
+            try:
+                await self._store.commit(self._create_ops(message, draft, replace=attempt > 0), [event])
+            except Conflict:
+                earlier = await self._earlier(actor, channel_id, draft)
+                if earlier is not None:
+                    return earlier
+                access = await self._world.require(channel_id, actor.id, SEND)
+                continue
+            return event.body
+        raise StoreUnavailable("a message conflicted three times over")
+
+    def _build(
+        self,
+        actor: Principal,
+        channel: Channel,
+        draft: MessageDraft,
+        checked: Checked,
+        found: Found,
+        replied: Message | None,
+    ) -> Message:
+        reference: dict[str, Any] | None = None
+        if replied is not None:
+            reference = {"type": 0, "message_id": str(replied.id), "channel_id": str(channel.id)}
+            if channel.guild_id:
+                reference["guild_id"] = str(channel.guild_id)
+        return Message(
+            id=self._context.snowflakes.next(),
+            channel_id=channel.id,
+            guild_id=channel.guild_id,
+            author_id=actor.id,
+            content=checked.content,
+            type=0 if replied is None else REPLY,
+            tts=draft.tts,
+            flags=checked.flags,
+            mention_everyone=found.everyone,
+            mentions=found.users,
+            mention_roles=found.roles,
+            embeds=checked.embeds,
+            components=checked.components,
+            reference=reference,
+            application_id=actor.application.id if actor.application is not None else None,
+        )
+
+    def _create_ops(self, message: Message, draft: MessageDraft, *, replace: bool) -> list[Op]:
+        ops: list[Op] = list(rows.message_ops(message))
+        ops.append(Update("channels", {"id": message.channel_id}, {"last_message_id": message.id}, must_match=True))
+        if draft.nonce is not None:
+            key = {"author_id": message.author_id, "channel_id": message.channel_id, "nonce": str(draft.nonce)}
+            row = {**key, "message_id": message.id, "created_at": self._context.clock()}
+            if draft.enforce_nonce and not replace:
+                ops.append(Insert("nonces", row))
+            else:
+                ops.append(Upsert("nonces", tuple(key), row))
+        return ops
+
+    async def _earlier(self, actor: Principal, channel_id: int, draft: MessageDraft) -> bytes | None:
+        """Return the message that the draft's nonce already made, if that is recent enough."""
+        if draft.nonce is None or not draft.enforce_nonce:
+            return None
+        message = await self._store.message_by_nonce(actor.id, channel_id, str(draft.nonce))
+        if message is None or snowflake_ms(message.id) < self._context.clock() - self._context.settings.nonce_window_ms:
+            return None
+        member = await self._world.member(message.guild_id, actor.id) if message.guild_id else None
+        more = await self._view.resolve(message.guild_id, message.mentions, await self._quoted(message))
+        body = for_event(message, actor.user, member, more)
+        body["nonce"] = draft.nonce
+        return _encode(body)
+
+    async def _replied(self, access: ChannelAccess, draft: MessageDraft) -> Message | None:
+        reference = draft.reference
+        if reference is None or not reference.message_id:
+            if reference is not None and reference.fail_if_not_exists:
+                raise InvalidForm.field("message_reference.message_id", "BASE_TYPE_REQUIRED", "This field is required")
+            return None
+        if not access.permissions & HISTORY:
+            raise Forbidden(160002, "Cannot reply without permission to read message history")
+        elsewhere = reference.channel_id not in (0, access.channel.id)
+        found = None if elsewhere else await self._store.message(access.channel.id, reference.message_id)
+        if found is not None and found.type not in USER_TYPES:
+            text = "Cannot reply to a system message"
+            raise InvalidForm.field("message_reference", "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE", text)
+        if found is None and reference.fail_if_not_exists:
+            raise InvalidForm.field("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
+        return found
+
+    async def _pings(
+        self, access: ChannelAccess, content: str, allowed: AllowedMentions | None, replied: Message | None
+    ) -> Found:
+        """Resolve whom the content pings; ids of users that do not exist are left out."""
+        found = mentions.scan(content)
+        if found is not mentions.NOTHING:
+            broad = bool(access.permissions & MENTION_EVERYONE)
+            guild = access.guild
+
+            def may_ping_role(role_id: int) -> bool:
+                role = None if guild is None else guild.roles.get(role_id)
+                return role is not None and role_id != access.channel.guild_id and (role.mentionable or broad)
+
+            found = mentions.allow(found, allowed, may_ping_role, broad)
+        users = found.users
+        if replied is not None and mentions.pings_replied(allowed) and replied.author_id not in users:
+            users = (*users, replied.author_id)
+        if users:
+            known = await self._world.users(users)
+            users = tuple(user_id for user_id in users if user_id in known)
+        return found if users == found.users else msgspec.structs.replace(found, users=users)
+
+    async def _quoted(self, message: Message) -> Message | None:
+        if message.type != REPLY or not message.reference:
+            return None
+        return await self._store.message(message.channel_id, int(message.reference["message_id"]))
+
+    # -- read
+
+    async def list_of(
+        self,
+        actor: Principal,
+        channel_id: int,
+        *,
+        before: int = 0,
+        after: int = 0,
+        around: int = 0,
+        limit: int = 50,
+    ) -> bytes:
+        """Return a page of a channel's messages, newest first; `[]` without READ_MESSAGE_HISTORY.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 50008.
+        """
+        access = await self._world.channel_access(channel_id, actor.id)
+        need_text(access)
+        if not access.permissions & HISTORY:
+            return b"[]"
+        if around:
+            before = after = 0
+        elif after:
+            before = 0
+        found = await self._store.messages(channel_id, before=before, after=after, around=around, limit=limit)
+        return _encode(await self._view.for_reader(actor, found))
+
+    async def get(self, actor: Principal, channel_id: int, message_id: int) -> bytes:
+        """Return one message.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 50008, 50013, 10008.
+        """
+        access = await self._world.channel_access(channel_id, actor.id)
+        need_text(access)
+        access.need(HISTORY)
+        message = await self._store.message(channel_id, message_id)
+        if message is None:
+            raise unknown("message")
+        return _encode((await self._view.for_reader(actor, [message]))[0])
+
+    # -- edit
+
+    async def edit(self, actor: Principal, channel_id: int, message_id: int, patch: MessagePatch) -> bytes:
+        """Change a message and return its body. Others' messages: only SUPPRESS_EMBEDS, with MANAGE_MESSAGES.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 10008, 50005, 50013, 50021, 50006 or 50035.
+        """
+        access = await self._world.channel_access(channel_id, actor.id)
+        need_text(access)
+        async with self._edits.hold(message_id):
+            message = await self._store.message(channel_id, message_id)
+            if message is None:
+                raise unknown("message")
+            if message.author_id != actor.id:
+                if patch.touches_more_than_flags():
+                    raise Forbidden(50005, "Cannot edit a message authored by another user")
+                access.need(MANAGE)
+            if message.type not in USER_TYPES:
+                raise Forbidden(50021, "Cannot execute action on a system message")
+            replied = await self._quoted(message)
+            changed = await self._changed(access, message, patch, replied)
+            return await self._save_edit(access, message, changed, replied)
+
+    async def _changed(
+        self, access: ChannelAccess, message: Message, patch: MessagePatch, replied: Message | None
+    ) -> Message:
+        form = Form()
+        flags = message.flags
+        if isinstance(patch.flags, int):
+            flags = (flags & ~SUPPRESS_EMBEDS) | (patch.flags & (SUPPRESS_EMBEDS | IS_COMPONENTS_V2))
+        allowed = patch.allowed_mentions if isinstance(patch.allowed_mentions, AllowedMentions) else None
+        mentions.check(allowed, form)
+        content = message.content if patch.content is UNSET else patch.content or ""
+        new_embeds = patch.embeds or [] if patch.embeds is not UNSET else []
+        new_components = patch.components or [] if patch.components is not UNSET else []
+        checked = check_parts(content, new_embeds, new_components, flags, form)
+        form.check()
+        if new_embeds:
+            access.need(EMBED_LINKS)
+        changes: dict[str, Any] = {"flags": flags}
+        if patch.content is not UNSET:
+            found = await self._pings(access, checked.content, allowed, replied)
+            changes |= {
+                "content": checked.content,
+                "mentions": found.users,
+                "mention_roles": found.roles,
+                "mention_everyone": found.everyone,
+            }
+        if patch.embeds is not UNSET:
+            changes["embeds"] = checked.embeds
+        if patch.components is not UNSET:
+            changes["components"] = checked.components
+        if patch.attachments is not UNSET:
+            kept = {str(each) for each in patch.attachments or ()}
+            changes["attachments"] = [each for each in message.attachments if str(each.get("id")) in kept]
+        if patch.touches_more_than_flags():
+            changes["edited_at"] = self._context.clock()
+        changed = msgspec.structs.replace(message, **changes)
+        if not (changed.content or changed.embeds or changed.components or changed.attachments or changed.sticker_ids):
+            raise BadRequest(*EMPTY)
+        return changed
+
+    async def _save_edit(
+        self, access: ChannelAccess, before: Message, after: Message, replied: Message | None
+    ) -> bytes:
+        author = await self._world.user(after.author_id)
+        member = await self._world.member(after.guild_id, after.author_id) if after.guild_id else None
+        more = await self._view.resolve(after.guild_id, after.mentions, replied)
+        body = for_event(after, author or deleted_user(after.author_id), member, more)
+        body["tts"] = False
+        event = _message_event("MESSAGE_UPDATE", access.channel, after, body)
+        old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
+        row = {name: value for name, value in new.items() if value != old[name]}
+        if row:
+            where = {"id": after.id, "channel_id": after.channel_id}
+            try:
+                await self._store.commit([Update("messages", where, row, must_match=True)], [event])
+            except Conflict:
+                raise unknown("message") from None
+        return event.body
+
+    # -- delete
+
+    async def delete(self, actor: Principal, channel_id: int, message_id: int) -> None:
+        """Delete a message; others' messages need MANAGE_MESSAGES.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 10008, 50021, 50013, 50003.
+        """
+        access = await self._world.channel_access(channel_id, actor.id)
+        need_text(access)
+        message = await self._store.message(channel_id, message_id)
+        if message is None:
+            raise unknown("message")
+        if message.author_id != actor.id:
+            if not access.channel.guild_id:
+                raise Forbidden(50003, "Cannot execute action on a DM channel")
+            access.need(MANAGE)
+        if message.type in NOT_DELETABLE:
+            raise Forbidden(50021, "Cannot execute action on a system message")
+        where = {"id": message_id, "channel_id": channel_id}
+        event = events.message_delete(access.channel, message_id)
+        try:
+            await self._store.commit([Delete("messages", where, must_match=True)], [event])
+        except Conflict:
+            raise unknown("message") from None
+
+    async def bulk_delete(self, actor: Principal, channel_id: int, message_ids: Sequence[int]) -> None:
+        """Delete 2 to 100 messages of a guild channel at once, none older than 14 days.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 50003, 50013, 50016, 50034 or 50035 for a duplicate.
+        """
+        access = await self._world.channel_access(channel_id, actor.id)
+        if not access.channel.guild_id:
+            raise Forbidden(50003, "Cannot execute action on a DM channel")
+        need_text(access)
+        access.need(MANAGE)
+        if not 2 <= len(message_ids) <= 100:
+            message = (
+                "Provided too few or too many messages to delete. "
+                "Must provide at least 2 and fewer than 100 messages to delete."
+            )
+            raise BadRequest(50016, message)
+        form = Form()
+        seen: set[int] = set()
+        for index, message_id in enumerate(message_ids):
+            if message_id in seen:
+                form.add(("messages", index), "SET_TYPE_ALREADY_CONTAINS_VALUE", "The set already contains this value")
+            seen.add(message_id)
+        form.check()
+        if min(seen) < snowflake_at(self._context.clock() - BULK_AGE_MS):
+            raise BadRequest(50034, "You can only bulk delete messages that are under 14 days old.")
+        found = await self._store.messages_by_ids(channel_id, list(message_ids))
+        ids = sorted(message.id for message in found if message.type not in NOT_DELETABLE)
+        if not ids:
+            return
+        event = events.message_delete_bulk(access.channel, ids)
+        await self._store.commit([Delete("messages", {"channel_id": channel_id, "id": ids})], [event])
+
+
+def need_text(access: ChannelAccess) -> None:
+    """Raise unless the channel holds messages; those of voice channels need CONNECT."""
+    if access.channel.type not in TEXT_TYPES:
+        raise BadRequest(50008, "Cannot send messages in a non-text channel")
+    if access.channel.type in VOICE_TYPES and not access.permissions & CONNECT:
+        raise MissingPermissions
+
+
+def _message_event(name: str, channel: Channel, message: Message, body: dict[str, Any]) -> Event:
+    return events.in_channel(name, channel, body, author_id=message.author_id, mentions=message.mentions, gated=True)

@@ -1,0 +1,75 @@
+"""SessionStarts: how many sessions a bot may start, per day and at a time (protocol.md §1.8)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tocsin.config import Settings
+
+DAY_MS = 24 * 3600 * 1000
+
+
+class SessionStartLimit(NamedTuple):
+    """The `session_start_limit` of GET /gateway/bot. `reset_after` in ms."""
+
+    total: int
+    remaining: int
+    reset_after: int
+    max_concurrency: int
+
+
+class _Starts:
+    """One user's starts: of the day since `day_ms`, and of the identify window since `window_ms`."""
+
+    __slots__ = ("day_ms", "day_used", "window_ms", "window_used")
+
+    def __init__(self, now: int) -> None:
+        self.day_ms = self.window_ms = now
+        self.day_used = self.window_used = 0
+
+
+class SessionStarts:
+    """Counts identifies per user. `identify_max_concurrency` may start per `identify_window_ms`; 0 lifts a limit."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._starts: OrderedDict[int, _Starts] = OrderedDict()  # by the beginning of their day
+
+    def limit(self, user_id: int) -> SessionStartLimit:
+        """Return what is left of the user's day."""
+        settings = self._settings
+        now = self._clock()
+        self._sweep(now)
+        starts = self._starts.get(user_id)
+        used = 0 if starts is None else starts.day_used
+        reset_after = 0 if starts is None else max(0, starts.day_ms + DAY_MS - now)
+        total = settings.session_start_limit or 1_000_000
+        return SessionStartLimit(total, max(0, total - used), reset_after, settings.identify_max_concurrency or 1000)
+
+    def take(self, user_id: int) -> bool:
+        """Count one identify; False when the user's day or identify window is used up."""
+        settings = self._settings
+        now = self._clock()
+        self._sweep(now)
+        starts = self._starts.get(user_id)
+        if starts is None:
+            starts = self._starts[user_id] = _Starts(now)
+        if not 0 <= now - starts.window_ms < settings.identify_window_ms:
+            starts.window_ms, starts.window_used = now, 0
+        if 0 < settings.session_start_limit <= starts.day_used:
+            return False
+        if 0 < settings.identify_max_concurrency <= starts.window_used:
+            return False
+        starts.day_used += 1
+        starts.window_used += 1
+        return True
+
+    def _sweep(self, now: int) -> None:
+        while self._starts:
+            user_id = next(iter(self._starts))
+            if self._starts[user_id].day_ms + DAY_MS > now:
+                return
+            del self._starts[user_id]

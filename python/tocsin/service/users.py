@@ -1,0 +1,144 @@
+"""UserService: accounts as they and others see them (protocol.md §8.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from tocsin.errors import Conflict, Forbidden, InvalidForm, unknown
+from tocsin.model import wire
+from tocsin.model.event import Event
+from tocsin.service import events
+from tocsin.service.auth import Principal
+from tocsin.service.forms import Form
+from tocsin.service.locks import KeyedLocks
+from tocsin.store.base import Update
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+
+MAX_GUILDS_PAGE = 200
+
+
+class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes to one's own account; UNSET leaves a thing as it is. Images can only be taken away."""
+
+    username: str | UnsetType = UNSET
+    global_name: str | UnsetType | None = UNSET
+    avatar: str | UnsetType | None = UNSET
+    banner: str | UnsetType | None = UNSET
+
+
+class UserService:
+    """Reads and changes users."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._edits = KeyedLocks()
+
+    def me(self, actor: Principal) -> dict[str, Any]:
+        """Return the actor's own user, with what only they may see."""
+        return wire.own_user(actor.user)
+
+    async def get(self, user_id: int) -> dict[str, Any]:
+        """Return a user. Raises `errors.NotFound` (10013)."""
+        user = await self._context.world.user(user_id)
+        if user is None:
+            raise unknown("user")
+        return wire.user(user)
+
+    async def update(self, actor: Principal, patch: UserPatch) -> dict[str, Any]:
+        """Change the actor's account and return it; tells their sessions, and their guilds if others see the change.
+
+        Raises:
+            errors.InvalidForm: 50035, a bad or taken username, or an image.
+        """
+        async with self._edits.hold(actor.id):
+            user = await self._context.world.user(actor.id)
+            if user is None:
+                raise unknown("user")
+            changes = await self._changes(user.username, actor, patch)
+            changed = msgspec.structs.replace(user, **changes)
+            if changed == user:
+                return wire.own_user(user)
+            told: list[Event] = [events.user_update(changed.id, wire.own_user(changed))]
+            for guild_id in await self._context.store.guild_ids_of(changed.id):
+                member = await self._context.world.member(guild_id, changed.id)
+                if member is not None:
+                    told.append(events.member_update(guild_id, wire.member(member, changed)))
+            try:
+                await self._context.store.commit([Update("users", {"id": changed.id}, changes, must_match=True)], told)
+            except Conflict:
+                raise _taken() from None
+            return wire.own_user(changed)
+
+    async def _changes(self, username: str, actor: Principal, patch: UserPatch) -> dict[str, Any]:
+        form = Form()
+        changes: dict[str, Any] = {}
+        if isinstance(patch.username, str):
+            wanted = patch.username.strip()
+            form.length(("username",), wanted, 2, 32)
+            changes["username"] = wanted
+        if patch.global_name is not UNSET:
+            name = patch.global_name.strip() if patch.global_name else None
+            form.length(("global_name",), name, 1, 32)
+            changes["global_name"] = name or None
+        for field, value in (("avatar", patch.avatar), ("banner", patch.banner)):
+            if value is None:
+                changes[field] = None
+            elif value is not UNSET:
+                form.add((field,), "IMAGE_INVALID", "This server takes no image uploads.")
+        form.check()
+        wanted = changes.get("username", username)
+        if wanted != username:
+            holder = await self._context.store.user_by_name(wanted)
+            if holder is not None and holder.id != actor.id:
+                raise _taken()
+        return changes
+
+    async def guilds_of(
+        self, actor: Principal, *, before: int = 0, after: int = 0, limit: int = 200, with_counts: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return a page of the guilds the actor is in, by rising id, each with the actor's permissions there."""
+        ids = sorted(await self._context.store.guild_ids_of(actor.id))
+        if before:
+            ids = [each for each in ids if each < before][-limit:]
+        else:
+            ids = [each for each in ids if each > after][:limit]
+        page = []
+        for guild_id in ids:
+            state = await self._context.world.guild(guild_id)
+            member = await self._context.world.member(guild_id, actor.id)
+            if state is None or member is None:
+                continue
+            guild = state.guild
+            body: dict[str, Any] = {
+                "id": str(guild.id),
+                "name": guild.name,
+                "icon": guild.icon,
+                "banner": guild.banner,
+                "owner": guild.owner_id == actor.id,
+                "permissions": str(int(state.permissions(member, None, self._context.clock()))),
+                "features": list(guild.features),
+            }
+            if with_counts:
+                body["approximate_member_count"] = state.member_count
+                body["approximate_presence_count"] = 0
+            page.append(body)
+        return page
+
+    async def application_of(self, actor: Principal) -> dict[str, Any]:
+        """Return the bot's application, with its owner. Raises `errors.Forbidden` (20002) for people."""
+        application = actor.application
+        if application is None:
+            raise Forbidden(20002, "Only bots can use this endpoint")
+        owner = await self._context.world.user(application.owner_id) if application.owner_id else None
+        body = wire.application(application, owner or actor.user, actor.user)
+        body["approximate_guild_count"] = len(await self._context.store.guild_ids_of(actor.id))
+        return body
+
+
+def _taken() -> InvalidForm:
+    return InvalidForm.field("username", "USERNAME_ALREADY_TAKEN", "Username is unavailable.")

@@ -1,0 +1,264 @@
+"""World: what the API side knows of guilds, channels, members and users, and who may do what in them.
+
+A read-through cache: `on_commit` runs between a commit and its reply, so a read after a 2xx sees it.
+Guild states here hold no member lists; members are cached one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tocsin.errors import MissingAccess, MissingPermissions, unknown
+from tocsin.model.entities import Channel, Member, User
+from tocsin.model.event import Event, ScopeKind
+from tocsin.model.guild_state import GuildState
+from tocsin.model.permissions import DM_PERMISSIONS, Permission
+from tocsin.service.cache import ReadThrough
+from tocsin.store.base import Store
+
+GUILDS_KEPT = 4096
+CHANNELS_KEPT = 65536
+MEMBERS_KEPT = 65536
+USERS_KEPT = 65536
+
+_VIEW = int(Permission.VIEW_CHANNEL)
+_MEMBER_EVENTS = {"GUILD_MEMBER_ADD": 1, "GUILD_MEMBER_UPDATE": 0, "GUILD_MEMBER_REMOVE": -1}
+
+
+class ChannelAccess(NamedTuple):
+    """A channel as one user finds it. `guild` and `member` are None in a DM."""
+
+    channel: Channel
+    guild: GuildState | None
+    member: Member | None
+    permissions: int
+
+    def need(self, permissions: int) -> None:
+        """Raise `MissingPermissions` (50013) unless all the bits are there."""
+        if self.permissions & permissions != permissions:
+            raise MissingPermissions
+
+
+class GuildAccess(NamedTuple):
+    """A guild as one of its members finds it; `permissions` are guild-wide."""
+
+    guild: GuildState
+    member: Member
+    permissions: int
+
+    def need(self, permissions: int) -> None:
+        """Raise `MissingPermissions` (50013) unless all the bits are there."""
+        if self.permissions & permissions != permissions:
+            raise MissingPermissions
+
+
+class _Ref(msgspec.Struct):
+    """The ids a committed event's body is invalidated by; everything else is skipped, undecoded."""
+
+    id: str = "0"
+    user: _Ref | None = None
+
+
+_decode_ref = msgspec.json.Decoder(_Ref).decode
+
+
+class World:
+    """Guild states, channels, members and users by id. `clock` gives Unix milliseconds."""
+
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+        self._guilds: ReadThrough[int, GuildState] = ReadThrough(GUILDS_KEPT, self._load_guild)
+        self._channels: ReadThrough[int, Channel] = ReadThrough(CHANNELS_KEPT, store.channel)
+        self._members: ReadThrough[tuple[int, int], Member] = ReadThrough(MEMBERS_KEPT, self._load_member)
+        self._users: ReadThrough[int, User] = ReadThrough(USERS_KEPT, store.user)
+        # Messages committed while their guild is being read: a busy channel must not make the read start over.
+        self._late_messages: dict[int, dict[int, int]] = {}
+        self.on_user_change: list[Callable[[int], None]] = []
+
+    async def _load_guild(self, guild_id: int) -> GuildState | None:
+        late = self._late_messages.setdefault(guild_id, {})
+        try:
+            snapshot = await self._store.guild(guild_id, with_members=False)
+            if snapshot is None:
+                return None
+            state = GuildState.from_snapshot(snapshot)
+            for channel_id, message_id in late.items():
+                _note_message(state, channel_id, message_id)
+            return state
+        finally:
+            self._late_messages.pop(guild_id, None)
+
+    async def _load_member(self, key: tuple[int, int]) -> Member | None:
+        return await self._store.member(*key)
+
+    # -- lookups
+
+    async def guild(self, guild_id: int) -> GuildState | None:
+        """Return the guild with its roles and channels, or None. Shared: do not change it."""
+        return await self._guilds.get(guild_id)
+
+    async def channel(self, channel_id: int) -> Channel | None:
+        """Return a guild channel or a DM, or None."""
+        found = self._channels.peek(channel_id) or await self._channels.get(channel_id)
+        if found is None or not found.guild_id:
+            return found
+        guild = self._guilds.peek(found.guild_id) or await self._guilds.get(found.guild_id)
+        return None if guild is None else guild.channels.get(channel_id)
+
+    async def member(self, guild_id: int, user_id: int) -> Member | None:
+        """Return the user's membership of the guild, or None."""
+        key = (guild_id, user_id)
+        return self._members.peek(key) or await self._members.get(key)
+
+    async def user(self, user_id: int) -> User | None:
+        """Return the user, or None."""
+        return self._users.peek(user_id) or await self._users.get(user_id)
+
+    async def users(self, user_ids: Iterable[int]) -> dict[int, User]:
+        """Return those of the users that exist, by id, with one read for all that are not at hand."""
+        found: dict[int, User] = {}
+        missing: list[int] = []
+        for user_id in dict.fromkeys(user_ids):
+            user = self._users.peek(user_id)
+            if user is None:
+                missing.append(user_id)
+            else:
+                found[user_id] = user
+        if len(missing) == 1:
+            user = await self._users.get(missing[0])
+            if user is not None:
+                found[user.id] = user
+        elif missing:
+            found.update((user.id, user) for user in await self._store.users(missing))
+        return found
+
+    # -- permissions
+
+    async def channel_access(self, channel_id: int, user_id: int) -> ChannelAccess:
+        """Return the channel as `user_id` finds it.
+
+        Raises:
+            errors.NotFound: 10003, there is no such channel.
+            errors.MissingAccess: 50001, the user may not view it.
+        """
+        channel = await self.channel(channel_id)
+        if channel is None:
+            raise unknown("channel")
+        if not channel.guild_id:
+            if user_id not in channel.recipients:
+                raise MissingAccess
+            return ChannelAccess(channel, None, None, int(DM_PERMISSIONS))
+        guild = await self.guild(channel.guild_id)
+        member = await self.member(channel.guild_id, user_id)
+        if guild is None or member is None:
+            raise MissingAccess
+        permissions = int(guild.permissions(member, channel, self._clock()))
+        if not permissions & _VIEW:
+            raise MissingAccess
+        return ChannelAccess(channel, guild, member, permissions)
+
+    async def require(self, channel_id: int, user_id: int, permissions: int) -> ChannelAccess:
+        """As `channel_access`, and raise `MissingPermissions` (50013) unless all of `permissions` are there."""
+        access = await self.channel_access(channel_id, user_id)
+        access.need(permissions)
+        return access
+
+    async def guild_access(self, guild_id: int, user_id: int) -> GuildAccess:
+        """Return the guild as its member `user_id` finds it.
+
+        Raises:
+            errors.NotFound: 10004, there is no such guild.
+            errors.MissingAccess: 50001, the user is not a member.
+        """
+        guild = await self.guild(guild_id)
+        if guild is None:
+            raise unknown("guild")
+        member = await self.member(guild_id, user_id)
+        if member is None:
+            raise MissingAccess
+        return GuildAccess(guild, member, int(guild.permissions(member, None, self._clock())))
+
+    async def require_guild(self, guild_id: int, user_id: int, permissions: int) -> GuildAccess:
+        """As `guild_access`, and raise `MissingPermissions` (50013) unless all of `permissions` are there."""
+        access = await self.guild_access(guild_id, user_id)
+        access.need(permissions)
+        return access
+
+    async def permissions_in(self, channel: Channel, user_id: int) -> int:
+        """Return the user's permission set in the channel; 0 when they may not view it."""
+        if not channel.guild_id:
+            return int(DM_PERMISSIONS) if user_id in channel.recipients else 0
+        guild = await self.guild(channel.guild_id)
+        member = await self.member(channel.guild_id, user_id)
+        if guild is None or member is None:
+            return 0
+        permissions = int(guild.permissions(member, channel, self._clock()))
+        return permissions if permissions & _VIEW else 0
+
+    # -- invalidation
+
+    def on_commit(self, events: Sequence[Event]) -> None:
+        """Take committed events, in commit order, before their callers resume."""
+        for event in events:
+            if event.state:
+                if event.guild_id:
+                    self._on_guild_event(event)
+                elif event.scope.kind == ScopeKind.USER:
+                    self._forget_user(event.scope.id)
+            elif event.name == "MESSAGE_CREATE":
+                self._on_message(event)
+
+    def _on_guild_event(self, event: Event) -> None:
+        guild_id, name = event.guild_id, event.name
+        if name in _MEMBER_EVENTS:
+            ref = _decode_ref(event.body)
+            if ref.user is not None:
+                self._members.drop((guild_id, int(ref.user.id)))
+            state = self._guilds.peek(guild_id)
+            if state is None:
+                self._guilds.drop(guild_id)
+            else:
+                state.member_count += _MEMBER_EVENTS[name]
+                state.seq = event.seq
+            return
+        if name in ("GUILD_BAN_ADD", "GUILD_BAN_REMOVE"):
+            return
+        if name in ("CHANNEL_DELETE", "CHANNEL_UPDATE"):
+            self._channels.drop(int(_decode_ref(event.body).id))
+        elif name == "GUILD_ROLE_DELETE":
+            self._members.drop_where(lambda key, _: key[0] == guild_id)
+        elif name == "GUILD_DELETE":
+            self._members.drop_where(lambda key, _: key[0] == guild_id)
+            self._channels.drop_where(lambda _, channel: channel is None or channel.guild_id == guild_id)
+        # A fresh state per change, not an edited one: whoever holds the old one keeps a consistent view.
+        self._guilds.drop(guild_id)
+
+    def _on_message(self, event: Event) -> None:
+        message_id = int(_decode_ref(event.body).id)
+        if event.guild_id:
+            state = self._guilds.peek(event.guild_id)
+            if state is not None:
+                _note_message(state, event.channel_id, message_id)
+            elif (late := self._late_messages.get(event.guild_id)) is not None:
+                late[event.channel_id] = message_id
+            return
+        channel = self._channels.peek(event.channel_id)
+        if channel is None:
+            self._channels.drop(event.channel_id)
+        elif (channel.last_message_id or 0) < message_id:
+            self._channels.put(channel.id, msgspec.structs.replace(channel, last_message_id=message_id))
+
+    def _forget_user(self, user_id: int) -> None:
+        self._users.drop(user_id)
+        for listener in self.on_user_change:
+            listener(user_id)
+
+
+def _note_message(state: GuildState, channel_id: int, message_id: int) -> None:
+    channel = state.channels.get(channel_id)
+    if channel is not None and (channel.last_message_id or 0) < message_id:
+        state.channels[channel_id] = msgspec.structs.replace(channel, last_message_id=message_id)
