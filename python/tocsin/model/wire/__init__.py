@@ -1,0 +1,30 @@
+"""The objects as they go over the wire: entities rendered for clients, and read back (protocol.md §4).
+
+Every key of `shared/clients/fixtures.json` is present: strict libraries need absent values as null.
+"""
+
+from tocsin.model.wire.channels import channel, overwrite, parse_channel
+from tocsin.model.wire.guilds import guild, parse_guild, parse_role, role, unavailable_guild
+from tocsin.model.wire.messages import message
+from tocsin.model.wire.times import parse_timestamp, timestamp
+from tocsin.model.wire.users import application, member, own_user, parse_member, parse_user, user
+
+__all__ = [
+    "application",
+    "channel",
+    "guild",
+    "member",
+    "message",
+    "overwrite",
+    "own_user",
+    "parse_channel",
+    "parse_guild",
+    "parse_member",
+    "parse_role",
+    "parse_timestamp",
+    "parse_user",
+    "role",
+    "timestamp",
+    "unavailable_guild",
+    "user",
+]
