@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
+from litestar.enums import ScopeType
 from litestar.middleware import DefineMiddleware
 from litestar.types import Receive, Scope, Send
 
@@ -34,7 +35,7 @@ class Api(Litestar):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Serve one ASGI connection."""
-        if scope["type"] == "http":
+        if scope["type"] == ScopeType.HTTP:
             path = scope["path"]
             if not path.startswith("/api/v10/") and path.startswith("/api/"):
                 found = _VERSION.match(path)

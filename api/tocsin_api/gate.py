@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.errors import ApiError, RateLimited
@@ -29,11 +30,10 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401 or 429."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        handler = scope["route_handler"]
-        opt = handler.opt
+        opt = scope["route_handler"].opt
         try:
             if opt.get("auth", True):
                 principal = await principal_of(scope, self._auth)

@@ -5,8 +5,9 @@ Bodies are JSON, or multipart with `payload_json`, or a form (protocol.md §8.1,
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote
 
 import msgspec
@@ -75,13 +76,13 @@ def decode(raw: bytes, kind: type[T]) -> T:
         errors.BadRequest: 50109, it is not JSON.
         msgspec.ValidationError: it is JSON of another shape; `tocsin_api.errors` makes the 50035 of it.
     """
+    decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
     try:
-        found: T = _decoder(kind).decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, RecursionError):
         raise BadRequest(50109, "The request body contains invalid JSON.") from None
-    return found
 
 
 async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:

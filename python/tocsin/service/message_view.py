@@ -54,7 +54,7 @@ def for_event(message: Message, author: User, member: Member | None, more: Resol
     mentions = [
         (more.users[user_id], more.members.get(user_id)) for user_id in message.mentions if user_id in more.users
     ]
-    return _render(message, author, mentions, member, more.quoted)
+    return wire.message(message, author, mentions, member, referenced=more.quoted)
 
 
 class MessageView:
@@ -113,7 +113,7 @@ class MessageView:
     def _plain(self, message: Message, users: dict[int, User]) -> dict[str, Any]:
         author = users.get(message.author_id) or deleted_user(message.author_id)
         mentions = [(users[user_id], None) for user_id in message.mentions if user_id in users]
-        body = _render(message, author, mentions, None, None)
+        body = wire.message(message, author, mentions)
         body.pop("guild_id", None)
         body.pop("referenced_message", None)
         return body
@@ -121,13 +121,3 @@ class MessageView:
 
 def _hidden(message: Message, reader_id: int) -> bool:
     return bool(message.guild_id) and message.author_id != reader_id and reader_id not in message.mentions
-
-
-def _render(
-    message: Message,
-    author: User,
-    mentions: list[tuple[User, Member | None]],
-    member: Member | None,
-    quoted: dict[str, Any] | None,
-) -> dict[str, Any]:
-    return wire.message(message, author, mentions, member, referenced=quoted)

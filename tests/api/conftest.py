@@ -1,0 +1,58 @@
+"""Fixtures of the API tests: the app over a real SQLite store (`tests/support/api_world.py` has the world)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.api_world import Api, Clock, MakeApi, RecordingBus, world_ops
+from tocsin.config import Settings
+from tocsin.model.snowflake import SnowflakeFactory
+from tocsin.service.context import Context
+from tocsin.service.services import build_services
+from tocsin.service.world import World
+from tocsin.store import open_store
+from tocsin.store.base import Store
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
+    found = open_store(f"sqlite:///{tmp_path}/tocsin.db")
+    await found.open()
+    await found.commit(world_ops(clock()))
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def make_api(store: Store, clock: Clock) -> AsyncIterator[MakeApi]:
+    """Build the API over the small world with settings of one's own."""
+    made: list[Api] = []
+
+    async def make(settings: Settings) -> Api:
+        world = World(store, clock)
+        bus = RecordingBus()
+        store.on_commit[:] = [world.on_commit, bus.publish]
+        snowflakes = SnowflakeFactory(0, clock, floor=await store.highest_snowflake())
+        services = build_services(
+            Context(settings=settings, store=store, bus=bus, world=world, snowflakes=snowflakes, clock=clock)
+        )
+        made.append(Api(services, bus, clock))
+        return made[-1]
+
+    yield make
+    for api in made:
+        await api.client.aclose()
+
+
+@pytest.fixture
+async def api(make_api: MakeApi) -> Api:
+    """The API with rate limits off."""
+    return await make_api(Settings(global_rate_limit=0, message_rate_limit=0))
