@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tocsin.bus.base import Bus
 from tocsin.config import Settings
 from tocsin.model.snowflake import SnowflakeFactory
+from tocsin.service.locks import KeyedLocks
 from tocsin.service.world import World
 from tocsin.store.base import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Shared parts, one of each per node. `clock` gives Unix milliseconds."""
+    """Shared parts, one of each per node. `clock` gives Unix milliseconds; `locks` serialise the changes of a guild."""
 
     settings: Settings
     store: Store
@@ -22,3 +23,4 @@ class Context:
     world: World
     snowflakes: SnowflakeFactory
     clock: Callable[[], int]
+    locks: KeyedLocks = field(default_factory=KeyedLocks)

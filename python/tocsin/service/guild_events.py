@@ -1,0 +1,115 @@
+"""Guild events: what changes a guild, its roles, channels and members says to the gateway (protocol.md §3.2, §3.3).
+
+All are `state` events of the guild's scope; their bodies are Discord's payloads, and the replicas apply those bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tocsin.model import wire
+from tocsin.model.entities import Channel, Guild, Member, Role, User
+from tocsin.model.event import Event, Scope, ScopeKind
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _event(name: str, guild_id: int, body: dict[str, Any], channel_id: int = 0) -> Event:
+    return Event(
+        name=name,
+        scope=Scope(ScopeKind.GUILD, guild_id),
+        body=_encode(body),
+        guild_id=guild_id,
+        channel_id=channel_id,
+        state=True,
+    )
+
+
+def guild_create(guild: Guild, roles: Iterable[Role], channels: Iterable[Channel], owner: Member, user: User) -> Event:
+    """GUILD_CREATE of a new guild, whose only member is its owner."""
+    body = {
+        **wire.guild(guild, list(roles)),
+        "joined_at": wire.timestamp(owner.joined_at),
+        "large": False,
+        "unavailable": False,
+        "member_count": 1,
+        "members": [wire.member(owner, user)],
+        "channels": [wire.channel(channel) for channel in channels],
+        "voice_states": [],
+        "threads": [],
+        "presences": [],
+        "stage_instances": [],
+        "guild_scheduled_events": [],
+        "soundboard_sounds": [],
+    }
+    return _event("GUILD_CREATE", guild.id, body)
+
+
+def guild_update(guild: Guild, roles: Iterable[Role]) -> Event:
+    """GUILD_UPDATE."""
+    return _event("GUILD_UPDATE", guild.id, wire.guild(guild, list(roles)))
+
+
+def guild_delete(guild_id: int) -> Event:
+    """GUILD_DELETE without `unavailable`: the guild is gone for good."""
+    return _event("GUILD_DELETE", guild_id, {"id": str(guild_id)})
+
+
+def role_create(role: Role) -> Event:
+    """GUILD_ROLE_CREATE."""
+    return _event("GUILD_ROLE_CREATE", role.guild_id, {"guild_id": str(role.guild_id), "role": wire.role(role)})
+
+
+def role_update(role: Role) -> Event:
+    """GUILD_ROLE_UPDATE."""
+    return _event("GUILD_ROLE_UPDATE", role.guild_id, {"guild_id": str(role.guild_id), "role": wire.role(role)})
+
+
+def role_delete(role: Role) -> Event:
+    """GUILD_ROLE_DELETE; members and overwrites lose the role by it, without events of their own."""
+    body = {"guild_id": str(role.guild_id), "role_id": str(role.id)}
+    return _event("GUILD_ROLE_DELETE", role.guild_id, body)
+
+
+def channel_create(channel: Channel) -> Event:
+    """CHANNEL_CREATE of a guild channel."""
+    return _event("CHANNEL_CREATE", channel.guild_id, wire.channel(channel), channel.id)
+
+
+def channel_update(channel: Channel) -> Event:
+    """CHANNEL_UPDATE of a guild channel."""
+    return _event("CHANNEL_UPDATE", channel.guild_id, wire.channel(channel), channel.id)
+
+
+def channel_delete(channel: Channel) -> Event:
+    """CHANNEL_DELETE of a guild channel."""
+    return _event("CHANNEL_DELETE", channel.guild_id, wire.channel(channel), channel.id)
+
+
+def member_add(member: Member, user: User) -> Event:
+    """GUILD_MEMBER_ADD."""
+    return _event("GUILD_MEMBER_ADD", member.guild_id, {"guild_id": str(member.guild_id), **wire.member(member, user)})
+
+
+def member_update(member: Member, user: User) -> Event:
+    """GUILD_MEMBER_UPDATE."""
+    body = {"guild_id": str(member.guild_id), **wire.member(member, user)}
+    return _event("GUILD_MEMBER_UPDATE", member.guild_id, body)
+
+
+def member_remove(guild_id: int, user: User) -> Event:
+    """GUILD_MEMBER_REMOVE: kicked, banned or left."""
+    return _event("GUILD_MEMBER_REMOVE", guild_id, {"guild_id": str(guild_id), "user": wire.user(user)})
+
+
+def ban_add(guild_id: int, user: User) -> Event:
+    """GUILD_BAN_ADD."""
+    return _event("GUILD_BAN_ADD", guild_id, {"guild_id": str(guild_id), "user": wire.user(user)})
+
+
+def ban_remove(guild_id: int, user: User) -> Event:
+    """GUILD_BAN_REMOVE."""
+    return _event("GUILD_BAN_REMOVE", guild_id, {"guild_id": str(guild_id), "user": wire.user(user)})
