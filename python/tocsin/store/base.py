@@ -40,11 +40,15 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Delete(msgspec.Struct, frozen=True):
-    """Delete rows equal to `where`; a list value means `IN`. `must_match` as in `Update`."""
+    """Delete rows equal to `where`; a list value means `IN`. `must_match` as in `Update`.
+
+    `below` narrows further to rows whose column is less than the value.
+    """
 
     table: str
     where: Row
     must_match: bool = False
+    below: Row = {}
 
 
 Op = Insert | Upsert | Update | Delete
@@ -95,7 +99,9 @@ class Store(Protocol):
     async def members(self, guild_id: int, *, after: int = 0, limit: int = 1000) -> list[tuple[Member, User]]: ...
     async def search_members(self, guild_id: int, prefix: str, limit: int) -> list[tuple[Member, User]]: ...
     async def ban(self, guild_id: int, user_id: int) -> Ban | None: ...
-    async def bans(self, guild_id: int, *, after: int = 0, before: int = 0, limit: int = 1000) -> list[tuple[Ban, User]]: ...
+    async def bans(
+        self, guild_id: int, *, after: int = 0, before: int = 0, limit: int = 1000
+    ) -> list[tuple[Ban, User]]: ...
 
     # channels and messages
     async def channel(self, channel_id: int) -> Channel | None: ...

@@ -1,0 +1,160 @@
+"""Rows: which row operations write an entity. Child rows (overwrites, recipients, roles) come along."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Overwrite, Role, User
+from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
+
+
+def _row(entity: msgspec.Struct, *without: str) -> Row:
+    row = msgspec.structs.asdict(entity)
+    for name in without:
+        del row[name]
+    return row
+
+
+def user_ops(user: User) -> list[Op]:
+    """Insert a user; `errors.Conflict` when the id or the name is taken."""
+    return [Insert("users", _row(user))]
+
+
+def user_update_ops(user: User) -> list[Op]:
+    """Rewrite a user's row."""
+    row = _row(user)
+    return [Update("users", {"id": row.pop("id")}, row, must_match=True)]
+
+
+def token_ops(digest: bytes, user_id: int, now_ms: int) -> list[Op]:
+    """Let a token (by its SHA-256) stand for a user."""
+    return [Upsert("tokens", ("digest",), {"digest": digest, "user_id": user_id, "created_at": now_ms})]
+
+
+def password_ops(user_id: int, password_hash: str) -> list[Op]:
+    """Set a person's password hash."""
+    return [Upsert("passwords", ("user_id",), {"user_id": user_id, "hash": password_hash})]
+
+
+def application_ops(application: Application) -> list[Op]:
+    """Write a bot's application."""
+    return [Upsert("applications", ("id",), _row(application))]
+
+
+def guild_ops(guild: Guild) -> list[Op]:
+    """Insert a guild, without its roles, channels and members."""
+    return [Insert("guilds", _row(guild))]
+
+
+def guild_update_ops(guild: Guild) -> list[Op]:
+    """Rewrite a guild's row."""
+    row = _row(guild)
+    return [Update("guilds", {"id": row.pop("id")}, row, must_match=True)]
+
+
+def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
+    """Delete a guild with all that is in it."""
+    return [
+        Delete("guilds", {"id": guild_id}, must_match=True),
+        Delete("roles", {"guild_id": guild_id}),
+        Delete("members", {"guild_id": guild_id}),
+        Delete("member_roles", {"guild_id": guild_id}),
+        Delete("bans", {"guild_id": guild_id}),
+        *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
+        *([Delete("messages", {"channel_id": channel_ids})] if channel_ids else []),
+        Delete("channels", {"guild_id": guild_id}),
+    ]
+
+
+def role_ops(role: Role) -> list[Op]:
+    """Write a role."""
+    return [Upsert("roles", ("id",), _row(role))]
+
+
+def role_delete_ops(guild_id: int, role_id: int) -> list[Op]:
+    """Delete a role, and take it from its members and channels."""
+    return [
+        Delete("roles", {"id": role_id, "guild_id": guild_id}, must_match=True),
+        Delete("member_roles", {"guild_id": guild_id, "role_id": role_id}),
+        Delete("overwrites", {"target_id": role_id, "type": 0}),
+    ]
+
+
+def overwrite_ops(channel_id: int, overwrite: Overwrite) -> list[Op]:
+    """Write one overwrite of a channel."""
+    row = {
+        "channel_id": channel_id,
+        "target_id": overwrite.id,
+        "type": overwrite.type,
+        "allow": overwrite.allow,
+        "deny": overwrite.deny,
+    }
+    return [Upsert("overwrites", ("channel_id", "target_id"), row)]
+
+
+def channel_ops(channel: Channel) -> list[Op]:
+    """Insert a channel with its overwrites and recipients."""
+    ops: list[Op] = [Insert("channels", _row(channel, "overwrites", "recipients"))]
+    for overwrite in channel.overwrites:
+        ops += overwrite_ops(channel.id, overwrite)
+    for user_id in channel.recipients:
+        ops.append(Insert("dm_recipients", {"channel_id": channel.id, "user_id": user_id}))
+    return ops
+
+
+def channel_update_ops(channel: Channel) -> list[Op]:
+    """Rewrite a channel's row and replace its overwrites. `last_message_id` is left as it is."""
+    row = _row(channel, "overwrites", "recipients", "last_message_id")
+    ops: list[Op] = [
+        Update("channels", {"id": row.pop("id")}, row, must_match=True),
+        Delete("overwrites", {"channel_id": channel.id}),
+    ]
+    for overwrite in channel.overwrites:
+        ops += overwrite_ops(channel.id, overwrite)
+    return ops
+
+
+def channel_delete_ops(channel_id: int) -> list[Op]:
+    """Delete a channel with its messages, overwrites and recipients."""
+    return [
+        Delete("channels", {"id": channel_id}, must_match=True),
+        Delete("overwrites", {"channel_id": channel_id}),
+        Delete("dm_recipients", {"channel_id": channel_id}),
+        Delete("messages", {"channel_id": channel_id}),
+    ]
+
+
+def member_ops(member: Member) -> list[Op]:
+    """Insert a member with their roles; `errors.Conflict` when they are one already."""
+    return [Insert("members", _row(member, "roles")), *_role_rows(member)]
+
+
+def member_update_ops(member: Member) -> list[Op]:
+    """Rewrite a member's row and replace their roles."""
+    row = _row(member, "roles")
+    where = {"guild_id": row.pop("guild_id"), "user_id": row.pop("user_id")}
+    return [Update("members", where, row, must_match=True), Delete("member_roles", where), *_role_rows(member)]
+
+
+def member_delete_ops(guild_id: int, user_id: int) -> list[Op]:
+    """Delete a member with their roles."""
+    where = {"guild_id": guild_id, "user_id": user_id}
+    return [Delete("members", where, must_match=True), Delete("member_roles", where)]
+
+
+def _role_rows(member: Member) -> list[Op]:
+    key = {"guild_id": member.guild_id, "user_id": member.user_id}
+    return [Insert("member_roles", {**key, "role_id": role_id}) for role_id in member.roles]
+
+
+def ban_ops(ban: Ban) -> list[Op]:
+    """Write a ban."""
+    return [Upsert("bans", ("guild_id", "user_id"), _row(ban))]
+
+
+def message_ops(message: Message) -> list[Op]:
+    """Insert a message and make it its channel's last."""
+    return [
+        Insert("messages", _row(message)),
+        Update("channels", {"id": message.channel_id}, {"last_message_id": message.id}),
+    ]

@@ -1,0 +1,218 @@
+"""The schema: one SQLAlchemy Core metadata for both databases. Columns carry the entities' field names.
+
+Ids, permission sets and times (Unix ms) are 64-bit integers; lists and objects are JSON text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+METADATA = MetaData()
+
+
+def _id(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
+    return Column(name, BigInteger, primary_key=key, autoincrement=False, nullable=null and not key)
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+def _int(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+def _bool(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False)
+
+
+Table(
+    "users",
+    METADATA,
+    _id("id", key=True),
+    Column("username", Text, nullable=False, unique=True),
+    _text("discriminator"),
+    _text("global_name", null=True),
+    _text("avatar", null=True),
+    _text("banner", null=True),
+    Column("accent_color", Integer),
+    _bool("bot"),
+    _bool("system"),
+    _text("email", null=True),
+    _bool("verified"),
+    _text("locale"),
+    _id("flags"),
+    _id("public_flags"),
+)
+Table("tokens", METADATA, Column("digest", LargeBinary, primary_key=True), _id("user_id"), _id("created_at"))
+Index("tokens_user", METADATA.tables["tokens"].c.user_id)
+Table("passwords", METADATA, _id("user_id", key=True), _text("hash"))
+Table(
+    "applications",
+    METADATA,
+    _id("id", key=True),
+    Column("bot_user_id", BigInteger, nullable=False, unique=True),
+    _text("name"),
+    _id("owner_id"),
+    _text("description"),
+    _id("flags"),
+    _id("intents"),
+    _bool("public"),
+)
+Table(
+    "guilds",
+    METADATA,
+    _id("id", key=True),
+    _text("name"),
+    _id("owner_id"),
+    _text("icon", null=True),
+    _text("splash", null=True),
+    _text("discovery_splash", null=True),
+    _text("banner", null=True),
+    _text("description", null=True),
+    _id("afk_channel_id", null=True),
+    _int("afk_timeout"),
+    _int("verification_level"),
+    _int("default_message_notifications"),
+    _int("explicit_content_filter"),
+    _text("features"),
+    _int("mfa_level"),
+    _id("system_channel_id", null=True),
+    _int("system_channel_flags"),
+    _id("rules_channel_id", null=True),
+    _id("public_updates_channel_id", null=True),
+    _id("safety_alerts_channel_id", null=True),
+    _text("vanity_url_code", null=True),
+    _int("premium_tier"),
+    _text("preferred_locale"),
+    _int("nsfw_level"),
+    _bool("premium_progress_bar_enabled"),
+    _bool("widget_enabled"),
+    _id("widget_channel_id", null=True),
+)
+Table(
+    "roles",
+    METADATA,
+    _id("id", key=True),
+    _id("guild_id"),
+    _text("name"),
+    _id("permissions"),
+    _int("position"),
+    _int("color"),
+    _bool("hoist"),
+    _bool("mentionable"),
+    _bool("managed"),
+    _text("icon", null=True),
+    _text("unicode_emoji", null=True),
+    _int("flags"),
+    _id("bot_id", null=True),
+)
+Index("roles_guild", METADATA.tables["roles"].c.guild_id)
+Table(
+    "channels",
+    METADATA,
+    _id("id", key=True),
+    _int("type"),
+    _id("guild_id"),
+    _text("name", null=True),
+    _int("position"),
+    _text("topic", null=True),
+    _bool("nsfw"),
+    _id("parent_id", null=True),
+    _id("last_message_id", null=True),
+    _id("last_pin_timestamp", null=True),
+    _int("rate_limit_per_user"),
+    _int("bitrate"),
+    _int("user_limit"),
+    _text("rtc_region", null=True),
+    _int("video_quality_mode"),
+    Column("default_auto_archive_duration", Integer),
+    _int("default_thread_rate_limit_per_user"),
+    _int("flags"),
+    _id("owner_id", null=True),
+    _text("icon", null=True),
+)
+Index("channels_guild", METADATA.tables["channels"].c.guild_id)
+Table(
+    "overwrites",
+    METADATA,
+    _id("channel_id", key=True),
+    _id("target_id", key=True),
+    _int("type"),
+    _id("allow"),
+    _id("deny"),
+)
+Index("overwrites_target", METADATA.tables["overwrites"].c.target_id)
+Table("dm_recipients", METADATA, _id("channel_id", key=True), _id("user_id", key=True))
+Index("dm_recipients_user", METADATA.tables["dm_recipients"].c.user_id)
+Table(
+    "members",
+    METADATA,
+    _id("guild_id", key=True),
+    _id("user_id", key=True),
+    _id("joined_at"),
+    _text("nick", null=True),
+    _text("avatar", null=True),
+    _text("banner", null=True),
+    _bool("deaf"),
+    _bool("mute"),
+    _bool("pending"),
+    _int("flags"),
+    _id("timeout_until", null=True),
+)
+Index("members_user", METADATA.tables["members"].c.user_id)
+Table("member_roles", METADATA, _id("guild_id", key=True), _id("user_id", key=True), _id("role_id", key=True))
+Index("member_roles_role", METADATA.tables["member_roles"].c.role_id)
+Table("bans", METADATA, _id("guild_id", key=True), _id("user_id", key=True), _text("reason", null=True))
+Table(
+    "messages",
+    METADATA,
+    _id("id", key=True),
+    _id("channel_id"),
+    _id("author_id"),
+    _text("content"),
+    _id("guild_id"),
+    _int("type"),
+    _id("edited_at", null=True),
+    _bool("tts"),
+    _bool("pinned"),
+    _int("flags"),
+    _bool("mention_everyone"),
+    _text("mentions"),
+    _text("mention_roles"),
+    _text("embeds"),
+    _text("attachments"),
+    _text("components"),
+    _text("sticker_ids"),
+    _text("reference", null=True),
+    _id("webhook_id", null=True),
+    _id("application_id", null=True),
+)
+Index("messages_channel", METADATA.tables["messages"].c.channel_id, METADATA.tables["messages"].c.id)
+Table(
+    "nonces",
+    METADATA,
+    _id("author_id", key=True),
+    _id("channel_id", key=True),
+    Column("nonce", Text, primary_key=True),
+    _id("message_id"),
+    _id("created_at"),
+)
+Index("nonces_created", METADATA.tables["nonces"].c.created_at)
+Table(
+    "scope_seq",
+    METADATA,
+    Column("scope_kind", Integer, primary_key=True, autoincrement=False),
+    _id("scope_id", key=True),
+    _id("seq"),
+)
+Table(
+    "outbox",
+    METADATA,
+    Column("scope_kind", Integer, primary_key=True, autoincrement=False),
+    _id("scope_id", key=True),
+    _id("seq", key=True),
+    Column("event", LargeBinary, nullable=False),
+    _id("created_at"),
+)
+Index("outbox_created", METADATA.tables["outbox"].c.created_at)

@@ -1,0 +1,125 @@
+"""SQL for the row operations, and entities from rows. Texts are cached by shape; values are always parameters."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from tocsin.store.base import Delete, Insert, Op, Update, Upsert
+
+T = TypeVar("T", bound=msgspec.Struct)
+Statement = tuple[str, list[Any]]
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def bind(value: Any) -> Any:
+    """Return a value as the database keeps it: lists and objects are JSON text."""
+    if isinstance(value, (list, tuple, dict)):
+        return _encode(value).decode()
+    return value
+
+
+@cache
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+@cache
+def _insert_or_ignore(table: str, columns: tuple[str, ...]) -> str:
+    return f"{_insert(table, columns)} ON CONFLICT DO NOTHING"
+
+
+@cache
+def _upsert(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    rest = [name for name in columns if name not in key]
+    action = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in rest)}" if rest else "NOTHING"
+    return f"{_insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO {action}"
+
+
+@cache
+def _where(shape: tuple[tuple[str, int], ...]) -> str:
+    terms = (f"{name} = ?" if count < 0 else f"{name} IN ({', '.join('?' * count)})" for name, count in shape)
+    return " AND ".join(terms)
+
+
+def where(conditions: dict[str, Any]) -> Statement:
+    """Return the text and the parameters of a condition; a list means IN."""
+    shape = tuple((name, len(value) if isinstance(value, (list, tuple)) else -1) for name, value in conditions.items())
+    parameters: list[Any] = []
+    for value in conditions.values():
+        if isinstance(value, (list, tuple)):
+            parameters.extend(value)
+        else:
+            parameters.append(value)
+    return _where(shape), parameters
+
+
+def statement(op: Op) -> Statement:
+    """Return the text and the parameters of a row operation."""
+    if isinstance(op, Insert):
+        make = _insert if op.unique else _insert_or_ignore
+        return make(op.table, tuple(op.row)), [bind(value) for value in op.row.values()]
+    if isinstance(op, Upsert):
+        return _upsert(op.table, op.key, tuple(op.row)), [bind(value) for value in op.row.values()]
+    condition, parameters = where(op.where)
+    if isinstance(op, Update):
+        assignments = ", ".join(f"{name} = ?" for name in op.set)
+        text = f"UPDATE {op.table} SET {assignments} WHERE {condition}"
+        return text, [*(bind(value) for value in op.set.values()), *parameters]
+    terms = [condition] if condition else []
+    terms += [f"{name} < ?" for name in op.below]
+    return f"DELETE FROM {op.table} WHERE {' AND '.join(terms)}", [*parameters, *op.below.values()]
+
+
+def must_match(op: Op) -> bool:
+    """Return whether the operation must touch a row."""
+    return isinstance(op, (Update, Delete)) and op.must_match
+
+
+class Reader(Generic[T]):
+    """Turns rows of one table into entities.
+
+    Args:
+        entity: the struct; its fields without `without` are the columns, in order.
+        without: fields that live in other tables.
+    """
+
+    def __init__(self, entity: type[T], *without: str) -> None:
+        hints = typing.get_type_hints(entity)
+        names = [name for name in entity.__struct_fields__ if name not in without]
+        self._entity = entity
+        self._names = names
+        self._loaders = [_loader(hints[name]) for name in names]
+
+    def columns(self, prefix: str = "") -> str:
+        """Return the column list for a SELECT."""
+        return ", ".join(prefix + name for name in self._names)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self._names)
+
+    def entity(self, row: Sequence[Any], **others: Any) -> T:
+        """Build the entity from the first `width` values of a row and the fields of other tables."""
+        values = {
+            name: value if load is None else load(value)
+            for name, load, value in zip(self._names, self._loaders, row, strict=False)
+        }
+        return self._entity(**values, **others)
+
+
+def _loader(hint: Any) -> Callable[[Any], Any] | None:
+    text = str(hint)
+    if hint is bool:
+        return bool
+    if text.startswith("tuple["):
+        return lambda value: tuple(_decode(value))
+    if text.startswith(("list[", "dict[")):
+        return lambda value: None if value is None else _decode(value)
+    return None

@@ -1,0 +1,178 @@
+"""SqliteWriter: the one thread that writes. Commits that wait together share one transaction and one fsync."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tocsin.errors import Conflict, StoreUnavailable
+from tocsin.model.event import Event
+from tocsin.store import sql
+from tocsin.store.base import Op
+
+GROUP_LIMIT = 256
+_encode_event = msgspec.msgpack.Encoder().encode
+_NEXT_SEQ = (
+    "INSERT INTO scope_seq (scope_kind, scope_id, seq) VALUES (?, ?, ?) "
+    "ON CONFLICT (scope_kind, scope_id) DO UPDATE SET seq = seq + excluded.seq RETURNING seq"
+)
+_OUTBOX = "INSERT INTO outbox (scope_kind, scope_id, seq, event, created_at) VALUES (?, ?, ?, ?, ?)"
+
+
+class _Unit(NamedTuple):
+    ops: Sequence[Op]
+    events: Sequence[Event]
+    done: asyncio.Future[list[Event]]
+
+
+Outcome = tuple[_Unit, list[Event] | Exception]
+
+
+class SqliteWriter:
+    """Owns the writing connection.
+
+    Args:
+        connect: opens the connection; called on the writer thread.
+        clock: gives Unix milliseconds, for the outbox.
+        on_commit: called on the event loop with each group's events in commit order, before the callers resume.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        clock: Callable[[], int],
+        on_commit: Callable[[list[Event]], None],
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._on_commit = on_commit
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[_Unit] = deque()
+        self._ready = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="tocsin-store", daemon=True)
+        self._thread.start()
+
+    def submit(self, ops: Sequence[Op], events: Sequence[Event]) -> asyncio.Future[list[Event]]:
+        """Queue a commit.
+
+        Raises:
+            errors.StoreUnavailable: the store is closed.
+        """
+        unit = _Unit(ops, events, self._loop.create_future())
+        with self._ready:
+            if self._closing:
+                raise StoreUnavailable("the store is closed")
+            self._queue.append(unit)
+            self._ready.notify()
+        return unit.done
+
+    async def close(self) -> None:
+        """Write what is queued, then end the thread."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    # -- on the writer thread
+
+    def _run(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while True:
+            with self._ready:
+                while not self._queue and not self._closing:
+                    self._ready.wait()
+                if not self._queue:
+                    break
+                group = [self._queue.popleft() for _ in range(min(GROUP_LIMIT, len(self._queue)))]
+            try:
+                if connection is None:
+                    connection = self._connect()
+                outcomes = self._write(connection, group)
+            except Exception as error:
+                outcomes = [(unit, _unavailable(error)) for unit in group]
+                connection = self._give_up(connection)
+            try:
+                self._loop.call_soon_threadsafe(self._finish, outcomes)
+            except RuntimeError:
+                break  # the loop has ended: nobody waits any more
+        if connection is not None:
+            connection.close()
+
+    @staticmethod
+    def _give_up(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
+        """Roll back after a failed group; on a connection that cannot even do that, open a new one next time."""
+        if connection is None:
+            return None
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            connection.close()
+            return None
+        return connection
+
+    def _write(self, connection: sqlite3.Connection, group: list[_Unit]) -> list[Outcome]:
+        now = self._clock()
+        outcomes: list[Outcome] = []
+        connection.execute("BEGIN IMMEDIATE")
+        alone = len(group) == 1
+        for unit in group:
+            if not alone:
+                connection.execute("SAVEPOINT unit")
+            try:
+                outcomes.append((unit, self._apply(connection, unit, now)))
+            except (Conflict, sqlite3.IntegrityError) as error:
+                outcomes.append((unit, error if isinstance(error, Conflict) else Conflict(str(error))))
+                if alone:
+                    connection.execute("ROLLBACK")
+                    return outcomes
+                connection.execute("ROLLBACK TO unit")
+            if not alone:
+                connection.execute("RELEASE unit")
+        connection.execute("COMMIT")
+        return outcomes
+
+    @staticmethod
+    def _apply(connection: sqlite3.Connection, unit: _Unit, now: int) -> list[Event]:
+        for op in unit.ops:
+            text, parameters = sql.statement(op)
+            cursor = connection.execute(text, parameters)
+            if cursor.rowcount == 0 and sql.must_match(op):
+                raise Conflict(f"no row in {op.table}")
+        events = []
+        for event in unit.events:
+            kind, scope_id = event.scope
+            (seq,) = connection.execute(_NEXT_SEQ, (kind, scope_id, 1)).fetchone()
+            numbered = msgspec.structs.replace(event, seq=seq)
+            connection.execute(_OUTBOX, (kind, scope_id, seq, _encode_event(numbered), now))
+            events.append(numbered)
+        return events
+
+    # -- on the event loop
+
+    def _finish(self, outcomes: list[Outcome]) -> None:
+        committed = [event for _, outcome in outcomes if isinstance(outcome, list) for event in outcome]
+        try:
+            if committed:
+                self._on_commit(committed)
+        finally:
+            for unit, outcome in outcomes:
+                if unit.done.done():
+                    continue
+                if isinstance(outcome, list):
+                    unit.done.set_result(outcome)
+                else:
+                    unit.done.set_exception(outcome)
+
+
+def _unavailable(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
+        return StoreUnavailable(f"SQLite refused: {error}")
+    return StoreUnavailable(f"the commit failed: {error!r}")
