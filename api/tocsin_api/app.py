@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.enums import ScopeType
-from litestar.middleware import DefineMiddleware
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from tocsin.errors import BadRequest
 from tocsin_api import errors, health, openapi
@@ -65,11 +64,17 @@ def create_app(
     """
     settings = services.context.settings
     handlers: list[Any] = [handler for module in MODULES for handler in module.HANDLERS]
-    gate = DefineMiddleware(Gate, services=services, limits=RateLimits(settings))
+    limits = RateLimits(settings)
+
+    def gate(app: ASGIApp) -> ASGIApp:
+        # A function, because Litestar copies its routers deeply, and functions alone are not copied.
+        return Gate(app, services, limits)
+
+    parts = {"services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}
     return Api(
         route_handlers=[Router(ROOT, route_handlers=handlers, middleware=[gate]), *health.HANDLERS],
         exception_handlers=errors.HANDLERS,
-        state=State({"services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}),
+        state=State(parts, deep_copy=False),
         openapi_config=openapi.CONFIG,
         logging_config=None,
         request_max_body_size=settings.body_max_bytes,

@@ -81,7 +81,7 @@ def decode(raw: bytes, kind: type[T]) -> T:
         return decoder.decode(raw)
     except msgspec.ValidationError:
         raise
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest(50109, "The request body contains invalid JSON.") from None
 
 

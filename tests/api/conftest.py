@@ -24,7 +24,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    found = open_store(f"sqlite:///{tmp_path}/tocsin.db")
+    found = open_store(Settings(database=f"sqlite:///{tmp_path}/tocsin.db"), clock)
     await found.open()
     await found.commit(world_ops(clock()))
     yield found

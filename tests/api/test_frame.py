@@ -159,7 +159,7 @@ JSON = {"content-type": "application/json"}
         (b'{"content":"\xff"}', 50109),
         (b'{"content":"\\ud800"}', 50109),
         (b'{"content":NaN}', 50109),
-        (b'{"components":' + b"[" * 100_000, 50109),
+        (b'{"components":[{"a":' + b"[" * 100_000, 50109),
         (b"null", 50035),
         (b'"text"', 50035),
         (b"[1,2]", 50035),

@@ -420,7 +420,9 @@ async def test_bulk_delete_takes_what_is_there_in_one_event(api: Api) -> None:
     sent = [int((await api.say(str(index)))["id"]) for index in range(3)]
     kept = await api.say("kept")
     api.bus.take()
-    response = await api.post(f"{MESSAGES}/bulk-delete", "bell", {"messages": [*sent, snowflake_at(api.clock())]})
+    response = await api.post(
+        f"{MESSAGES}/bulk-delete", "bell", {"messages": [*sent, snowflake_at(api.clock()) + 4000]}
+    )
     assert (response.status_code, response.content) == (204, b"")
     [(event, body)] = api.bus.take()
     assert event.name == "MESSAGE_DELETE_BULK"
@@ -517,3 +519,18 @@ async def test_ids_may_be_numbers_or_strings_and_anything_else_is_a_form_error(a
     assert error_of(response) == (400, 50035)
     assert response.json()["errors"]["channel_id"]["_errors"][0]["code"] == "NUMBER_TYPE_COERCE"
     assert error_of(await api.get(f"/channels/{2**63}/messages", "ada")) == (400, 50035)
+
+
+async def test_slowmode_makes_people_wait_but_not_bots(api: Api) -> None:
+    await api.store.commit([Update("channels", {"id": GENERAL}, {"rate_limit_per_user": 10})])
+    await api.say("one", "carl")
+    api.clock.advance(4000)
+    refused = await api.post(MESSAGES, "carl", {"content": "two"})
+    assert error_of(refused) == (429, 20016)
+    assert refused.json()["retry_after"] == 6.0
+    assert refused.json()["global"] is False
+    assert refused.headers["retry-after"] == "6"
+    await api.say("one", "eddy")
+    await api.say("two", "eddy")
+    api.clock.advance(6000)
+    await api.say("three", "carl")

@@ -91,14 +91,3 @@ def user_update(user_id: int, own_user: dict[str, Any]) -> Event:
         users=(user_id,),
         state=True,
     )
-
-
-def member_update(guild_id: int, member: dict[str, Any]) -> Event:
-    """GUILD_MEMBER_UPDATE; `member` is a rendered member with its user."""
-    return Event(
-        name="GUILD_MEMBER_UPDATE",
-        scope=Scope(ScopeKind.GUILD, guild_id),
-        body=_encode({"guild_id": str(guild_id), **member}),
-        guild_id=guild_id,
-        state=True,
-    )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from tocsin.model.snowflake import MAX_SNOWFLAKE
 from tocsin.service.forms import Form
 
 MAX_LISTED = 100
@@ -41,12 +42,10 @@ def scan(content: str) -> Found:
     roles: dict[int, None] = {}
     everyone = False
     for user, role, broad in _TOKEN.findall(content):
-        if user:
-            users[int(user)] = None
-        elif role:
-            roles[int(role)] = None
-        elif broad:
+        if broad:
             everyone = True
+        elif (mentioned := int(user or role)) <= MAX_SNOWFLAKE:
+            (users if user else roles)[mentioned] = None
     return Found(tuple(users), tuple(roles), everyone)
 
 

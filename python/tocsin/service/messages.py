@@ -32,6 +32,7 @@ from tocsin.service.forms import Form
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.mentions import AllowedMentions, Found
 from tocsin.service.message_view import REPLY, MessageView, deleted_user, for_event
+from tocsin.service.slowmode import Slowmode
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
 from tocsin.store.base import Delete, Insert, Op, Update, Upsert
@@ -64,6 +65,7 @@ class MessageService:
         self._world = context.world
         self._view = MessageView(context.store, context.world)
         self._edits = KeyedLocks()
+        self._slowmode = Slowmode()
 
     # -- create
 
@@ -73,7 +75,7 @@ class MessageService:
         With `enforce_nonce`, a nonce that the actor used in this channel within `nonce_window_ms` returns that message.
 
         Raises:
-            errors.ApiError: 10003, 50001, 50008, 50013, 160002, 50006, 10060 or 50035.
+            errors.ApiError: 10003, 50001, 50008, 50013, 160002, 20016, 50006, 10060 or 50035.
         """
         access = await self._world.channel_access(channel_id, actor.id)
         need_text(access)
@@ -83,6 +85,8 @@ class MessageService:
             access.need(SEND_TTS)
         if checked.embeds:
             access.need(EMBED_LINKS)
+        slow = (access.channel, actor.id, actor.is_bot, access.permissions)
+        self._slowmode.check(*slow, self._context.clock())
         replied = await self._replied(access, draft)
         found = await self._pings(access, checked.content, draft.allowed_mentions, replied)
         more = await self._view.resolve(access.channel.guild_id, found.users, replied)
@@ -100,6 +104,7 @@ class MessageService:
                     return earlier
                 access = await self._world.require(channel_id, actor.id, SEND)
                 continue
+            self._slowmode.note(*slow, self._context.clock())
             return event.body
         raise StoreUnavailable("a message conflicted three times over")
 
@@ -136,8 +141,7 @@ class MessageService:
         )
 
     def _create_ops(self, message: Message, draft: MessageDraft, *, replace: bool) -> list[Op]:
-        ops: list[Op] = list(rows.message_ops(message))
-        ops.append(Update("channels", {"id": message.channel_id}, {"last_message_id": message.id}, must_match=True))
+        ops = rows.message_ops(message)
         if draft.nonce is not None:
             key = {"author_id": message.author_id, "channel_id": message.channel_id, "nonce": str(draft.nonce)}
             row = {**key, "message_id": message.id, "created_at": self._context.clock()}

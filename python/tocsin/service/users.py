@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from tocsin.errors import Conflict, Forbidden, InvalidForm, unknown
 from tocsin.model import wire
 from tocsin.model.event import Event
-from tocsin.service import events
+from tocsin.service import events, guild_events
 from tocsin.service.auth import Principal
 from tocsin.service.forms import Form
 from tocsin.service.locks import KeyedLocks
@@ -67,7 +67,7 @@ class UserService:
             for guild_id in await self._context.store.guild_ids_of(changed.id):
                 member = await self._context.world.member(guild_id, changed.id)
                 if member is not None:
-                    told.append(events.member_update(guild_id, wire.member(member, changed)))
+                    told.append(guild_events.member_update(member, changed))
             try:
                 await self._context.store.commit([Update("users", {"id": changed.id}, changes, must_match=True)], told)
             except Conflict:

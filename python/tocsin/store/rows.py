@@ -153,8 +153,8 @@ def ban_ops(ban: Ban) -> list[Op]:
 
 
 def message_ops(message: Message) -> list[Op]:
-    """Insert a message and make it its channel's last."""
+    """Insert a message and make it its channel's last; `errors.Conflict` when the channel is gone."""
     return [
         Insert("messages", _row(message)),
-        Update("channels", {"id": message.channel_id}, {"last_message_id": message.id}),
+        Update("channels", {"id": message.channel_id}, {"last_message_id": message.id}, must_match=True),
     ]

@@ -15,20 +15,19 @@ class Source:
     def __init__(self) -> None:
         self.values: dict[int, str] = {}
         self.reads = 0
-        self.gates: list[asyncio.Event] = []
+        self.begun: asyncio.Queue[asyncio.Event] = asyncio.Queue()
 
     async def load(self, key: int) -> str | None:
         self.reads += 1
         value = self.values.get(key)
         gate = asyncio.Event()
-        self.gates.append(gate)
+        self.begun.put_nowait(gate)
         await gate.wait()
         return value
 
-    async def open(self, index: int) -> None:
-        while len(self.gates) <= index:
-            await asyncio.sleep(0)
-        self.gates[index].set()
+    async def let_go(self) -> None:
+        """Let the next read return, as soon as it has begun."""
+        (await self.begun.get()).set()
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ async def test_many_readers_share_one_read(source: Source) -> None:
     cache = ReadThrough(10, source.load)
     source.values[1] = "a"
     readers = [asyncio.ensure_future(cache.get(1)) for _ in range(5)]
-    await source.open(0)
+    await source.let_go()
     assert await asyncio.gather(*readers) == ["a"] * 5
     assert source.reads == 1
     assert await cache.get(1) == "a"
@@ -51,13 +50,12 @@ async def test_a_change_during_a_read_makes_it_read_again(source: Source) -> Non
     cache = ReadThrough(10, source.load)
     source.values[1] = "old"
     early = asyncio.ensure_future(cache.get(1))
-    while not source.gates:
-        await asyncio.sleep(0)
+    gate = await source.begun.get()
     source.values[1] = "new"
     cache.drop(1)
     late = asyncio.ensure_future(cache.get(1))
-    await source.open(0)
-    await source.open(1)
+    gate.set()
+    await source.let_go()
     assert await late == "new"
     assert await early == "new"
     assert cache.peek(1) == "new"
@@ -66,11 +64,11 @@ async def test_a_change_during_a_read_makes_it_read_again(source: Source) -> Non
 async def test_an_unknown_key_is_asked_for_again(source: Source) -> None:
     cache = ReadThrough(10, source.load)
     first = asyncio.ensure_future(cache.get(1))
-    await source.open(0)
+    await source.let_go()
     assert await first is None
     source.values[1] = "made"
     second = asyncio.ensure_future(cache.get(1))
-    await source.open(1)
+    await source.let_go()
     assert await second == "made"
 
 
@@ -89,10 +87,9 @@ async def test_a_reader_that_gives_up_does_not_take_the_others_along(source: Sou
     cache = ReadThrough(10, source.load)
     source.values[1] = "a"
     first, second = asyncio.ensure_future(cache.get(1)), asyncio.ensure_future(cache.get(1))
-    while not source.gates:
-        await asyncio.sleep(0)
+    gate = await source.begun.get()
     first.cancel()
-    await source.open(0)
+    gate.set()
     assert await second == "a"
 
 
