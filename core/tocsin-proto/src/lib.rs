@@ -1,1 +1,13 @@
-//! tocsin-proto
+//! Nouns of the wire: opcodes, close codes, intents, shards, session ids. No I/O, no clock, no allocation.
+
+mod close_code;
+mod intents;
+mod opcode;
+mod session_id;
+mod shard;
+
+pub use close_code::CloseCode;
+pub use intents::Intents;
+pub use opcode::OpCode;
+pub use session_id::SessionId;
+pub use shard::ShardId;
