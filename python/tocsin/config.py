@@ -1,12 +1,20 @@
 """Settings: every knob of a node, read once from flags, `TOCSIN_*` variables and a file, then frozen.
 
-Names here are the names everywhere: `heartbeat_interval_ms` is `--heartbeat-interval-ms`, `TOCSIN_HEARTBEAT_INTERVAL_MS`
-and the key `heartbeat_interval_ms` of a TOML file.
+Names here are the names everywhere: `heartbeat_interval_ms` is `--heartbeat-interval-ms`,
+`TOCSIN_HEARTBEAT_INTERVAL_MS` and the key `heartbeat_interval_ms` of a TOML file.
 """
 
 from __future__ import annotations
 
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
 import msgspec
+
+from tocsin.errors import ConfigError
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,3 +67,150 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # -- logs
     log_level: str = "info"
     log_format: str = "auto"  # auto = console on a terminal, json otherwise
+
+
+PREFIX = "TOCSIN_"
+CONFIG_VARIABLE = "TOCSIN_CONFIG"
+"""Names the settings file, as `--config` does."""
+
+_HOUR_MS = 3_600_000
+_GIB = 1 << 30
+RANGES: dict[str, tuple[int, int]] = {
+    "http_port": (0, 65535),
+    "gateway_port": (0, 65535),
+    "node_number": (0, 1023),
+    "workers": (0, 255),
+    "heartbeat_interval_ms": (100, _HOUR_MS),
+    "identify_timeout_ms": (10, _HOUR_MS),
+    "handshake_timeout_ms": (10, _HOUR_MS),
+    "resume_window_ms": (0, 24 * _HOUR_MS),
+    "replay_max_events": (1, 1_000_000),
+    "replay_max_bytes": (1024, _GIB),
+    "outbound_max_bytes": (1024, _GIB),
+    "payload_max_bytes": (1024, 1 << 24),
+    "send_limit": (0, 1_000_000),
+    "send_window_ms": (1, _HOUR_MS),
+    "host_queue_max": (1, 1 << 24),
+    "max_connections": (1, 1 << 24),
+    "identify_max_concurrency": (1, 1_000_000),
+    "identify_window_ms": (1, _HOUR_MS),
+    "session_start_limit": (1, 1 << 31),
+    "max_guilds_per_shard": (0, 1_000_000),
+    "large_threshold": (50, 250),
+    "presence_guild_limit": (0, 1 << 31),
+    "drain_spread_ms": (0, _HOUR_MS),
+    "global_rate_limit": (0, 1_000_000),
+    "message_rate_limit": (0, 1_000_000),
+    "message_rate_window_ms": (1, _HOUR_MS),
+    "body_max_bytes": (1024, _GIB),
+    "typing_throttle_ms": (0, _HOUR_MS),
+    "nonce_window_ms": (0, 24 * _HOUR_MS),
+    "outbox_window_ms": (1000, 30 * 24 * _HOUR_MS),
+}
+"""Lowest and highest value of each whole number, both included."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("auto", "console", "json"),
+}
+_SCHEMES: dict[str, tuple[str, ...]] = {
+    "public_gateway_url": ("ws://", "wss://"),
+    "public_http_url": ("http://", "https://"),
+}
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_TYPES: dict[str, type] = get_type_hints(Settings)
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    file: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the settings: a flag wins over a variable, a variable over the file, the file over the default.
+
+    Args:
+        flags: by setting name; None means that the flag was not given.
+        file: a TOML file; without it, the one that `TOCSIN_CONFIG` names, if any.
+        environ: the process's environment, unless given.
+
+    Raises:
+        errors.ConfigError: names the setting, its source and what is wrong.
+    """
+    env = os.environ if environ is None else environ
+    path = file or env.get(CONFIG_VARIABLE) or None
+    values: dict[str, Any] = {}
+    if path is not None:
+        for name, value in _read_file(Path(path)).items():
+            if name not in _TYPES:
+                raise ConfigError(f"{name}: no such setting (in {path})")
+            values[name] = _check(name, value, f"in {path}")
+    for name in _TYPES:
+        text = env.get(PREFIX + name.upper())
+        if text is not None:
+            values[name] = _check(name, _from_text(name, text, PREFIX + name.upper()), f"from {PREFIX}{name.upper()}")
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = _check(name, value, f"from --{name.replace('_', '-')}")
+    return Settings(**values)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"config: cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config: {path} is not TOML: {error}") from None
+
+
+def _from_text(name: str, text: str, variable: str) -> Any:
+    kind = _TYPES[name]
+    if kind is bool:
+        word = _WORDS.get(text.strip().lower())
+        if word is None:
+            raise ConfigError(f"{name}: must be true or false, not {text!r} (from {variable})")
+        return word
+    if kind is int:
+        try:
+            return int(text.strip().replace("_", ""))
+        except ValueError:
+            raise ConfigError(f"{name}: must be a whole number, not {text!r} (from {variable})") from None
+    return text
+
+
+def _check(name: str, value: Any, source: str) -> Any:
+    kind = _TYPES[name]
+    if type(value) is not kind:
+        noun = {int: "a whole number", bool: "true or false", str: "a text"}[kind]
+        raise ConfigError(f"{name}: must be {noun}, not {value!r} ({source})")
+    problem = _problem(name, value)
+    if problem:
+        raise ConfigError(f"{name}: {problem} ({source})")
+    return value
+
+
+def _problem(name: str, value: str | int | bool) -> str:
+    if isinstance(value, str):
+        return _text_problem(name, value)
+    if name in RANGES:
+        low, high = RANGES[name]
+        if not low <= value <= high:
+            return f"must be between {low} and {high}, not {value}"
+    return ""
+
+
+def _text_problem(name: str, value: str) -> str:
+    if "\0" in value:
+        return "must not hold a NUL"
+    if name in CHOICES and value not in CHOICES[name]:
+        return f"must be one of {', '.join(CHOICES[name])}, not {value!r}"
+    if name in ("host", "data", "node_id") and not value:
+        return "must not be empty"
+    if value and name in _SCHEMES and not value.startswith(_SCHEMES[name]):
+        return f"must begin with {' or '.join(_SCHEMES[name])}, not {value!r}"
+    if name == "bus" and value != "local:":
+        return f"this version has the bus local: only, not {value!r}"
+    if value and name == "database" and not (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
+        return f"this version stores in sqlite:///PATH only, not in {value!r}"
+    return ""
