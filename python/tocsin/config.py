@@ -181,7 +181,8 @@ def _from_text(name: str, text: str, variable: str) -> Any:
 
 def _check(name: str, value: Any, source: str) -> Any:
     kind = _TYPES[name]
-    if type(value) is not kind:
+    found: type = type(value)
+    if found is not kind:
         noun = {int: "a whole number", bool: "true or false", str: "a text"}[kind]
         raise ConfigError(f"{name}: must be {noun}, not {value!r} ({source})")
     problem = _problem(name, value)
