@@ -18,13 +18,26 @@ from tocsin.errors import BadRequest
 from tocsin_api import errors, health, openapi
 from tocsin_api.gate import Gate, refuse
 from tocsin_api.ratelimit import RateLimits
-from tocsin_api.routes import applications, dms, gateway, messages, typing, users
+from tocsin_api.routes import (
+    applications,
+    auth,
+    bans,
+    channels,
+    dms,
+    gateway,
+    guilds,
+    members,
+    messages,
+    roles,
+    typing,
+    users,
+)
 
 if TYPE_CHECKING:
     from tocsin.service.services import Services
 
 ROOT = "/api/v10"
-MODULES = (applications, dms, gateway, messages, typing, users)
+MODULES = (applications, auth, bans, channels, dms, gateway, guilds, members, messages, roles, typing, users)
 _VERSION = re.compile(r"/api/v(\d+)(?=/|$)")
 _SERVED = {"9", "10"}
 

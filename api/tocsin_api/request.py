@@ -26,6 +26,7 @@ ApiRequest = Request[Principal, str | None, State]
 
 T = TypeVar("T")
 MAX_ID = 2**63 - 1
+MAX_REASON = 512
 _CONTENT_TYPES = "application/json, multipart/form-data, application/x-www-form-urlencoded"
 
 
@@ -139,9 +140,11 @@ def no_content() -> Response[None]:
 
 
 def audit_reason(request: Request[Any, Any, Any]) -> str | None:
-    """Return the decoded `X-Audit-Log-Reason`, or None (protocol.md §8.1)."""
-    raw = request.headers.get("x-audit-log-reason")
-    return unquote(raw)[:512] if raw else None
+    """Return the decoded `X-Audit-Log-Reason`, or None (protocol.md §8.1). Raises `InvalidForm` when too long."""
+    reason = unquote(request.headers.get("x-audit-log-reason", "")).strip()
+    if len(reason) > MAX_REASON:
+        raise InvalidForm.field("reason", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {MAX_REASON} in length.")
+    return reason or None
 
 
 def query_int(request: Request[Any, Any, Any], name: str, default: int, low: int, high: int) -> int:

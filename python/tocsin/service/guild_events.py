@@ -113,3 +113,9 @@ def ban_add(guild_id: int, user: User) -> Event:
 def ban_remove(guild_id: int, user: User) -> Event:
     """GUILD_BAN_REMOVE."""
     return _event("GUILD_BAN_REMOVE", guild_id, {"guild_id": str(guild_id), "user": wire.user(user)})
+
+
+def dm_delete(channel: Channel, user_id: int, body: dict[str, Any]) -> Event:
+    """CHANNEL_DELETE of a DM, for the one who closed it."""
+    scope = Scope(ScopeKind.CHANNEL, channel.id)
+    return Event(name="CHANNEL_DELETE", scope=scope, body=_encode(body), channel_id=channel.id, users=(user_id,))

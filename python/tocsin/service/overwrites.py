@@ -9,7 +9,6 @@ from tocsin.errors import BadRequest, MissingPermissions, unknown
 from tocsin.model.entities import Channel, Member, Overwrite
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import ALL, Permission
-from tocsin.store.base import Delete, Insert, Op
 
 if TYPE_CHECKING:
     from tocsin.service.world import World
@@ -58,7 +57,9 @@ def touched_bits(old: Overwrites, new: Overwrites) -> int:
     return bits
 
 
-def need_may_set(state: GuildState, actor: Member, now_ms: int, channel: Channel | None, touched: int, parent: Channel | None) -> None:
+def need_may_touch(
+    state: GuildState, actor: Member, now_ms: int, touched: int, channel: Channel | None, parent: Channel | None
+) -> None:
     """Raise `MissingPermissions` (50013) unless the actor may change these bits in overwrites.
 
     They may change bits they have in the guild or in the parent channel; all bits if they have ADMINISTRATOR, or
@@ -94,12 +95,3 @@ async def need_targets(world: World, state: GuildState, old: Overwrites, new: Ov
                 raise unknown("overwrite")
         elif await world.member(state.guild.id, each.id) is None:
             raise unknown("overwrite")
-
-
-def ops(channel_id: int, new: Overwrites) -> list[Op]:
-    """Return what makes `new` the stored overwrites of a channel."""
-    written: list[Op] = [Delete("overwrites", {"channel_id": channel_id})]
-    for each in new:
-        row = {"channel_id": channel_id, "target_id": each.id, "type": each.type, "allow": each.allow, "deny": each.deny}
-        written.append(Insert("overwrites", row))
-    return written

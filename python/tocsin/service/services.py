@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tocsin.service.auth import AuthService
+from tocsin.service.bans import BanService
 from tocsin.service.channels import ChannelService
 from tocsin.service.context import Context
 from tocsin.service.dms import DmService
 from tocsin.service.guilds import GuildService
 from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
+from tocsin.service.passwords import PasswordService
 from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
 from tocsin.service.typing import TypingService
@@ -28,6 +30,8 @@ class Services:
     channels: ChannelService
     roles: RoleService
     members: MemberService
+    bans: BanService
+    passwords: PasswordService
     messages: MessageService
     dms: DmService
     typing: TypingService
@@ -44,6 +48,8 @@ def build_services(context: Context) -> Services:
         channels=ChannelService(context),
         roles=RoleService(context),
         members=MemberService(context),
+        bans=BanService(context),
+        passwords=PasswordService(context),
         messages=MessageService(context),
         dms=DmService(context),
         typing=TypingService(context),

@@ -301,6 +301,15 @@ class SqliteStore:
         select = f"SELECT {_MESSAGES.columns()} FROM messages WHERE channel_id = {int(channel_id)} AND "
         return [_MESSAGES.entity(row) for row in await self._query(*_select_in(select, "id", ids))]
 
+    async def messages_by_author(self, guild_id: int, author_id: int, since: int) -> list[tuple[int, int]]:
+        """Return (channel id, message id) of what an author wrote in a guild's channels with an id from `since` on."""
+        # CROSS JOIN keeps SQLite to this order: per channel, only the recent end of its index is read.
+        text = (
+            "SELECT m.channel_id, m.id FROM channels c CROSS JOIN messages m ON m.channel_id = c.id "
+            "WHERE c.guild_id = ? AND m.id >= ? AND m.author_id = ? ORDER BY m.id"
+        )
+        return [(row[0], row[1]) for row in await self._query(text, (guild_id, since, author_id))]
+
     async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None:
         """Return the message an author sent with a nonce that is still remembered."""
         remembered = "author_id = ? AND channel_id = ? AND nonce = ? AND created_at >= ?"

@@ -1,0 +1,27 @@
+"""Schemas of /guilds/{id}/bans (protocol.md §8.7)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from tocsin.service.bans import MAX_PURGE_SECONDS
+from tocsin_api.schemas.fields import Fields
+
+_DAY_S = 86_400
+
+
+class BanIn(Struct):
+    """Body of PUT /guilds/{id}/bans/{user}: how much of what they wrote goes with them."""
+
+    delete_message_seconds: int | None = None
+    delete_message_days: int | None = None
+
+    def purge_seconds(self) -> int:
+        """Return how far back to delete, 0 for not at all. Raises `errors.InvalidForm`."""
+        fields = Fields()
+        fields.number("delete_message_seconds", self.delete_message_seconds, 0, MAX_PURGE_SECONDS)
+        fields.number("delete_message_days", self.delete_message_days, 0, MAX_PURGE_SECONDS // _DAY_S)
+        fields.done()
+        if self.delete_message_seconds is not None:
+            return self.delete_message_seconds
+        return (self.delete_message_days or 0) * _DAY_S

@@ -1,0 +1,120 @@
+"""BanService: who may not be in a guild (protocol.md §8.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tocsin.errors import MissingPermissions, unknown
+from tocsin.model import wire
+from tocsin.model.entities import Ban, Channel, User
+from tocsin.model.event import Event
+from tocsin.model.permissions import Permission
+from tocsin.model.snowflake import snowflake_at
+from tocsin.service import events, guild_events
+from tocsin.service.auth import Principal
+from tocsin.service.hierarchy import need_above_member
+from tocsin.service.world import GuildAccess
+from tocsin.store import rows
+from tocsin.store.base import Delete, Op
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+
+MAX_PURGE_SECONDS = 604_800
+BULK_IDS = 100
+"""The most ids that one MESSAGE_DELETE_BULK carries."""
+
+_BAN = int(Permission.BAN_MEMBERS)
+Body = dict[str, Any]
+
+
+class BanService:
+    """Lists, makes and lifts bans."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        self._world = context.world
+
+    async def list_of(
+        self, actor: Principal, guild_id: int, *, after: int = 0, before: int = 0, limit: int = 1000
+    ) -> list[Body]:
+        """Return a page of bans by rising user id."""
+        await self._banner(actor, guild_id)
+        page = await self._store.bans(guild_id, after=after, before=before, limit=limit)
+        return [render(ban, user) for ban, user in page]
+
+    async def get(self, actor: Principal, guild_id: int, user_id: int) -> Body:
+        """Return one ban. Raises `errors.NotFound` (10026)."""
+        await self._banner(actor, guild_id)
+        ban = await self._store.ban(guild_id, user_id)
+        user = await self._world.user(user_id)
+        if ban is None or user is None:
+            raise unknown("ban")
+        return render(ban, user)
+
+    async def ban(
+        self, actor: Principal, guild_id: int, user_id: int, *, purge_seconds: int = 0, reason: str | None = None
+    ) -> None:
+        """Ban a user, member or not, and delete what they wrote in the last `purge_seconds`.
+
+        A user who is banned already stays so, without an event.
+
+        Raises:
+            errors.NotFound: 10013.
+            errors.MissingPermissions: 50013, no BAN_MEMBERS, or the user stands not below the actor.
+        """
+        async with self._context.locks.hold(("guild", guild_id)):
+            access = await self._banner(actor, guild_id)
+            user = await self._world.user(user_id)
+            if user is None:
+                raise unknown("user")
+            if user_id == actor.id:
+                raise MissingPermissions
+            member = await self._world.member(guild_id, user_id)
+            if member is not None:
+                need_above_member(access.guild, access.member, member)
+            ops: list[Op] = []
+            told: list[Event] = []
+            if await self._store.ban(guild_id, user_id) is None:
+                ops += rows.ban_ops(Ban(guild_id=guild_id, user_id=user_id, reason=reason))
+                told.append(guild_events.ban_add(guild_id, user))
+            if member is not None:
+                ops += rows.member_delete_ops(guild_id, user_id)
+                told.append(guild_events.member_remove(guild_id, user))
+            if purge_seconds:
+                await self._purge(access, user_id, purge_seconds, ops, told)
+            if ops:
+                await self._store.commit(ops, told)
+
+    async def unban(self, actor: Principal, guild_id: int, user_id: int) -> None:
+        """Lift a ban. Raises `errors.NotFound` (10026)."""
+        async with self._context.locks.hold(("guild", guild_id)):
+            await self._banner(actor, guild_id)
+            user = await self._world.user(user_id)
+            if user is None or await self._store.ban(guild_id, user_id) is None:
+                raise unknown("ban")
+            op = Delete("bans", {"guild_id": guild_id, "user_id": user_id})
+            await self._store.commit([op], [guild_events.ban_remove(guild_id, user)])
+
+    async def _purge(self, access: GuildAccess, user_id: int, seconds: int, ops: list[Op], told: list[Event]) -> None:
+        """Add what deletes the user's latest messages in the guild to `ops` and `told`."""
+        since = snowflake_at(self._context.clock() - min(seconds, MAX_PURGE_SECONDS) * 1000)
+        by_channel: dict[int, list[int]] = {}
+        for channel_id, message_id in await self._store.messages_by_author(access.guild.guild.id, user_id, since):
+            by_channel.setdefault(channel_id, []).append(message_id)
+        for channel_id, ids in by_channel.items():
+            channel: Channel | None = access.guild.channels.get(channel_id)
+            for start in range(0, len(ids), BULK_IDS):
+                chunk = ids[start : start + BULK_IDS]
+                ops.append(Delete("messages", {"id": chunk}))
+                if channel is not None:
+                    told.append(events.message_delete_bulk(channel, chunk))
+
+    async def _banner(self, actor: Principal, guild_id: int) -> GuildAccess:
+        return await self._world.require_guild(guild_id, actor.id, _BAN)
+
+
+def render(ban: Ban, user: User) -> Body:
+    """Render a ban."""
+    return {"reason": ban.reason, "user": wire.user(user)}
