@@ -343,6 +343,18 @@ async def test_a_bot_without_message_content_reads_only_what_concerns_it(api: Ap
     assert (await api.get(f"{MESSAGES}/{plain['id']}", "bell")).json()["content"] == "secret"
 
 
+async def test_a_bot_without_message_content_does_not_read_by_replying(api: Api) -> None:
+    plain = await api.say("secret")
+    api.bus.take()
+    reply = await api.say("what?", "eddy", message_reference={"message_id": plain["id"]})
+    assert reply["content"] == "what?"
+    assert reply["referenced_message"]["content"] == ""
+    [(_, body)] = api.bus.take()
+    assert body["referenced_message"]["content"] == "secret"
+    read = (await api.get(f"{MESSAGES}/{reply['id']}", "eddy")).json()
+    assert read["referenced_message"]["content"] == ""
+
+
 # -- edits
 
 
@@ -421,9 +433,7 @@ async def test_bulk_delete_takes_what_is_there_in_one_event(api: Api) -> None:
     kept = await api.say("kept")
     unknown = snowflake_at(api.clock()) + 4000
     api.bus.take()
-    response = await api.post(
-        f"{MESSAGES}/bulk-delete", "bell", {"messages": [*sent, unknown]}
-    )
+    response = await api.post(f"{MESSAGES}/bulk-delete", "bell", {"messages": [*sent, unknown]})
     assert (response.status_code, response.content) == (204, b"")
     [(event, body)] = api.bus.take()
     assert event.name == "MESSAGE_DELETE_BULK"

@@ -19,24 +19,13 @@ _SCHEMES = ("http://", "https://", "attachment://")
 class EmbedFooter(msgspec.Struct, omit_defaults=True):
     """The line at the bottom."""
 
-    text: str = ""
+    text: str | None = None
     icon_url: str | None = None
-    proxy_icon_url: str | None = None
 
 
 class EmbedMedia(msgspec.Struct, omit_defaults=True):
-    """An image, thumbnail or video."""
+    """An image or thumbnail."""
 
-    url: str | None = None
-    proxy_url: str | None = None
-    height: int | None = None
-    width: int | None = None
-
-
-class EmbedProvider(msgspec.Struct, omit_defaults=True):
-    """Where it comes from."""
-
-    name: str | None = None
     url: str | None = None
 
 
@@ -46,7 +35,6 @@ class EmbedAuthor(msgspec.Struct, omit_defaults=True):
     name: str | None = None
     url: str | None = None
     icon_url: str | None = None
-    proxy_icon_url: str | None = None
 
 
 class EmbedField(msgspec.Struct):

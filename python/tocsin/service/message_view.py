@@ -25,6 +25,21 @@ def reads_content(actor: Principal) -> bool:
     return not actor.is_bot or (actor.application is not None and bool(actor.application.intents & _CONTENT))
 
 
+def veil(actor: Principal, message: Message, replied: Message | None, body: dict[str, Any]) -> bool:
+    """Blank in a rendered message what the actor may not read, and return whether there was anything."""
+    if reads_content(actor):
+        return False
+    quoted: dict[str, Any] | None = body.get("referenced_message")
+    quoted_hidden = False
+    if replied is not None and quoted is not None and _hidden(replied, actor.id):
+        quoted_hidden = True
+        hide_content(quoted)
+    hidden = _hidden(message, actor.id)
+    if hidden:
+        hide_content(body)
+    return hidden or quoted_hidden
+
+
 def hide_content(body: dict[str, Any]) -> None:
     """Blank what MESSAGE_CONTENT guards."""
     body["content"] = ""
@@ -95,18 +110,14 @@ class MessageView:
             wanted.append(message.author_id)
             wanted.extend(message.mentions)
         users = await self._world.users(wanted)
-        blind = not reads_content(actor)
         bodies = []
         for message in messages:
             body = self._plain(message, users)
-            if blind and _hidden(message, actor.id):
-                hide_content(body)
+            replied: Message | None = None
             if message.type in _WITH_REFERENCED and message.reference:
-                source_message = quoted.get(int(message.reference["message_id"]))
-                inner = None if source_message is None else self._plain(source_message, users)
-                if inner is not None and source_message is not None and blind and _hidden(source_message, actor.id):
-                    hide_content(inner)
-                body["referenced_message"] = inner
+                replied = quoted.get(int(message.reference["message_id"]))
+                body["referenced_message"] = None if replied is None else self._plain(replied, users)
+            veil(actor, message, replied, body)
             bodies.append(body)
         return bodies
 

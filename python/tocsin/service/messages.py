@@ -16,11 +16,10 @@ from tocsin.errors import (
     Conflict,
     Forbidden,
     InvalidForm,
-    MissingPermissions,
     StoreUnavailable,
     unknown,
 )
-from tocsin.model.entities import Channel, ChannelType, Message
+from tocsin.model.entities import Channel, Message
 from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
@@ -31,7 +30,7 @@ from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.forms import Form
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.mentions import AllowedMentions, Found
-from tocsin.service.message_view import REPLY, MessageView, deleted_user, for_event
+from tocsin.service.message_view import REPLY, MessageView, deleted_user, for_event, veil
 from tocsin.service.slowmode import Slowmode
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
@@ -45,11 +44,8 @@ SEND_TTS = int(Permission.SEND_TTS_MESSAGES)
 EMBED_LINKS = int(Permission.EMBED_LINKS)
 HISTORY = int(Permission.READ_MESSAGE_HISTORY)
 MANAGE = int(Permission.MANAGE_MESSAGES)
-CONNECT = int(Permission.CONNECT)
 MENTION_EVERYONE = int(Permission.MENTION_EVERYONE)
 
-TEXT_TYPES = frozenset({0, 1, 2, 3, 5, 10, 11, 12, 13})
-VOICE_TYPES = frozenset({int(ChannelType.GUILD_VOICE), int(ChannelType.GUILD_STAGE_VOICE)})
 USER_TYPES = frozenset({0, REPLY, 20, 23})
 NOT_DELETABLE = frozenset({1, 2, 3, 4, 5, 21})
 BULK_AGE_MS = 14 * 24 * 3600 * 1000
@@ -78,7 +74,7 @@ class MessageService:
             errors.ApiError: 10003, 50001, 50008, 50013, 160002, 20016, 50006, 10060 or 50035.
         """
         access = await self._world.channel_access(channel_id, actor.id)
-        need_text(access)
+        access.need_text()
         access.need(SEND)
         checked = check_draft(draft)
         if draft.tts:
@@ -105,7 +101,7 @@ class MessageService:
                 access = await self._world.require(channel_id, actor.id, SEND)
                 continue
             self._slowmode.note(*slow, self._context.clock())
-            return event.body
+            return _encode(body) if veil(actor, message, replied, body) else event.body
         raise StoreUnavailable("a message conflicted three times over")
 
     def _build(
@@ -159,9 +155,11 @@ class MessageService:
         if message is None or snowflake_ms(message.id) < self._context.clock() - self._context.settings.nonce_window_ms:
             return None
         member = await self._world.member(message.guild_id, actor.id) if message.guild_id else None
-        more = await self._view.resolve(message.guild_id, message.mentions, await self._quoted(message))
+        replied = await self._quoted(message)
+        more = await self._view.resolve(message.guild_id, message.mentions, replied)
         body = for_event(message, actor.user, member, more)
         body["nonce"] = draft.nonce
+        veil(actor, message, replied, body)
         return _encode(body)
 
     async def _replied(self, access: ChannelAccess, draft: MessageDraft) -> Message | None:
@@ -226,7 +224,7 @@ class MessageService:
             errors.ApiError: 10003, 50001, 50008.
         """
         access = await self._world.channel_access(channel_id, actor.id)
-        need_text(access)
+        access.need_text()
         if not access.permissions & HISTORY:
             return b"[]"
         if around:
@@ -243,7 +241,7 @@ class MessageService:
             errors.ApiError: 10003, 50001, 50008, 50013, 10008.
         """
         access = await self._world.channel_access(channel_id, actor.id)
-        need_text(access)
+        access.need_text()
         access.need(HISTORY)
         message = await self._store.message(channel_id, message_id)
         if message is None:
@@ -259,7 +257,7 @@ class MessageService:
             errors.ApiError: 10003, 50001, 10008, 50005, 50013, 50021, 50006 or 50035.
         """
         access = await self._world.channel_access(channel_id, actor.id)
-        need_text(access)
+        access.need_text()
         async with self._edits.hold(message_id):
             message = await self._store.message(channel_id, message_id)
             if message is None:
@@ -272,7 +270,7 @@ class MessageService:
                 raise Forbidden(50021, "Cannot execute action on a system message")
             replied = await self._quoted(message)
             changed = await self._changed(access, message, patch, replied)
-            return await self._save_edit(access, message, changed, replied)
+            return await self._save_edit(actor, access.channel, message, changed, replied)
 
     async def _changed(
         self, access: ChannelAccess, message: Message, patch: MessagePatch, replied: Message | None
@@ -314,14 +312,14 @@ class MessageService:
         return changed
 
     async def _save_edit(
-        self, access: ChannelAccess, before: Message, after: Message, replied: Message | None
+        self, actor: Principal, channel: Channel, before: Message, after: Message, replied: Message | None
     ) -> bytes:
         author = await self._world.user(after.author_id)
         member = await self._world.member(after.guild_id, after.author_id) if after.guild_id else None
         more = await self._view.resolve(after.guild_id, after.mentions, replied)
         body = for_event(after, author or deleted_user(after.author_id), member, more)
         body["tts"] = False
-        event = _message_event("MESSAGE_UPDATE", access.channel, after, body)
+        event = _message_event("MESSAGE_UPDATE", channel, after, body)
         old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
         row = {name: value for name, value in new.items() if value != old[name]}
         if row:
@@ -330,7 +328,7 @@ class MessageService:
                 await self._store.commit([Update("messages", where, row, must_match=True)], [event])
             except Conflict:
                 raise unknown("message") from None
-        return event.body
+        return _encode(body) if veil(actor, after, replied, body) else event.body
 
     # -- delete
 
@@ -341,7 +339,7 @@ class MessageService:
             errors.ApiError: 10003, 50001, 10008, 50021, 50013, 50003.
         """
         access = await self._world.channel_access(channel_id, actor.id)
-        need_text(access)
+        access.need_text()
         message = await self._store.message(channel_id, message_id)
         if message is None:
             raise unknown("message")
@@ -367,7 +365,7 @@ class MessageService:
         access = await self._world.channel_access(channel_id, actor.id)
         if not access.channel.guild_id:
             raise Forbidden(50003, "Cannot execute action on a DM channel")
-        need_text(access)
+        access.need_text()
         access.need(MANAGE)
         if not 2 <= len(message_ids) <= 100:
             message = (
@@ -390,14 +388,6 @@ class MessageService:
             return
         event = events.message_delete_bulk(access.channel, ids)
         await self._store.commit([Delete("messages", {"channel_id": channel_id, "id": ids})], [event])
-
-
-def need_text(access: ChannelAccess) -> None:
-    """Raise unless the channel holds messages; those of voice channels need CONNECT."""
-    if access.channel.type not in TEXT_TYPES:
-        raise BadRequest(50008, "Cannot send messages in a non-text channel")
-    if access.channel.type in VOICE_TYPES and not access.permissions & CONNECT:
-        raise MissingPermissions
 
 
 def _message_event(name: str, channel: Channel, message: Message, body: dict[str, Any]) -> Event:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tocsin.model import wire
 from tocsin.service import events
 from tocsin.service.auth import Principal
-from tocsin.service.messages import SEND, need_text
+from tocsin.service.messages import SEND
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -30,7 +30,7 @@ class TypingService:
         """
         context = self._context
         access = await context.world.require(channel_id, actor.id, SEND)
-        need_text(access)
+        access.need_text()
         now = context.clock()
         if not self._may_pass((actor.id, channel_id), now):
             return

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tocsin.errors import MissingAccess, MissingPermissions, unknown
+from tocsin.errors import BadRequest, MissingAccess, MissingPermissions, unknown
 from tocsin.model.entities import Channel, Member, User
 from tocsin.model.event import Event, ScopeKind
 from tocsin.model.guild_state import GuildState
@@ -24,6 +24,9 @@ CHANNELS_KEPT = 65536
 MEMBERS_KEPT = 65536
 USERS_KEPT = 65536
 
+TEXT_TYPES = frozenset({0, 1, 2, 3, 5, 10, 11, 12, 13})
+VOICE_TYPES = frozenset({2, 13})
+_CONNECT = int(Permission.CONNECT)
 _VIEW = int(Permission.VIEW_CHANNEL)
 _MEMBER_EVENTS = {"GUILD_MEMBER_ADD": 1, "GUILD_MEMBER_UPDATE": 0, "GUILD_MEMBER_REMOVE": -1}
 
@@ -39,6 +42,14 @@ class ChannelAccess(NamedTuple):
     def need(self, permissions: int) -> None:
         """Raise `MissingPermissions` (50013) unless all the bits are there."""
         if self.permissions & permissions != permissions:
+            raise MissingPermissions
+
+    def need_text(self) -> None:
+        """Raise unless the channel holds messages (50008); those of voice channels need CONNECT (50013)."""
+        kind = self.channel.type
+        if kind not in TEXT_TYPES:
+            raise BadRequest(50008, "Cannot send messages in a non-text channel")
+        if kind in VOICE_TYPES and not self.permissions & _CONNECT:
             raise MissingPermissions
 
 
