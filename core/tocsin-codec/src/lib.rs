@@ -1,1 +1,16 @@
-//! tocsin-codec
+//! Bytes to values and back: WebSocket frames, the upgrade handshake, client commands, server dispatches.
+//!
+//! Everything here is sans-IO: no socket, no clock, no thread.
+
+pub mod command;
+pub mod dispatch;
+pub mod frame;
+pub mod handshake;
+mod json;
+pub mod payload;
+mod utf8;
+
+pub use command::{DecodeError, Envelope, Resume};
+pub use dispatch::{ContentGate, EncodedDispatch, Variant};
+pub use frame::{FrameDecoder, FrameError, FrameLimits, Incoming, MessageKind};
+pub use handshake::{Handshake, HandshakeError, HandshakeParser, Query};
