@@ -1,1 +1,7 @@
-//! tocsin-fanout
+//! Who gets an event: guild to cohorts, channel to cohorts, cohort to sessions, user to sessions. Pure data structures.
+
+mod index;
+mod users;
+
+pub use index::{CohortId, SubscriptionIndex};
+pub use users::UserIndex;

@@ -1,0 +1,177 @@
+//! `SubscriptionIndex`: one worker's sessions by guild, channel and cohort.
+//!
+//! A cohort is the sessions of a guild with the same permission inputs; ids are unique over all guilds and never
+//! used again. Asking allocates nothing; joining, leaving and moving are O(1) per membership.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A cohort's id, made by the control plane.
+pub type CohortId = u32;
+
+/// A session's membership of one guild, and where it stands in its cohort.
+#[derive(Debug, Clone, Copy)]
+struct Membership {
+    guild: u64,
+    cohort: CohortId,
+    position: u32,
+}
+
+#[derive(Debug, Default)]
+struct Guild {
+    /// Cohorts that have sessions here.
+    cohorts: Vec<CohortId>,
+    /// Who may view each channel; may name cohorts without sessions here.
+    channels: HashMap<u64, Arc<[CohortId]>>,
+}
+
+/// The index. Sessions are slots of the caller's slab.
+#[derive(Debug, Default)]
+pub struct SubscriptionIndex {
+    guilds: HashMap<u64, Guild>,
+    cohorts: HashMap<CohortId, Vec<u32>>,
+    sessions: HashMap<u32, Vec<Membership>>,
+}
+
+impl SubscriptionIndex {
+    /// Sets who may view a channel.
+    pub fn set_channel(&mut self, guild: u64, channel: u64, cohorts: Arc<[CohortId]>) {
+        let guild = self.guilds.entry(guild).or_default();
+        guild.channels.insert(channel, cohorts);
+    }
+
+    /// Forgets a channel: nobody may view it.
+    pub fn remove_channel(&mut self, guild: u64, channel: u64) {
+        if let Some(found) = self.guilds.get_mut(&guild) {
+            found.channels.remove(&channel);
+            self.drop_if_empty(guild);
+        }
+    }
+
+    /// Forgets a guild with its channels and everyone's membership of it.
+    pub fn remove_guild(&mut self, guild: u64) {
+        let Some(found) = self.guilds.remove(&guild) else {
+            return;
+        };
+        for cohort in found.cohorts {
+            for slot in self.cohorts.remove(&cohort).unwrap_or_default() {
+                self.forget_membership(slot, guild);
+            }
+        }
+    }
+
+    /// Puts a session into a cohort of a guild, out of the one it was in before.
+    pub fn assign(&mut self, slot: u32, guild: u64, cohort: CohortId) {
+        if self.cohort_of(slot, guild) == Some(cohort) {
+            return;
+        }
+        self.unassign(slot, guild);
+        let members = self.cohorts.entry(cohort).or_default();
+        if members.is_empty() {
+            self.guilds.entry(guild).or_default().cohorts.push(cohort);
+        }
+        let position = members.len() as u32;
+        members.push(slot);
+        self.sessions.entry(slot).or_default().push(Membership {
+            guild,
+            cohort,
+            position,
+        });
+    }
+
+    /// Takes a session out of a guild.
+    pub fn unassign(&mut self, slot: u32, guild: u64) {
+        if let Some(membership) = self.forget_membership(slot, guild) {
+            self.leave_cohort(membership);
+        }
+    }
+
+    /// Takes a session out of everything.
+    pub fn remove_session(&mut self, slot: u32) {
+        for membership in self.sessions.remove(&slot).unwrap_or_default() {
+            self.leave_cohort(membership);
+        }
+    }
+
+    /// The cohort of a session in a guild.
+    #[must_use]
+    pub fn cohort_of(&self, slot: u32, guild: u64) -> Option<CohortId> {
+        let memberships = self.sessions.get(&slot)?;
+        memberships
+            .iter()
+            .find(|each| each.guild == guild)
+            .map(|each| each.cohort)
+    }
+
+    /// The cohorts that may view a channel; none for a channel that was never set.
+    #[must_use]
+    pub fn channel(&self, guild: u64, channel: u64) -> &[CohortId] {
+        self.guilds
+            .get(&guild)
+            .and_then(|guild| guild.channels.get(&channel))
+            .map_or(&[], |cohorts| cohorts)
+    }
+
+    /// The cohorts of a guild that have sessions here.
+    #[must_use]
+    pub fn guild(&self, guild: u64) -> &[CohortId] {
+        self.guilds.get(&guild).map_or(&[], |guild| &guild.cohorts)
+    }
+
+    /// The sessions of a cohort.
+    #[must_use]
+    pub fn members(&self, cohort: CohortId) -> &[u32] {
+        self.cohorts.get(&cohort).map_or(&[], |members| members)
+    }
+
+    /// How many guilds, cohorts and sessions it holds: zeros once all is gone.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.guilds.len(), self.cohorts.len(), self.sessions.len())
+    }
+
+    fn forget_membership(&mut self, slot: u32, guild: u64) -> Option<Membership> {
+        let memberships = self.sessions.get_mut(&slot)?;
+        let at = memberships.iter().position(|each| each.guild == guild)?;
+        let membership = memberships.swap_remove(at);
+        if memberships.is_empty() {
+            self.sessions.remove(&slot);
+        }
+        Some(membership)
+    }
+
+    /// Swap-removes a member; the one that takes its place learns its new position.
+    fn leave_cohort(&mut self, left: Membership) {
+        let Some(members) = self.cohorts.get_mut(&left.cohort) else {
+            return;
+        };
+        members.swap_remove(left.position as usize);
+        if let Some(&moved) = members.get(left.position as usize)
+            && let Some(memberships) = self.sessions.get_mut(&moved)
+            && let Some(each) = memberships
+                .iter_mut()
+                .find(|each| each.cohort == left.cohort)
+        {
+            each.position = left.position;
+        }
+        if members.is_empty() {
+            self.cohorts.remove(&left.cohort);
+            if let Some(guild) = self.guilds.get_mut(&left.guild) {
+                guild.cohorts.retain(|&cohort| cohort != left.cohort);
+            }
+            self.drop_if_empty(left.guild);
+        } else if members.capacity() > 16 && members.len() * 4 < members.capacity() {
+            members.shrink_to(members.len() * 2);
+        }
+    }
+
+    fn drop_if_empty(&mut self, guild: u64) {
+        if self
+            .guilds
+            .get(&guild)
+            .is_some_and(|guild| guild.cohorts.is_empty() && guild.channels.is_empty())
+        {
+            self.guilds.remove(&guild);
+        }
+    }
+}

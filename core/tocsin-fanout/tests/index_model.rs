@@ -1,0 +1,126 @@
+//! The index against a naive model: after any operations, exactly the right sessions may see each channel.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use tocsin_fanout::SubscriptionIndex;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Assign(u32, u64, u32),
+    Unassign(u32, u64),
+    RemoveSession(u32),
+    SetChannel(u64, u64, Vec<u32>),
+    RemoveChannel(u64, u64),
+    RemoveGuild(u64),
+}
+
+/// Cohort ids are unique over guilds.
+fn cohort(guild: u64, local: u32) -> u32 {
+    guild as u32 * 10 + local
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (slot, guild, local) = (0..12u32, 0..3u64, 0..4u32);
+    prop_oneof![
+        6 => (slot.clone(), guild.clone(), local.clone()).prop_map(|(s, g, c)| Op::Assign(s, g, cohort(g, c))),
+        2 => (slot.clone(), guild.clone()).prop_map(|(s, g)| Op::Unassign(s, g)),
+        1 => slot.prop_map(Op::RemoveSession),
+        3 => (guild.clone(), 0..3u64, proptest::collection::btree_set(local, 0..4))
+            .prop_map(|(g, c, locals)| Op::SetChannel(g, c, locals.into_iter().map(|l| cohort(g, l)).collect())),
+        1 => (guild.clone(), 0..3u64).prop_map(|(g, c)| Op::RemoveChannel(g, c)),
+        1 => guild.prop_map(Op::RemoveGuild),
+    ]
+}
+
+#[derive(Default)]
+struct Model {
+    memberships: BTreeMap<(u32, u64), u32>,
+    channels: BTreeMap<(u64, u64), Vec<u32>>,
+}
+
+impl Model {
+    fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Assign(slot, guild, cohort) => {
+                self.memberships.insert((*slot, *guild), *cohort);
+            }
+            Op::Unassign(slot, guild) => {
+                self.memberships.remove(&(*slot, *guild));
+            }
+            Op::RemoveSession(slot) => self.memberships.retain(|(s, _), _| s != slot),
+            Op::SetChannel(guild, channel, cohorts) => {
+                self.channels.insert((*guild, *channel), cohorts.clone());
+            }
+            Op::RemoveChannel(guild, channel) => {
+                self.channels.remove(&(*guild, *channel));
+            }
+            Op::RemoveGuild(guild) => {
+                self.memberships.retain(|(_, g), _| g != guild);
+                self.channels.retain(|(g, _), _| g != guild);
+            }
+        }
+    }
+
+    fn viewers(&self, guild: u64, channel: u64) -> BTreeSet<u32> {
+        let cohorts = self
+            .channels
+            .get(&(guild, channel))
+            .cloned()
+            .unwrap_or_default();
+        let may = |((slot, g), cohort): (&(u32, u64), &u32)| {
+            (*g == guild && cohorts.contains(cohort)).then_some(*slot)
+        };
+        self.memberships.iter().filter_map(may).collect()
+    }
+}
+
+fn apply(index: &mut SubscriptionIndex, op: Op) {
+    match op {
+        Op::Assign(slot, guild, cohort) => index.assign(slot, guild, cohort),
+        Op::Unassign(slot, guild) => index.unassign(slot, guild),
+        Op::RemoveSession(slot) => index.remove_session(slot),
+        Op::SetChannel(guild, channel, cohorts) => {
+            index.set_channel(guild, channel, cohorts.into())
+        }
+        Op::RemoveChannel(guild, channel) => index.remove_channel(guild, channel),
+        Op::RemoveGuild(guild) => index.remove_guild(guild),
+    }
+}
+
+fn slots(index: &SubscriptionIndex, cohorts: &[u32]) -> Vec<u32> {
+    let mut all: Vec<u32> = cohorts
+        .iter()
+        .flat_map(|&cohort| index.members(cohort))
+        .copied()
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+proptest! {
+    #[test]
+    fn exactly_the_right_sessions_see_each_channel(ops in proptest::collection::vec(op(), 1..200)) {
+        let mut index = SubscriptionIndex::default();
+        let mut model = Model::default();
+        for op in ops {
+            model.apply(&op);
+            apply(&mut index, op);
+            for guild in 0..3 {
+                for channel in 0..3 {
+                    let expected: Vec<u32> = model.viewers(guild, channel).into_iter().collect();
+                    prop_assert_eq!(slots(&index, index.channel(guild, channel)), expected);
+                }
+                let members: Vec<u32> = model.memberships.keys().filter(|(_, g)| *g == guild).map(|(s, _)| *s).collect();
+                prop_assert_eq!(slots(&index, index.guild(guild)), members);
+            }
+        }
+        for slot in 0..12 {
+            index.remove_session(slot);
+        }
+        for guild in 0..3 {
+            index.remove_guild(guild);
+        }
+        prop_assert_eq!(index.sizes(), (0, 0, 0));
+    }
+}
