@@ -1,0 +1,66 @@
+"""LocalBus: the bus of a single node. Events go straight into the node's inbox, in the order they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from tocsin.model.event import Event
+
+
+class Inbox(Protocol):
+    """Where events go: `_core.Batch` has this method."""
+
+    def publish(
+        self,
+        name: str,
+        body: bytes,
+        *,
+        scope_kind: int,
+        scope_id: int,
+        seq: int = 0,
+        guild: int = 0,
+        channel: int = 0,
+        users: Sequence[int] = (),
+        exclude_user: int = 0,
+        author: int = 0,
+        mentions: Sequence[int] = (),
+        gated: bool = False,
+        state: bool = False,
+    ) -> None: ...
+
+
+class LocalBus:
+    """Implements `bus.base.Bus`. `inbox` returns the batch of the current loop turn."""
+
+    def __init__(self, inbox: Callable[[], Inbox]) -> None:
+        self._inbox = inbox
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Take committed events in commit order."""
+        inbox = self._inbox()
+        for event in events:
+            _put(inbox, event)
+
+    def publish_ephemeral(self, event: Event) -> None:
+        """Take an event that is not stored."""
+        _put(self._inbox(), event)
+
+
+def _put(inbox: Inbox, event: Event) -> None:
+    inbox.publish(
+        event.name,
+        event.body,
+        scope_kind=int(event.scope.kind),
+        scope_id=event.scope.id,
+        seq=event.seq,
+        guild=event.guild_id,
+        # A DM is addressed by its users; a state event's sight is decided by the policy.
+        channel=event.channel_id if event.guild_id else 0,
+        users=event.users,
+        exclude_user=event.exclude_user,
+        author=event.author_id,
+        mentions=event.mentions,
+        gated=event.gated,
+        state=event.state,
+    )

@@ -1,0 +1,195 @@
+"""Cohorts: a guild's sessions grouped by what decides their permissions, and which cohorts may view which channel.
+
+Permissions are computed once per cohort and channel. Cohort ids are never reused in the life of a node.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tocsin.gateway.batch import Batch
+from tocsin.model import permissions
+from tocsin.model.entities import Channel, Member
+from tocsin.model.guild_state import GuildState
+
+View = frozenset[int]
+"""The channels a cohort may view."""
+
+_VIEW = int(permissions.Permission.VIEW_CHANNEL)
+EMPTY_COHORTS_KEPT = 64
+"""Cohorts without sessions that a guild keeps for those who come back."""
+
+
+class CohortKey(NamedTuple):
+    """The inputs of a permission computation. The owner needs no other; `user_id` only if a channel names the user."""
+
+    owner: bool
+    roles: tuple[int, ...]
+    user_id: int
+
+
+class Cohort:
+    """One cohort. `users` are those with sessions here."""
+
+    __slots__ = ("id", "key", "users", "view")
+
+    def __init__(self, cohort_id: int, key: CohortKey, view: View) -> None:
+        self.id = cohort_id
+        self.key = key
+        self.view = view
+        self.users: set[int] = set()
+
+
+class CohortTable:
+    """The cohorts of one guild, over its replica.
+
+    Changes of sight are gathered and go to the index with `flush`.
+    """
+
+    def __init__(self, state: GuildState, allocate: Callable[[], int]) -> None:
+        self._state = state
+        self._allocate = allocate
+        self._by_key: dict[CohortKey, Cohort] = {}
+        self._viewers: dict[int, set[int]] = {}
+        self._dirty: set[int] = set()
+        self._named_in: dict[int, frozenset[int]] = {}
+        self._named: Counter[int] = Counter()
+        self.by_id: dict[int, Cohort] = {}
+        for channel in state.channels.values():
+            self.note_channel(channel.id)
+
+    # -- keys
+
+    def note_channel(self, channel_id: int) -> frozenset[int]:
+        """Take in which users the channel's overwrites name now; return those for whom that changed in the guild."""
+        channel = self._state.channels.get(channel_id)
+        before = self._named_in.pop(channel_id, frozenset())
+        after = frozenset() if channel is None else _named(channel)
+        if after:
+            self._named_in[channel_id] = after
+        changed = set()
+        for user_id in before - after:
+            self._named[user_id] -= 1
+            if not self._named[user_id]:
+                del self._named[user_id]
+                changed.add(user_id)
+        for user_id in after - before:
+            self._named[user_id] += 1
+            if self._named[user_id] == 1:
+                changed.add(user_id)
+        return frozenset(changed)
+
+    def key_of(self, member: Member) -> CohortKey:
+        """Return the inputs of the member's permissions."""
+        if member.user_id == self._state.guild.owner_id:
+            return CohortKey(True, (), 0)
+        named = member.user_id if member.user_id in self._named else 0
+        return CohortKey(False, tuple(sorted(member.roles)), named)
+
+    def cohort_for(self, key: CohortKey) -> Cohort:
+        """Return the cohort with these inputs, making it if there is none."""
+        cohort = self._by_key.get(key)
+        if cohort is None:
+            cohort = self._by_key[key] = Cohort(self._allocate(), key, frozenset())
+            self.by_id[cohort.id] = cohort
+            self._see(cohort, self.compute(key))
+        return cohort
+
+    def find(self, key: CohortKey) -> Cohort | None:
+        """Return the cohort with these inputs, or None."""
+        return self._by_key.get(key)
+
+    def rekey(self, cohort: Cohort, key: CohortKey) -> None:
+        """Give the cohort other inputs; it keeps its id and its users."""
+        del self._by_key[cohort.key]
+        cohort.key = key
+        self._by_key[key] = cohort
+
+    # -- sight
+
+    def base(self, key: CohortKey) -> int:
+        """Return the cohort's guild-wide permissions, timeouts apart."""
+        if key.owner:
+            return permissions.ALL
+        held = permissions.role_permissions(self._state.guild.id, self._state.roles, key.roles)
+        return permissions.ALL if held & permissions.Permission.ADMINISTRATOR else held
+
+    def compute(self, key: CohortKey) -> View:
+        """Return the channels that may be viewed with these inputs, from the replica as it is."""
+        base = self.base(key)
+        channels = self._state.channels
+        if base == permissions.ALL:
+            return frozenset(channels)
+        return frozenset(channel.id for channel in channels.values() if self._sees(base, key, channel))
+
+    def _sees(self, base: int, key: CohortKey, channel: Channel) -> bool:
+        if not channel.overwrites:
+            return bool(base & _VIEW)
+        held = permissions.apply_overwrites(base, self._state.guild.id, channel.overwrites, key.user_id, key.roles)
+        return bool(held & _VIEW)
+
+    def recompute(self, cohorts: Iterable[Cohort]) -> None:
+        """Compute these cohorts' views anew."""
+        for cohort in cohorts:
+            self._see(cohort, self.compute(cohort.key))
+
+    def recompute_channel(self, channel_id: int) -> None:
+        """Compute anew which cohorts may view one channel, which may be gone."""
+        channel = self._state.channels.get(channel_id)
+        for cohort in self.by_id.values():
+            base = self.base(cohort.key)
+            sees = channel is not None and (base == permissions.ALL or self._sees(base, cohort.key, channel))
+            if sees != (channel_id in cohort.view):
+                self._see(cohort, cohort.view | {channel_id} if sees else cohort.view - {channel_id})
+        self._dirty.add(channel_id)
+
+    def _see(self, cohort: Cohort, view: View) -> None:
+        for channel_id in cohort.view - view:
+            self._viewers[channel_id].discard(cohort.id)
+            self._dirty.add(channel_id)
+        for channel_id in view - cohort.view:
+            self._viewers.setdefault(channel_id, set()).add(cohort.id)
+            self._dirty.add(channel_id)
+        cohort.view = view
+
+    def views(self) -> dict[int, View]:
+        """Return every cohort's view as it is now, by cohort id."""
+        return {cohort.id: cohort.view for cohort in self.by_id.values()}
+
+    def viewers(self, channel_id: int) -> list[Cohort]:
+        """Return the cohorts with users that may view the channel."""
+        found = (self.by_id[cohort_id] for cohort_id in sorted(self._viewers.get(channel_id, ())))
+        return [cohort for cohort in found if cohort.users]
+
+    def with_any(self, wanted: int) -> list[Cohort]:
+        """Return the cohorts with users that hold any of the guild-wide permissions."""
+        return [each for each in self.by_id.values() if each.users and self.base(each.key) & wanted]
+
+    # -- the index
+
+    def flush(self, batch: Batch) -> None:
+        """Tell the index which channels changed hands."""
+        guild_id = self._state.guild.id
+        for channel_id in sorted(self._dirty):
+            if channel_id in self._state.channels:
+                batch.set_channel(guild_id, channel_id, sorted(self._viewers.get(channel_id, ())))
+            else:
+                self._viewers.pop(channel_id, None)
+                batch.remove_channel(guild_id, channel_id)
+        self._dirty.clear()
+
+    def sweep(self) -> None:
+        """Forget cohorts without users when there are many. The index follows with the next `flush`."""
+        empty = [cohort for cohort in self.by_id.values() if not cohort.users]
+        if len(empty) <= EMPTY_COHORTS_KEPT:
+            return
+        for cohort in empty:
+            self._see(cohort, frozenset())
+            del self._by_key[cohort.key]
+            del self.by_id[cohort.id]
+
+
+def _named(channel: Channel) -> frozenset[int]:
+    return frozenset(overwrite.id for overwrite in channel.overwrites if overwrite.type == 1)

@@ -1,0 +1,151 @@
+"""GuildRegistry: the guilds that sessions of this node are in, each with its replica, cohorts and seats.
+
+A guild is read from the store once, when its first session needs it, and then follows its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+
+from tocsin.gateway.batch import Batch
+from tocsin.gateway.cohorts import Cohort, CohortTable
+from tocsin.gateway.guild_body import GuildBodies
+from tocsin.gateway.session import Session
+from tocsin.model.entities import Member
+from tocsin.model.guild_state import GuildState
+from tocsin.store.base import Store
+
+UNLOAD_AFTER_MS = 60_000
+"""How long a guild without sessions is kept."""
+
+
+class Seat:
+    """A user's place in a guild: their cohort and their sessions there."""
+
+    __slots__ = ("cohort", "sessions")
+
+    def __init__(self, cohort: Cohort) -> None:
+        self.cohort = cohort
+        self.sessions: dict[int, Session] = {}
+
+
+class LiveGuild:
+    """A guild with sessions on this node."""
+
+    def __init__(self, state: GuildState, allocate: Callable[[], int], now_ms: int) -> None:
+        self.id = state.guild.id
+        self.state = state
+        self.cohorts = CohortTable(state, allocate)
+        self.bodies = GuildBodies(state)
+        self.seats: dict[int, Seat] = {}
+        self.idle_since_ms = now_ms
+
+    def seat(self, session: Session, member: Member, batch: Batch) -> Cohort:
+        """Seat a session, telling the index what its cohort may view. The session's assignment is the caller's."""
+        seat = self.seats.get(session.user_id)
+        if seat is None:
+            seat = self.seats[session.user_id] = Seat(self.cohorts.cohort_for(self.cohorts.key_of(member)))
+            seat.cohort.users.add(session.user_id)
+            self.cohorts.flush(batch)
+        seat.sessions[session.key] = session
+        session.guilds.add(self.id)
+        return seat.cohort
+
+    def unseat(self, session: Session, now_ms: int) -> None:
+        """Take a session out. The index is the caller's."""
+        session.guilds.discard(self.id)
+        seat = self.seats.get(session.user_id)
+        if seat is None or seat.sessions.pop(session.key, None) is None or seat.sessions:
+            return
+        del self.seats[session.user_id]
+        seat.cohort.users.discard(session.user_id)
+        if not self.seats:
+            self.idle_since_ms = now_ms
+
+    def move(self, seat: Seat, cohort: Cohort, user_id: int) -> None:
+        """Give a user another cohort. The index is the caller's."""
+        seat.cohort.users.discard(user_id)
+        cohort.users.add(user_id)
+        seat.cohort = cohort
+
+    def sessions_of(self, user_ids: Iterable[int]) -> list[int]:
+        """Return the keys of these users' sessions here."""
+        return [key for user_id in user_ids if user_id in self.seats for key in self.seats[user_id].sessions]
+
+
+class GuildRegistry:
+    """Loads guilds, finds them, and lets go of those nobody is in."""
+
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+        self._guilds: dict[int, LiveGuild] = {}
+        self._flights: dict[int, asyncio.Task[LiveGuild | None]] = {}
+        self._allocate = count(1).__next__
+
+    def __len__(self) -> int:
+        return len(self._guilds)
+
+    def __iter__(self) -> Iterator[LiveGuild]:
+        return iter(list(self._guilds.values()))
+
+    def get(self, guild_id: int) -> LiveGuild | None:
+        """Return the guild if it is loaded."""
+        return self._guilds.get(guild_id)
+
+    def is_loading(self, guild_id: int) -> bool:
+        """Return whether the guild is being read."""
+        return guild_id in self._flights
+
+    async def load(self, guild_id: int) -> LiveGuild | None:
+        """Return the guild, reading it if it is not loaded; None when there is no such guild. One flight per guild."""
+        found = self._guilds.get(guild_id)
+        if found is not None:
+            found.idle_since_ms = self._clock()
+            return found
+        flight = self._flights.get(guild_id)
+        if flight is None:
+            flight = self._flights[guild_id] = asyncio.create_task(self._load(guild_id))
+            flight.add_done_callback(_retrieve)
+        return await asyncio.shield(flight)
+
+    async def _load(self, guild_id: int) -> LiveGuild | None:
+        try:
+            snapshot = await self._store.guild(guild_id, with_members=True)
+            if snapshot is None:
+                return None
+            guild = LiveGuild(GuildState.from_snapshot(snapshot), self._allocate, self._clock())
+            self._guilds[guild_id] = guild
+            return guild
+        finally:
+            del self._flights[guild_id]
+
+    def drop(self, guild_id: int, batch: Batch) -> None:
+        """Forget the guild and take it out of the index, with all its sessions' assignments."""
+        guild = self._guilds.pop(guild_id, None)
+        if guild is None:
+            return
+        for seat in guild.seats.values():
+            for session in seat.sessions.values():
+                session.guilds.discard(guild_id)
+                batch.unassign(session.key, guild_id)
+        guild.seats.clear()
+        batch.remove_guild(guild_id)
+
+    def sweep(self, orders: Callable[[], Batch]) -> None:
+        """Let go of guilds and cohorts that nobody has needed for a while."""
+        now = self._clock()
+        for guild in self:
+            if not guild.seats and now - guild.idle_since_ms >= UNLOAD_AFTER_MS:
+                self.drop(guild.id, orders())
+            else:
+                guild.cohorts.sweep()
+                guild.cohorts.flush(orders())
+
+
+def _retrieve(flight: asyncio.Task[LiveGuild | None]) -> None:
+    """Mark the outcome as seen, so that a flight whose waiters left does not warn."""
+    if not flight.cancelled():
+        flight.exception()

@@ -1,0 +1,112 @@
+"""Host: the boundary to `tocsin._core`. Requests come up on the loop; orders go down once per turn.
+
+Every request is answered; a handler that fails is logged and never stops the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from tocsin import _core
+from tocsin.gateway.batch import Batch
+from tocsin.gateway.commands import Commands
+from tocsin.gateway.guilds import GuildRegistry
+from tocsin.gateway.identify import Identifier
+from tocsin.gateway.policy import Policy
+from tocsin.gateway.presence import PresenceBook
+from tocsin.gateway.session import Sessions
+
+DRAIN_MAX = 256
+
+log = structlog.get_logger("tocsin.gateway")
+
+
+class Host:
+    """Reads the core's requests and hands each to its part."""
+
+    def __init__(
+        self,
+        core: _core.Gateway,
+        orders: Callable[[], Batch],
+        sessions: Sessions,
+        guilds: GuildRegistry,
+        presences: PresenceBook,
+        identifier: Identifier,
+        policy: Policy,
+        commands: Commands,
+        clock: Callable[[], int],
+    ) -> None:
+        self._core = core
+        self._orders = orders
+        self._sessions = sessions
+        self._guilds = guilds
+        self._presences = presences
+        self._identifier = identifier
+        self._policy = policy
+        self._commands = commands
+        self._clock = clock
+        self._identifies: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._fd = -1
+
+    def start(self) -> None:
+        """Begin to take requests on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._fd = self._core.fileno()
+        self._loop.add_reader(self._fd, self._on_readable)
+
+    async def stop(self) -> None:
+        """Take no more requests and give up on those under way."""
+        if self._loop is None:
+            return
+        self._loop.remove_reader(self._fd)
+        self._loop = None
+        for task in list(self._identifies):
+            task.cancel()
+        await asyncio.gather(*self._identifies, return_exceptions=True)
+
+    def _on_readable(self) -> None:
+        if self._loop is None:
+            return
+        requests = self._core.drain(DRAIN_MAX)
+        for request in requests:
+            try:
+                self._handle(request)
+            except Exception:
+                log.exception("request failed", kind=request[0])
+        if len(requests) == DRAIN_MAX:
+            # Others get their turn before the rest.
+            self._loop.call_soon(self._on_readable)
+
+    def _handle(self, request: _core.Request) -> None:
+        if request[0] == 1:  # _core.IDENTIFY
+            _, key, session_id, d, _, _ = request
+            task = asyncio.create_task(self._identifier.identify(key, session_id, d))
+            self._identifies.add(task)
+            task.add_done_callback(self._identifies.discard)
+        elif request[0] == 2:  # _core.COMMAND
+            _, key, op, d = request
+            self._commands.handle(key, op, d)
+        elif request[0] == 3:  # _core.POLICY
+            _, ticket, scope_kind, scope_id, seq, name, body = request
+            self._policy.apply(ticket, scope_kind, scope_id, seq, name, body)
+        elif request[0] == 4:  # _core.CLOSED
+            self._closed(request[1])
+        # Detached and attached sessions count as present alike (protocol.md §9.3).
+
+    def _closed(self, key: int) -> None:
+        pending = self._sessions.pending(key)
+        if pending is not None:
+            pending.gone = True
+        session = self._sessions.remove(key)
+        if session is None:
+            return
+        guild_ids = list(session.guilds)
+        for guild_id in guild_ids:
+            guild = self._guilds.get(guild_id)
+            if guild is not None:
+                guild.unseat(session, self._clock())
+        self._presences.touch(session.user_id, guild_ids)

@@ -1,0 +1,188 @@
+"""GatewayNode: the gateway half of a node put together: the Rust core and the parts that decide for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from tocsin import _core
+from tocsin.config import Settings
+from tocsin.gateway.batch import Batch, Orders
+from tocsin.gateway.commands import Commands
+from tocsin.gateway.guilds import GuildRegistry
+from tocsin.gateway.host import Host
+from tocsin.gateway.identify import Identifier
+from tocsin.gateway.members import MemberRequests
+from tocsin.gateway.metrics import ControlMetrics
+from tocsin.gateway.policy import Policy
+from tocsin.gateway.presence import PresenceBook
+from tocsin.gateway.session import Sessions
+from tocsin.model.event import Event
+from tocsin.service.services import Services
+
+SWEEP_S = 5.0
+DRAIN_POLL_S = 0.02
+DRAIN_GRACE_MS = 3000
+"""Time after the last op 7 for clients to leave by themselves."""
+
+log = structlog.get_logger("tocsin.gateway")
+
+
+class _Ref(msgspec.Struct):
+    id: str
+
+
+_decode_ref = msgspec.json.Decoder(_Ref).decode
+
+
+class GatewayNode:
+    """Owns the core, the sessions and the guilds. `orders()` is where the bus puts events, also before `start`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        core_batch = _core.Batch()
+        self._core_batch = core_batch
+        loop = asyncio.get_running_loop()
+        self._orders = Orders(core_batch, loop.call_soon)
+        self._core = _core.Gateway(config_of(settings))
+        self._sessions = Sessions()
+        self._guilds: GuildRegistry | None = None
+        self._host: Host | None = None
+        self._parts: list[MemberRequests | Commands | Policy] = []
+        self._sweeper: asyncio.Task[None] | None = None
+        self._metrics = ControlMetrics()
+        self._running = False
+
+    def orders(self) -> Batch:
+        """Return the batch of the current loop turn."""
+        return self._orders()
+
+    def start(self, services: Services) -> None:
+        """Bind the port and take sessions.
+
+        Raises:
+            OSError: the port cannot be bound.
+        """
+        context = services.context
+        loop = asyncio.get_running_loop()
+        guilds = self._guilds = GuildRegistry(context.store, context.clock)
+        presences = PresenceBook(self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon)
+        identifier = Identifier(
+            services, self._orders, self._sessions, guilds, presences, self._metrics, lambda: self.url
+        )
+        policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock)
+        members = MemberRequests(self._orders, self._sessions, guilds, context.clock)
+        commands = Commands(services, self._orders, self._sessions, guilds, presences, members)
+        self._parts = [members, commands, policy]
+        self._host = Host(
+            self._core, self._orders, self._sessions, guilds, presences, identifier, policy, commands, context.clock
+        )
+        self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
+        self._metrics.watch("tocsin_presence_updates", "Presence changes told", lambda: presences.told)
+        self._core.start()
+        self._running = True
+        self._host.start()
+        self._orders.attach(lambda: self._core.submit(self._core_batch))
+        self._sweeper = asyncio.create_task(self._sweep(guilds))
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return self._core.port
+
+    @property
+    def url(self) -> str:
+        """The URL for clients: `public_gateway_url`, or the address as bound."""
+        return self._settings.public_gateway_url or f"ws://{url_host(self._settings.host)}:{self.port}"
+
+    def on_commit(self, events: Sequence[Event]) -> None:
+        """Note what of the committed events READY and GUILD_CREATE show and no state event tells."""
+        if self._guilds is None:
+            return
+        for event in events:
+            if event.name == "MESSAGE_CREATE":
+                guild = self._guilds.get(event.guild_id) if event.guild_id else None
+                if guild is not None:
+                    guild.bodies.note_message(event.channel_id, int(_decode_ref(event.body).id))
+            elif event.name == "CHANNEL_CREATE" and not event.guild_id:
+                for user_id in event.users:
+                    for pending in self._sessions.pending_of(user_id):
+                        pending.dms_changed = True
+
+    def metrics(self) -> str:
+        """Return all figures of the gateway in Prometheus' text format."""
+        return (self._core.metrics() if self._running else "") + self._metrics.text()
+
+    def stats(self) -> dict[str, int]:
+        """Return the core's figures by name."""
+        return self._core.stats()
+
+    async def _sweep(self, guilds: GuildRegistry) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                guilds.sweep(self._orders)
+            except Exception:
+                log.exception("sweep failed")
+
+    async def drain(self) -> None:
+        """Send clients away by op 7, spread over `drain_spread_ms`, and wait until they have gone or the grace is over."""
+        if not self._running:
+            return
+        self._orders.flush()
+        spread_ms = self._settings.drain_spread_ms
+        self._core.begin_drain(spread_ms)
+        deadline = asyncio.get_running_loop().time() + (spread_ms + DRAIN_GRACE_MS) / 1000
+        while self._core.stats().get("connections", 0) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(DRAIN_POLL_S)
+
+    async def stop(self) -> None:
+        """End everything. Idempotent."""
+        if not self._running:
+            return
+        self._running = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        if self._host is not None:
+            await self._host.stop()
+        for part in self._parts:
+            await part.stop()
+        self._orders.detach()
+        self._core.stop()
+
+
+def config_of(settings: Settings) -> _core.GatewayConfig:
+    """Return the core's part of the settings. 0 workers means one per processor."""
+    return _core.GatewayConfig(
+        host=settings.host,
+        port=settings.gateway_port,
+        workers=settings.workers or len(os.sched_getaffinity(0)),
+        heartbeat_interval_ms=settings.heartbeat_interval_ms,
+        identify_timeout_ms=settings.identify_timeout_ms,
+        handshake_timeout_ms=settings.handshake_timeout_ms,
+        resume_window_ms=settings.resume_window_ms,
+        replay_max_events=settings.replay_max_events,
+        replay_max_bytes=settings.replay_max_bytes,
+        outbound_max_bytes=settings.outbound_max_bytes,
+        payload_max_bytes=settings.payload_max_bytes,
+        send_limit=settings.send_limit,
+        send_window_ms=settings.send_window_ms,
+        host_queue_max=settings.host_queue_max,
+        max_connections=settings.max_connections,
+    )
+
+
+def url_host(host: str) -> str:
+    """Return the host as a URL names it: an any-address by its loopback, IPv6 in brackets."""
+    if host in ("", "0.0.0.0"):
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    return f"[{host}]" if ":" in host else host

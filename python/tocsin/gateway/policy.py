@@ -1,0 +1,331 @@
+"""Policy: applies state events to the replicas and decides who is told, before anything later of the scope fans out.
+
+Every ticket is resolved exactly once. Order per event: what is lost, the index, what is gained, the event itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import structlog
+
+from tocsin.gateway.batch import Batch
+from tocsin.gateway.cohorts import CohortKey
+from tocsin.gateway.guilds import GuildRegistry, LiveGuild
+from tocsin.gateway.metrics import ControlMetrics
+from tocsin.gateway.presence import PresenceBook
+from tocsin.gateway.session import Session, Sessions
+from tocsin.gateway.sight import Shift
+from tocsin.model import wire
+from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.intents import Intents
+from tocsin.model.permissions import Permission
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_SEES_BANS = int(Permission.BAN_MEMBERS | Permission.VIEW_AUDIT_LOG)
+
+log = structlog.get_logger("tocsin.gateway")
+
+
+class Policy:
+    """One call of `apply` per POLICY request."""
+
+    def __init__(
+        self,
+        orders: Callable[[], Batch],
+        sessions: Sessions,
+        guilds: GuildRegistry,
+        presences: PresenceBook,
+        metrics: ControlMetrics,
+        clock: Callable[[], int],
+    ) -> None:
+        self._orders = orders
+        self._sessions = sessions
+        self._guilds = guilds
+        self._presences = presences
+        self._metrics = metrics
+        self._clock = clock
+        self._loading: set[asyncio.Task[None]] = set()
+        self._handlers: dict[str, Callable[[LiveGuild, Event, Batch], None]] = {
+            "GUILD_CREATE": self._guild_create,
+            "GUILD_UPDATE": self._guild_update,
+            "GUILD_DELETE": self._guild_delete,
+            "GUILD_ROLE_CREATE": self._role_change,
+            "GUILD_ROLE_UPDATE": self._role_change,
+            "GUILD_ROLE_DELETE": self._role_delete,
+            "CHANNEL_CREATE": self._channel_change,
+            "CHANNEL_UPDATE": self._channel_change,
+            "CHANNEL_DELETE": self._channel_change,
+            "GUILD_MEMBER_ADD": self._member_add,
+            "GUILD_MEMBER_UPDATE": self._member_update,
+            "GUILD_MEMBER_REMOVE": self._member_remove,
+            "GUILD_BAN_ADD": self._ban,
+            "GUILD_BAN_REMOVE": self._ban,
+        }
+
+    async def stop(self) -> None:
+        """Give up on guilds that are still being read for an event."""
+        for task in list(self._loading):
+            task.cancel()
+        await asyncio.gather(*self._loading, return_exceptions=True)
+
+    def apply(self, ticket: int, scope_kind: int, scope_id: int, seq: int, name: str, body: bytes) -> None:
+        """Take one state event and resolve its ticket, at once or after reading the guild. Never raises."""
+        started = perf_counter()
+        if scope_kind == ScopeKind.USER:
+            self._user_event(scope_id, name, body)
+        elif scope_kind == ScopeKind.GUILD:
+            event = Event(
+                name=name, scope=Scope(ScopeKind.GUILD, scope_id), body=body, guild_id=scope_id, state=True, seq=seq
+            )
+            if self._guilds.get(scope_id) is None and (self._guilds.is_loading(scope_id) or self._is_wanted(event)):
+                # The scope stays held meanwhile, so at most one event per guild waits here.
+                task = asyncio.create_task(self._load_and_apply(ticket, event))
+                self._loading.add(task)
+                task.add_done_callback(self._loading.discard)
+                return
+            self._guild_event(event)
+        self._orders().resolve(ticket)
+        self._metrics.applied(perf_counter() - started)
+
+    # -- guilds that are not loaded
+
+    def _is_wanted(self, event: Event) -> bool:
+        """Return whether the event brings somebody connected here into a guild nobody here was in."""
+        try:
+            users = _entrants(event)
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+            log.exception("unreadable event", event_name=event.name, guild=event.guild_id)
+            return False
+        wanted = False
+        for user_id in users:
+            for pending in self._sessions.pending_of(user_id):
+                pending.joined.add(event.guild_id)
+            wanted = wanted or self._sessions.concerns(user_id)
+        return wanted
+
+    async def _load_and_apply(self, ticket: int, event: Event) -> None:
+        try:
+            await self._guilds.load(event.guild_id)
+            self._guild_event(event)
+        except Exception:
+            log.exception("guild not loaded", guild=event.guild_id)
+        finally:
+            self._orders().resolve(ticket)
+
+    # -- guild events
+
+    def _guild_event(self, event: Event) -> None:
+        guild = self._guilds.get(event.guild_id)
+        if guild is None:
+            return
+        batch = self._orders()
+        try:
+            if event.seq and event.seq <= guild.state.seq:
+                # The snapshot held it already: all that is left is to seat those it brought in.
+                for user_id in _entrants(event):
+                    self._enter(guild, user_id, batch)
+                return
+            handler = self._handlers.get(event.name)
+            if handler is None:
+                guild.state.apply(event)
+                batch.dispatch(event.name, event.body, guild=guild.id)
+            else:
+                handler(guild, event, batch)
+        except Exception:
+            log.exception("policy failed; the guild is read anew", guild=guild.id, event_name=event.name, seq=event.seq)
+            self._metrics.failed()
+            self._start_over(guild, batch)
+
+    def _start_over(self, guild: LiveGuild, batch: Batch) -> None:
+        """Trust nothing of the guild any more: its sessions identify again and it is read from the store."""
+        for seat in list(guild.seats.values()):
+            for key in list(seat.sessions):
+                batch.invalidate(key, False)
+        self._guilds.drop(guild.id, batch)
+
+    def _guild_create(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        guild.state.apply(event)
+        for user_id in _entrants(event):
+            self._enter(guild, user_id, batch)
+
+    def _guild_update(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        owner = guild.state.guild.owner_id
+        shift = Shift(guild)
+        guild.state.apply(event)
+        guild.bodies.guild_changed()
+        if guild.state.guild.owner_id != owner:
+            shift.rekey((owner, guild.state.guild.owner_id))
+            shift.emit(batch)
+        batch.dispatch(event.name, event.body, guild=guild.id)
+
+    def _guild_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        batch.dispatch(event.name, event.body, guild=guild.id)
+        self._guilds.drop(guild.id, batch)
+
+    def _role_change(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        role_id = int(_decode(event.body)["role"]["id"])
+        former = guild.state.roles.get(role_id)
+        shift = Shift(guild)
+        guild.state.apply(event)
+        guild.bodies.guild_changed()
+        role = guild.state.roles[role_id]
+        if former is None or former.permissions != role.permissions:
+            everyone = role_id == guild.id
+            holders = [
+                each
+                for each in guild.cohorts.by_id.values()
+                if not each.key.owner and (everyone or role_id in each.key.roles)
+            ]
+            shift.recompute(holders)
+            shift.emit(batch)
+        batch.dispatch(event.name, event.body, guild=guild.id)
+
+    def _role_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        role_id = int(_decode(event.body)["role_id"])
+        shift = Shift(guild)
+        named = [each.id for each in guild.state.channels.values() if any(o.id == role_id for o in each.overwrites)]
+        guild.state.apply(event)
+        guild.bodies.guild_changed()
+        guild.bodies.members_changed()
+        for channel_id in named:
+            guild.bodies.channel_changed(channel_id)
+        holders = [each for each in guild.cohorts.by_id.values() if role_id in each.key.roles]
+        merged: list[int] = []
+        for cohort in holders:
+            key = cohort.key
+            wanted = CohortKey(key.owner, tuple(each for each in key.roles if each != role_id), key.user_id)
+            if guild.cohorts.find(wanted) is None:
+                guild.cohorts.rekey(cohort, wanted)
+            else:
+                merged.extend(cohort.users)
+        shift.recompute(holders)
+        shift.rekey(merged)
+        shift.emit(batch)
+        batch.dispatch(event.name, event.body, guild=guild.id)
+
+    def _channel_change(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        channel_id = int(_decode(event.body)["id"])
+        former = guild.state.channels.get(channel_id)
+        shift = Shift(guild)
+        guild.state.apply(event)
+        guild.bodies.channel_changed(channel_id)
+        channel = guild.state.channels.get(channel_id)
+        if former is None or channel is None or former.overwrites != channel.overwrites:
+            if event.name != "CHANNEL_UPDATE":
+                shift.use_body(channel_id, event.body)
+            renamed = guild.cohorts.note_channel(channel_id)
+            guild.cohorts.recompute_channel(channel_id)
+            shift.rekey(renamed)
+            shift.emit(batch)
+        if event.name == "CHANNEL_UPDATE":
+            shift.tell_stayers(batch, channel_id, event.name, event.body)
+
+    # -- members
+
+    def _member_add(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        user_id = _user_of(event)
+        known = user_id in guild.state.members
+        guild.state.apply(event)
+        guild.bodies.members_changed()
+        if known:
+            shift = Shift(guild)
+            shift.rekey((user_id,))
+            shift.emit(batch)
+        for pending in self._sessions.pending_of(user_id):
+            pending.joined.add(guild.id)
+        self._enter(guild, user_id, batch)
+        batch.dispatch(event.name, event.body, guild=guild.id, exclude_user=user_id)
+
+    def _enter(self, guild: LiveGuild, user_id: int, batch: Batch) -> None:
+        """Seat all the user's sessions that are not seated yet, each told by GUILD_CREATE."""
+        member = guild.state.members.get(user_id)
+        if member is None:
+            return
+        entered = False
+        for session in self._sessions.of_user(user_id):
+            if guild.id in session.guilds or not session.covers(guild.id):
+                continue
+            cohort = guild.seat(session, member, batch)
+            batch.assign(session.key, guild.id, cohort.id)
+            if session.intents & Intents.GUILDS:
+                body = guild.bodies.create(session, member, cohort)
+                batch.dispatch("GUILD_CREATE", body, sessions=[session.key], guild=guild.id)
+            entered = True
+        if entered:
+            self._presences.touch(user_id, (guild.id,))
+
+    def _member_update(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        user_id = _user_of(event)
+        shift = Shift(guild)
+        guild.state.apply(event)
+        guild.bodies.members_changed()
+        shift.rekey((user_id,))
+        shift.emit(batch)
+        own = guild.sessions_of((user_id,))
+        if own:
+            # One's own update needs no intent (§2).
+            batch.dispatch(event.name, event.body, sessions=own, guild=guild.id, ungated=True)
+        batch.dispatch(event.name, event.body, guild=guild.id, exclude_user=user_id)
+
+    def _member_remove(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        user_id = _user_of(event)
+        guild.state.apply(event)
+        guild.bodies.members_changed()
+        guild.bodies.show(user_id, None)
+        for pending in self._sessions.pending_of(user_id):
+            pending.joined.discard(guild.id)
+        self._leave(guild, user_id, batch)
+        batch.dispatch(event.name, event.body, guild=guild.id, exclude_user=user_id)
+
+    def _leave(self, guild: LiveGuild, user_id: int, batch: Batch) -> None:
+        seat = guild.seats.get(user_id)
+        if seat is None:
+            return
+        sessions: list[Session] = list(seat.sessions.values())
+        keys = [session.key for session in sessions]
+        batch.dispatch("GUILD_DELETE", _encode({"id": str(guild.id)}), sessions=keys, guild=guild.id)
+        for session in sessions:
+            batch.unassign(session.key, guild.id)
+            guild.unseat(session, self._clock())
+
+    def _ban(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        guild.state.apply(event)
+        cohorts = [each.id for each in guild.cohorts.with_any(_SEES_BANS)]
+        if cohorts:
+            batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
+
+    # -- users
+
+    def _user_event(self, user_id: int, name: str, body: bytes) -> None:
+        """USER_UPDATE: to the user's own sessions. Their guilds learn by GUILD_MEMBER_UPDATE, events of their own."""
+        try:
+            user = wire.parse_user(_decode(body))
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+            log.exception("unreadable event", event_name=name, user=user_id)
+            return
+        for session in self._sessions.of_user(user_id):
+            session.principal = msgspec.structs.replace(session.principal, user=user)
+        for pending in self._sessions.pending_of(user_id):
+            pending.user = user
+        if self._sessions.concerns(user_id):
+            self._orders().dispatch(name, body, users=[user_id], ungated=True)
+
+
+def _user_of(event: Event) -> int:
+    return int(_decode(event.body)["user"]["id"])
+
+
+def _entrants(event: Event) -> list[int]:
+    """Return the users that the event brings into its guild."""
+    if event.name == "GUILD_MEMBER_ADD":
+        return [_user_of(event)]
+    if event.name == "GUILD_CREATE":
+        members: list[dict[str, Any]] = _decode(event.body).get("members", [])
+        return [int(each["user"]["id"]) for each in members]
+    return []
