@@ -27,7 +27,9 @@ class Inbox(Protocol):
         mentions: Sequence[int] = (),
         gated: bool = False,
         state: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """Append one event."""
+        ...
 
 
 class LocalBus:

@@ -3,6 +3,8 @@
 Invariant: batches are submitted in the order they were filled, and a synchronous section lands in one batch.
 """
 
+# ruff: noqa: D102 - `_core.pyi` documents the commands, once
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

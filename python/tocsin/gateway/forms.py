@@ -1,4 +1,4 @@
-"""Forms: what clients send in op 2, 8, 31 and 43, read strictly, with ids as strings or numbers (protocol.md §1.5, §1.9)."""
+"""Forms: what clients send in op 2, 8, 31 and 43, read strictly; ids may be numbers (protocol.md §1.5, §1.9)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIN_LARGE_THRESHOLD = 25
 _decode = msgspec.json.Decoder().decode
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an answer, not a fault
     """A payload that closes the connection."""
 
     def __init__(self, close_code: int) -> None:

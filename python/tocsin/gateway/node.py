@@ -26,7 +26,7 @@ from tocsin.model.event import Event
 from tocsin.service.services import Services
 
 SWEEP_S = 5.0
-DRAIN_POLL_S = 0.02
+DRAIN_POLL_MS = 20
 DRAIN_GRACE_MS = 3000
 """Time after the last op 7 for clients to leave by themselves."""
 
@@ -131,15 +131,16 @@ class GatewayNode:
                 log.exception("sweep failed")
 
     async def drain(self) -> None:
-        """Send clients away by op 7, spread over `drain_spread_ms`, and wait until they have gone or the grace is over."""
+        """Send clients away by op 7, spread over `drain_spread_ms`; wait until they left or the grace is over."""
         if not self._running:
             return
         self._orders.flush()
         spread_ms = self._settings.drain_spread_ms
         self._core.begin_drain(spread_ms)
-        deadline = asyncio.get_running_loop().time() + (spread_ms + DRAIN_GRACE_MS) / 1000
-        while self._core.stats().get("connections", 0) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(DRAIN_POLL_S)
+        for _ in range(int((spread_ms + DRAIN_GRACE_MS) / DRAIN_POLL_MS)):
+            if not self._core.stats().get("connections", 0):
+                return
+            await asyncio.sleep(DRAIN_POLL_MS / 1000)
 
     async def stop(self) -> None:
         """End everything. Idempotent."""

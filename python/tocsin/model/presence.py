@@ -1,4 +1,4 @@
-"""Presence: what one session says of its user, and what others see of all the user's sessions together (protocol.md §9)."""
+"""Presence: what one session says of its user, and what others see of all of them together (protocol.md §9)."""
 
 from __future__ import annotations
 
@@ -179,10 +179,7 @@ def aggregate(sessions: Iterable[SessionPresence], *, bot: bool) -> Presence:
             if each.status == status:
                 platforms.setdefault(each.platform, status)
     overall = next(status for status in VISIBLE if status in platforms.values())
-    if bot:
-        activities = list(next((each.activities for each in shown if each.explicit), ()))
-    else:
-        activities = _together(shown)
+    activities = list(next((each.activities for each in shown if each.explicit), ())) if bot else _together(shown)
     return Presence(status=overall, activities=activities, client_status=platforms)
 
 
