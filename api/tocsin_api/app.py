@@ -23,6 +23,7 @@ from tocsin_api.routes import (
     auth,
     bans,
     channels,
+    control,
     dms,
     gateway,
     guilds,
@@ -85,7 +86,7 @@ def create_app(
 
     parts = {"services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}
     return Api(
-        route_handlers=[Router(ROOT, route_handlers=handlers, middleware=[gate]), *health.HANDLERS],
+        route_handlers=[Router(ROOT, route_handlers=handlers, middleware=[gate]), *health.HANDLERS, *control.HANDLERS],
         exception_handlers=errors.HANDLERS,
         state=State(parts, deep_copy=False),
         openapi_config=openapi.CONFIG,

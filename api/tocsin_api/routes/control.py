@@ -1,0 +1,62 @@
+"""Control routes of a node's own tools: loopback only, with the token of `DATA/node.json`. Not Discord's."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from typing import Any
+
+from litestar import Request, Response, post
+
+from tocsin.errors import ApiError, BadRequest, NotFound, WorldFileError
+from tocsin.service.world_file import parse_world_file
+from tocsin.service.world_seed import seed_world
+from tocsin_api.request import answer_json, services
+
+SCHEME = "Tocsin "
+OPEN = {"auth": False, "rate_limit": False}
+
+
+def _check(request: Request[Any, Any, Any]) -> None:
+    """Answer 404 to everyone but the node's own tools, as if there were no such route."""
+    expected = request.app.state.get("control_token")
+    given = request.headers.get("authorization", "")
+    client = request.client
+    if (
+        not expected
+        or client is None
+        or not _is_loopback(client.host)
+        or not hmac.compare_digest(given.encode(), (SCHEME + expected).encode())
+    ):
+        raise NotFound(0, "404: Not Found")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+@post("/_tocsin/world", status_code=200, opt=OPEN, summary="Seed a world file into the running node")
+async def post_world(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Seed a world file into the running node; live sessions hear of it. `?format=toml` for TOML."""
+    _check(request)
+    context = services(request).context
+    try:
+        world = parse_world_file(await request.body(), toml=request.query_params.get("format") == "toml")
+        report = await seed_world(
+            world, store=context.store, snowflakes=context.snowflakes, clock=context.clock, locks=context.locks
+        )
+    except WorldFileError as error:
+        raise _refused(error) from None
+    return answer_json(report)
+
+
+def _refused(error: WorldFileError) -> ApiError:
+    return BadRequest(0, str(error))
+
+
+HANDLERS = [post_world]

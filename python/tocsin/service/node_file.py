@@ -1,0 +1,75 @@
+"""NodeFile: how a running node is found from outside: `DATA/node.json` for its own tools, the ready file for scripts.
+
+`node.json` holds the control token and is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+NAME = "node.json"
+
+
+class NodeFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a node listens. `control_token` opens `/_tocsin/...` to whoever may read the file."""
+
+    pid: int
+    http: str
+    gateway: str
+    node: str
+    control_token: str
+
+
+def new_control_token() -> str:
+    """Make a token for one life of a node."""
+    return secrets.token_urlsafe(32)
+
+
+def write_node_file(data: str | Path, node: NodeFile) -> None:
+    """Write `DATA/node.json`. Raises OSError."""
+    write_atomically(Path(data) / NAME, msgspec.json.encode(node), 0o600)
+
+
+def write_ready_file(path: str | Path, node: NodeFile) -> None:
+    """Write the ready file of design §8: pid, http, gateway and node, without the token. Raises OSError."""
+    body = {"pid": node.pid, "http": node.http, "gateway": node.gateway, "node": node.node}
+    write_atomically(Path(path), msgspec.json.encode(body), 0o644)
+
+
+def read_node_file(data: str | Path) -> NodeFile | None:
+    """Return the node that runs on a data folder, or None: no file, an unreadable one, or a dead process's."""
+    try:
+        node = msgspec.json.decode((Path(data) / NAME).read_bytes(), type=NodeFile)
+        os.kill(node.pid, 0)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return node
+
+
+def remove_node_file(data: str | Path) -> None:
+    """Remove `DATA/node.json`, if this process wrote it."""
+    node = read_node_file(data)
+    if node is not None and node.pid == os.getpid():
+        with contextlib.suppress(OSError):
+            (Path(data) / NAME).unlink()
+
+
+def write_atomically(path: Path, body: bytes, mode: int) -> None:
+    """Write a file so that a reader sees all of it or the file before. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+            os.fchmod(file.fileno(), mode)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,68 @@
+"""The control route seeds a running node, and does not exist for anyone but the node's own tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.api_world import LAB, Api
+
+WORLD: dict[str, Any] = {
+    "users": [{"username": "newcomer", "token": "newcomer-token"}],
+    "guilds": [{"name": "Annex", "owner": "newcomer", "channels": [{"name": "hall"}]}],
+}
+
+
+@pytest.fixture
+def control(api: Api) -> Api:
+    api.app.state.control_token = "s3cret"
+    return api
+
+
+def client_from(api: Api, address: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=api.app, client=(address, 1))  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport, base_url="http://tocsin")
+
+
+async def post(api: Api, authorization: str = "Tocsin s3cret", address: str = "127.0.0.1") -> httpx.Response:
+    async with client_from(api, address) as client:
+        return await client.post("/_tocsin/world", json=WORLD, headers={"Authorization": authorization})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
+async def test_a_world_is_seeded_and_seen_at_once(control: Api, address: str) -> None:
+    response = await post(control, address=address)
+    assert response.status_code == 200, response.text
+    report = response.json()
+    assert (report["users_made"], report["guilds_made"]) == (1, 1)
+    assert [event.name for event, _ in control.bus.take()] == ["GUILD_CREATE"]
+    guild = await control.get(f"/guilds/{report['guilds']['Annex']}", "newcomer")
+    assert guild.json()["name"] == "Annex"
+
+
+@pytest.mark.parametrize("authorization", ["", "s3cret", "Tocsin wrong", "Bot s3cret", "ada-token"])
+async def test_without_the_token_there_is_no_such_route(control: Api, authorization: str) -> None:
+    response = await post(control, authorization)
+    assert (response.status_code, response.json()) == (404, {"message": "404: Not Found", "code": 0})
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "::2", "elsewhere"])
+async def test_from_another_machine_there_is_no_such_route(control: Api, address: str) -> None:
+    assert (await post(control, address=address)).status_code == 404
+
+
+async def test_a_node_without_a_control_token_has_no_such_route(api: Api) -> None:
+    assert (await post(api, "Tocsin ")).status_code == 404
+
+
+async def test_what_is_wrong_in_the_file_is_answered(control: Api) -> None:
+    async with client_from(control, "127.0.0.1") as client:
+        headers = {"Authorization": "Tocsin s3cret"}
+        response = await client.post("/_tocsin/world", content=b'{"users":[{}]}', headers=headers)
+        assert response.status_code == 400
+        assert response.json()["message"].startswith("users[0]: Object missing required field `username`")
+        toml = await client.post("/_tocsin/world?format=toml", content=b'[[users]]\nusername="t"', headers=headers)
+        assert toml.json()["users"].keys() == {"t"}
+    assert (await control.get(f"/guilds/{LAB}", "ada")).status_code == 200
