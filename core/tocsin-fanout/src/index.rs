@@ -4,7 +4,7 @@
 //! used again. Asking allocates nothing; joining, leaving and moving are O(1) per membership.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::Hash;
 
 /// A cohort's id, made by the control plane.
 pub type CohortId = u32;
@@ -22,22 +22,32 @@ struct Guild {
     /// Cohorts that have sessions here.
     cohorts: Vec<CohortId>,
     /// Who may view each channel; may name cohorts without sessions here.
-    channels: HashMap<u64, Arc<[CohortId]>>,
+    channels: HashMap<u64, Box<[CohortId]>>,
 }
 
-/// The index. Sessions are slots of the caller's slab.
-#[derive(Debug, Default)]
-pub struct SubscriptionIndex {
+/// The index. `K` names a session; it is the caller's.
+#[derive(Debug)]
+pub struct SubscriptionIndex<K> {
     guilds: HashMap<u64, Guild>,
-    cohorts: HashMap<CohortId, Vec<u32>>,
-    sessions: HashMap<u32, Vec<Membership>>,
+    cohorts: HashMap<CohortId, Vec<K>>,
+    sessions: HashMap<K, Vec<Membership>>,
 }
 
-impl SubscriptionIndex {
+impl<K> Default for SubscriptionIndex<K> {
+    fn default() -> Self {
+        Self {
+            guilds: HashMap::new(),
+            cohorts: HashMap::new(),
+            sessions: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
     /// Sets who may view a channel.
-    pub fn set_channel(&mut self, guild: u64, channel: u64, cohorts: Arc<[CohortId]>) {
+    pub fn set_channel(&mut self, guild: u64, channel: u64, cohorts: &[CohortId]) {
         let guild = self.guilds.entry(guild).or_default();
-        guild.channels.insert(channel, cohorts);
+        guild.channels.insert(channel, cohorts.into());
     }
 
     /// Forgets a channel: nobody may view it.
@@ -54,25 +64,25 @@ impl SubscriptionIndex {
             return;
         };
         for cohort in found.cohorts {
-            for slot in self.cohorts.remove(&cohort).unwrap_or_default() {
-                self.forget_membership(slot, guild);
+            for session in self.cohorts.remove(&cohort).unwrap_or_default() {
+                self.forget_membership(session, guild);
             }
         }
     }
 
     /// Puts a session into a cohort of a guild, out of the one it was in before.
-    pub fn assign(&mut self, slot: u32, guild: u64, cohort: CohortId) {
-        if self.cohort_of(slot, guild) == Some(cohort) {
+    pub fn assign(&mut self, session: K, guild: u64, cohort: CohortId) {
+        if self.cohort_of(session, guild) == Some(cohort) {
             return;
         }
-        self.unassign(slot, guild);
+        self.unassign(session, guild);
         let members = self.cohorts.entry(cohort).or_default();
         if members.is_empty() {
             self.guilds.entry(guild).or_default().cohorts.push(cohort);
         }
         let position = members.len() as u32;
-        members.push(slot);
-        self.sessions.entry(slot).or_default().push(Membership {
+        members.push(session);
+        self.sessions.entry(session).or_default().push(Membership {
             guild,
             cohort,
             position,
@@ -80,48 +90,47 @@ impl SubscriptionIndex {
     }
 
     /// Takes a session out of a guild.
-    pub fn unassign(&mut self, slot: u32, guild: u64) {
-        if let Some(membership) = self.forget_membership(slot, guild) {
+    pub fn unassign(&mut self, session: K, guild: u64) {
+        if let Some(membership) = self.forget_membership(session, guild) {
             self.leave_cohort(membership);
         }
     }
 
     /// Takes a session out of everything.
-    pub fn remove_session(&mut self, slot: u32) {
-        for membership in self.sessions.remove(&slot).unwrap_or_default() {
+    pub fn remove_session(&mut self, session: K) {
+        for membership in self.sessions.remove(&session).unwrap_or_default() {
             self.leave_cohort(membership);
         }
     }
 
     /// The cohort of a session in a guild.
     #[must_use]
-    pub fn cohort_of(&self, slot: u32, guild: u64) -> Option<CohortId> {
-        let memberships = self.sessions.get(&slot)?;
+    pub fn cohort_of(&self, session: K, guild: u64) -> Option<CohortId> {
+        let memberships = self.sessions.get(&session)?;
         memberships
             .iter()
             .find(|each| each.guild == guild)
             .map(|each| each.cohort)
     }
 
-    /// The cohorts that may view a channel; none for a channel that was never set.
-    #[must_use]
-    pub fn channel(&self, guild: u64, channel: u64) -> &[CohortId] {
-        self.guilds
-            .get(&guild)
-            .and_then(|guild| guild.channels.get(&channel))
-            .map_or(&[], |cohorts| cohorts)
+    /// The sessions that may view a channel; none for a channel that was never set.
+    pub fn channel_sessions(&self, guild: u64, channel: u64) -> impl Iterator<Item = K> {
+        let cohorts = self.guilds.get(&guild).and_then(|guild| guild.channels.get(&channel));
+        self.cohort_sessions(cohorts.map_or(&[], |cohorts| cohorts))
     }
 
-    /// The cohorts of a guild that have sessions here.
-    #[must_use]
-    pub fn guild(&self, guild: u64) -> &[CohortId] {
-        self.guilds.get(&guild).map_or(&[], |guild| &guild.cohorts)
+    /// The sessions of a guild.
+    pub fn guild_sessions(&self, guild: u64) -> impl Iterator<Item = K> {
+        self.cohort_sessions(self.guilds.get(&guild).map_or(&[], |guild| &guild.cohorts))
     }
 
-    /// The sessions of a cohort.
-    #[must_use]
-    pub fn members(&self, cohort: CohortId) -> &[u32] {
-        self.cohorts.get(&cohort).map_or(&[], |members| members)
+    /// The sessions of some cohorts.
+    pub fn cohort_sessions(&self, cohorts: &[CohortId]) -> impl Iterator<Item = K> {
+        cohorts
+            .iter()
+            .filter_map(|cohort| self.cohorts.get(cohort))
+            .flatten()
+            .copied()
     }
 
     /// How many guilds, cohorts and sessions it holds: zeros once all is gone.
@@ -130,12 +139,12 @@ impl SubscriptionIndex {
         (self.guilds.len(), self.cohorts.len(), self.sessions.len())
     }
 
-    fn forget_membership(&mut self, slot: u32, guild: u64) -> Option<Membership> {
-        let memberships = self.sessions.get_mut(&slot)?;
+    fn forget_membership(&mut self, session: K, guild: u64) -> Option<Membership> {
+        let memberships = self.sessions.get_mut(&session)?;
         let at = memberships.iter().position(|each| each.guild == guild)?;
         let membership = memberships.swap_remove(at);
         if memberships.is_empty() {
-            self.sessions.remove(&slot);
+            self.sessions.remove(&session);
         }
         Some(membership)
     }

@@ -1,49 +1,53 @@
-//! `ReplayLog`: the dispatches a session may still ask for, by reference, bounded in count and octets.
+//! `ReplayLog`: a session's sequence, and the dispatches it may still ask for, by reference.
+//!
+//! Invariant: dispatches are numbered 1, 2, 3, ... over the session's life, and what is kept has no gap: a resume
+//! replays exactly what is missing or nothing.
 
 use std::collections::VecDeque;
 
-/// What one session may keep.
-#[derive(Debug, Clone, Copy)]
-pub struct ReplayLimits {
-    /// Entries.
-    pub max_events: usize,
-    /// Octets of the entries' bodies, counted as if nobody shared them.
-    pub max_bytes: usize,
-}
-
-/// Entries `first..=last` without a gap; older ones were acknowledged or had to go.
+/// Entries `first..=last`; older ones were acknowledged or had to make room.
 #[derive(Debug)]
 pub struct ReplayLog<E> {
     entries: VecDeque<(E, u32)>,
-    /// The sequence number of the oldest entry, or of the next one when there is none.
+    /// The number of the oldest entry, or of the next one when there is none.
     first: u64,
     bytes: usize,
+    max_events: usize,
+    max_bytes: usize,
 }
 
-impl<E> Default for ReplayLog<E> {
-    fn default() -> Self {
+impl<E> ReplayLog<E> {
+    /// A log of at most so many entries and octets; octets count as if nobody else shared them.
+    #[must_use]
+    pub const fn new(max_events: usize, max_bytes: usize) -> Self {
         Self {
             entries: VecDeque::new(),
             first: 1,
             bytes: 0,
+            max_events,
+            max_bytes,
         }
     }
-}
 
-impl<E> ReplayLog<E> {
-    /// Adds the next dispatch; the oldest make room when a limit is reached. One entry over the limit in itself
-    /// is not kept at all.
-    pub fn push(&mut self, entry: E, cost_bytes: usize, limits: ReplayLimits) {
+    /// Numbers the next dispatch and remembers it; the oldest make room when a limit is reached. One that is over a
+    /// limit by itself is numbered and not kept.
+    pub fn push(&mut self, entry: E, cost_bytes: usize) -> u64 {
         let cost = u32::try_from(cost_bytes).unwrap_or(u32::MAX);
         self.entries.push_back((entry, cost));
         self.bytes += cost as usize;
-        while self.entries.len() > limits.max_events || self.bytes > limits.max_bytes {
+        let seq = self.last_seq();
+        while self.entries.len() > self.max_events || self.bytes > self.max_bytes {
             self.drop_first();
         }
+        seq
     }
 
-    /// Forgets everything up to and with `seq`, and gives memory back when most of it is idle.
-    pub fn trim(&mut self, seq: u64) {
+    /// The client has seen everything up to `seq`: lets go of it, and gives memory back when most of it is idle.
+    /// A number that was never sent is ignored.
+    pub fn acknowledge(&mut self, seq: u64) {
+        if seq > self.last_seq() {
+            return;
+        }
         while self.first <= seq && !self.entries.is_empty() {
             self.drop_first();
         }
@@ -59,17 +63,30 @@ impl<E> ReplayLog<E> {
         }
     }
 
-    /// The entries after `seq` with their numbers, or `None` if one of them is gone.
-    pub fn after(&self, seq: u64) -> Option<impl Iterator<Item = (u64, &E)>> {
-        let skip = (seq + 1).checked_sub(self.first)?;
-        let skip = usize::try_from(skip).ok()?;
-        Some(
-            self.entries
-                .iter()
-                .enumerate()
-                .skip(skip)
-                .map(|(at, (entry, _))| (self.first + at as u64, entry)),
-        )
+    /// The last number given out, 0 before the first.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.first + self.entries.len() as u64 - 1
+    }
+
+    /// Whether everything after `seq` is still kept.
+    #[must_use]
+    pub fn reaches(&self, seq: u64) -> bool {
+        seq <= self.last_seq() && self.first <= seq.saturating_add(1)
+    }
+
+    /// The entries after `seq` with their numbers, in order; none unless [`reaches`](Self::reaches) holds.
+    pub fn after(&self, seq: u64) -> impl Iterator<Item = (u64, &E)> {
+        let skip = if self.reaches(seq) {
+            usize::try_from(seq + 1 - self.first).unwrap_or(usize::MAX)
+        } else {
+            usize::MAX
+        };
+        self.entries
+            .iter()
+            .enumerate()
+            .skip(skip)
+            .map(|(at, (entry, _))| (self.first + at as u64, entry))
     }
 
     /// How many entries are kept.
