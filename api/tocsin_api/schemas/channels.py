@@ -75,7 +75,7 @@ class ChannelIn(Struct):
         slowmode = self.default_thread_rate_limit_per_user
         fields.number("default_thread_rate_limit_per_user", slowmode, 0, MAX_SLOWMODE_S)
         if isinstance(self.permission_overwrites, list):
-            fields.changes["overwrites"] = [each.value(each.id) for each in self.permission_overwrites]
+            fields.changes["overwrites"] = [each.value(int(each.id)) for each in self.permission_overwrites]
         return fields.done()
 
 
@@ -92,9 +92,10 @@ class ChannelPosition(Struct):
         fields = Fields()
         fields.number("position", self.position, 0, MAX_POSITION)
         fields.done()
+        parent_id = self.parent_id
         return ChannelMove(
-            id=self.id,
+            id=int(self.id),
             position=self.position,
-            parent_id=0 if self.parent_id is UNSET else self.parent_id,
+            parent_id=0 if parent_id is UNSET else None if parent_id is None else int(parent_id),
             lock_permissions=bool(self.lock_permissions),
         )

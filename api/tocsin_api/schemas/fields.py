@@ -8,12 +8,13 @@ from typing import Any
 from msgspec import UNSET
 
 from tocsin.service.forms import Form
+from tocsin_api.request import Bits, Snowflake
 
 
 class Fields:
     """Collects changes. Each method takes the body's field name and value; UNSET changes nothing.
 
-    `into` names the entity's field where it differs. A null where the entity has none is as if it were absent.
+    A null where the entity has none is as if it were absent.
     """
 
     def __init__(self) -> None:
@@ -55,11 +56,11 @@ class Fields:
             self.form.add((name,), "BASE_TYPE_CHOICES", f"Value must be one of ({listed}).")
         self.changes[name] = value
 
-    def plain(self, name: str, value: Any, *, null: bool = False, into: str | None = None) -> None:
+    def plain(self, name: str, value: Any, *, null: bool = False) -> None:
         """Take a value that its type has checked: a switch, an id, a permission set."""
         if value is UNSET or (value is None and not null):
             return
-        self.changes[into or name] = value
+        self.changes[name] = int(value) if isinstance(value, (Snowflake, Bits)) else value
 
     def image(self, name: str, value: Any) -> None:
         """Take an image away; this server keeps none."""
