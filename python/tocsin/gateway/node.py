@@ -14,6 +14,7 @@ from tocsin import _core
 from tocsin.config import Settings
 from tocsin.gateway.batch import Batch, Orders
 from tocsin.gateway.commands import Commands
+from tocsin.gateway.faults import Faults
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.host import Host
 from tocsin.gateway.identify import Identifier
@@ -51,6 +52,7 @@ class GatewayNode:
         self._orders = Orders(core_batch, loop.call_soon)
         self._core = _core.Gateway(config_of(settings))
         self._sessions = Sessions()
+        self.faults = Faults(self._orders, self._sessions)
         self._guilds: GuildRegistry | None = None
         self._host: Host | None = None
         self._parts: list[MemberRequests | Commands | Policy] = []
@@ -113,6 +115,11 @@ class GatewayNode:
                 for user_id in event.users:
                     for pending in self._sessions.pending_of(user_id):
                         pending.dms_changed = True
+
+    def online_in(self, guild_id: int) -> int:
+        """Return how many members of a guild are seen online from this node."""
+        guild = None if self._guilds is None else self._guilds.get(guild_id)
+        return 0 if guild is None else len(guild.bodies.shown)
 
     def metrics(self) -> str:
         """Return all figures of the gateway in Prometheus' text format."""

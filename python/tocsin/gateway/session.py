@@ -86,6 +86,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_key)
 
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_key.values()))
+
     def get(self, key: int) -> Session | None:
         """Return the session, or None."""
         return self._by_key.get(key)

@@ -1,0 +1,278 @@
+"""Node: one running node put together: store, services, gateway and API on one loop; and `run`, its process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from tocsin.bus.local import LocalBus
+from tocsin.config import Settings
+from tocsin.gateway.faults import Faults
+from tocsin.gateway.node import GatewayNode, url_host
+from tocsin.http import HttpServer
+from tocsin.logs import configure_logs
+from tocsin.model.snowflake import SnowflakeFactory
+from tocsin.service.context import Context
+from tocsin.service.node_file import (
+    NodeFile,
+    new_control_token,
+    remove_node_file,
+    write_node_file,
+    write_ready_file,
+)
+from tocsin.service.services import Services, build_services
+from tocsin.service.world import World
+from tocsin.service.world_file import read_world_file
+from tocsin.service.world_seed import seed_world
+from tocsin.store import Store, open_store
+
+PRUNE_S = 60.0
+
+log = structlog.get_logger("tocsin")
+
+
+def now_ms() -> int:
+    """Return Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Node:
+    """A node in this process, on the running loop. `start` once, `stop` once.
+
+    Args:
+        settings: ports may be 0; `http_url` and `gateway_url` tell what was bound.
+        clock: gives Unix milliseconds.
+    """
+
+    store: Store
+    services: Services
+
+    def __init__(self, settings: Settings, clock: Callable[[], int] = now_ms) -> None:
+        self.settings = settings
+        self.control_token = new_control_token()
+        self._clock = clock
+        self._ready = False
+        self._stack = contextlib.AsyncExitStack()
+        self._gateway: GatewayNode | None = None
+        self._http: HttpServer | None = None
+
+    # -- where it is
+
+    @property
+    def gateway(self) -> GatewayNode:
+        """The gateway half. Raises RuntimeError before `start`."""
+        if self._gateway is None:
+            raise RuntimeError("the node is not started")
+        return self._gateway
+
+    @property
+    def faults(self) -> Faults:
+        """What can be done to live sessions on purpose."""
+        return self.gateway.faults
+
+    @property
+    def gateway_url(self) -> str:
+        """`ws://host:port`, or `public_gateway_url`."""
+        return self.gateway.url
+
+    @property
+    def http_url(self) -> str:
+        """`http://host:port`, or `public_http_url`, without `/api`."""
+        if self.settings.public_http_url:
+            return self.settings.public_http_url.rstrip("/")
+        if self._http is None:
+            raise RuntimeError("the node is not started")
+        return f"http://{url_host(self.settings.host)}:{self._http.port}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the node takes work."""
+        return self._ready
+
+    def metrics(self) -> str:
+        """Return all figures in Prometheus' text format."""
+        return self.gateway.metrics()
+
+    # -- life
+
+    async def start(self) -> None:
+        """Open the store, seed it if asked to, bind both ports, and write the ready file once both accept.
+
+        Raises:
+            errors.ConfigError, errors.StoreUnavailable, errors.WorldFileError: as their parts do.
+            OSError: a port or a file cannot be had.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _start(self) -> None:
+        settings, stack = self.settings, self._stack
+        await asyncio.to_thread(os.makedirs, settings.data, exist_ok=True)
+        self.store = store = open_store(settings, self._clock)
+        await store.open()
+        stack.push_async_callback(store.close)
+        snowflakes = SnowflakeFactory(settings.node_number, self._clock, floor=await store.highest_snowflake())
+        gateway = self._gateway = GatewayNode(settings)
+        bus = LocalBus(gateway.orders)
+        world = World(store, self._clock)
+        context = Context(settings, store, bus, world, snowflakes, self._clock)
+        services = self.services = build_services(context)
+        services.guilds.online_in = gateway.online_in
+        store.on_commit[:] = [world.on_commit]
+        if settings.seed:
+            # Before the bus is wired: nobody is connected who could hear of it.
+            await seed_world(
+                read_world_file(settings.seed),
+                store=store,
+                snowflakes=snowflakes,
+                clock=self._clock,
+                locks=context.locks,
+            )
+        store.on_commit[:] = [world.on_commit, gateway.on_commit, bus.publish]
+        gateway.start(services)
+        stack.push_async_callback(gateway.stop)
+        self._http = HttpServer(self._app(), settings.host, settings.http_port)
+        await self._http.start()
+        stack.push_async_callback(self._http.stop)
+        stack.push_async_callback(_cancel, asyncio.create_task(self._prune()))
+        self._ready = True
+        self._announce()
+
+    def _app(self) -> Any:
+        # Found by name: the API is built on this package, not the other way round.
+        create_app = importlib.import_module("tocsin_api.app").create_app
+        app = create_app(
+            self.services,
+            gateway_url=lambda: self.gateway_url,
+            metrics=self.metrics,
+            ready=lambda: self._ready,
+        )
+        app.state.control_token = self.control_token
+        return app
+
+    def _announce(self) -> None:
+        settings = self.settings
+        file = NodeFile(
+            pid=os.getpid(),
+            http=self.http_url,
+            gateway=self.gateway_url,
+            node=settings.node_id,
+            control_token=self.control_token,
+        )
+        write_node_file(settings.data, file)
+        self._stack.callback(remove_node_file, settings.data)
+        if settings.ready_file:
+            write_ready_file(settings.ready_file, file)
+        log.info("ready", http=self.http_url, gateway=self.gateway_url, node=settings.node_id)
+
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_S)
+            try:
+                await self.store.prune(self._clock())
+            except Exception:
+                log.exception("prune failed")
+
+    async def failed(self) -> None:
+        """Return when the HTTP server has ended by itself. Cancel it to stop waiting."""
+        if self._http is None:
+            raise RuntimeError("the node is not started")
+        await self._http.ended()
+
+    async def drain(self) -> None:
+        """Take no new sessions and send the clients away by op 7, over `drain_spread_ms`; then `stop`."""
+        self._ready = False
+        if self._gateway is not None:
+            await self._gateway.drain()
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End everything at once, without a word to the clients. Idempotent."""
+        self._ready = False
+        await self._stack.aclose()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def serve(settings: Settings, on_ready: Callable[[Node], None] | None = None) -> int:
+    """Run a node until SIGTERM or SIGINT; return the exit code. A second signal ends the drain early.
+
+    Raises:
+        As `Node.start`.
+    """
+    loop = asyncio.get_running_loop()
+    asked, insisted = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (insisted if asked.is_set() else asked).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    node = Node(settings)
+    starting = asyncio.create_task(node.start())
+    try:
+        if not await _first(starting, asked.wait()):
+            return 0
+        if on_ready is not None:
+            on_ready(node)
+        if await _first(node.failed(), asked.wait()):
+            log.error("the HTTP server ended")
+            return 1
+        log.info("draining")
+        await _first(node.drain(), insisted.wait())
+        return 0
+    finally:
+        await node.stop()
+
+
+async def _first(wanted: Awaitable[object], otherwise: Awaitable[object]) -> bool:
+    """Wait for either and cancel the other; return whether it was `wanted`, whose exception is raised."""
+    tasks: list[asyncio.Future[object]] = [asyncio.ensure_future(wanted), asyncio.ensure_future(otherwise)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done = tasks[0].done()
+        if done:
+            await tasks[0]
+        return done
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run(settings: Settings, on_ready: Callable[[Node], None] | None = None) -> int:
+    """Serve in this process on uvloop until told to end; return the exit code.
+
+    Args:
+        settings: the node's.
+        on_ready: called once, when both listeners accept.
+
+    Raises:
+        As `Node.start`.
+    """
+    configure_logs(settings)
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(serve(settings, on_ready))
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
