@@ -66,3 +66,13 @@ async def test_what_is_wrong_in_the_file_is_answered(control: Api) -> None:
         toml = await client.post("/_tocsin/world?format=toml", content=b'[[users]]\nusername="t"', headers=headers)
         assert toml.json()["users"].keys() == {"t"}
     assert (await control.get(f"/guilds/{LAB}", "ada")).status_code == 200
+
+
+async def test_a_revoked_token_is_refused_at_once(control: Api) -> None:
+    assert (await control.get("/users/@me", "ada")).status_code == 200
+    headers = {"Authorization": "Tocsin s3cret"}
+    async with client_from(control, "127.0.0.1") as client:
+        for known in (True, False):
+            response = await client.post("/_tocsin/revoke", json={"token": "Bot ada-token"}, headers=headers)
+            assert (response.status_code, response.json()) == (200, {"known": known})
+    assert (await control.get("/users/@me", "ada")).status_code == 401

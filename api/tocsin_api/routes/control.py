@@ -6,12 +6,13 @@ import hmac
 import ipaddress
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, post
 
-from tocsin.errors import ApiError, BadRequest, NotFound, WorldFileError
+from tocsin.errors import ApiError, BadRequest, NotFound, Unauthorized, WorldFileError
 from tocsin.service.world_file import parse_world_file
 from tocsin.service.world_seed import seed_world
-from tocsin_api.request import answer_json, services
+from tocsin_api.request import answer_json, decode, services
 
 SCHEME = "Tocsin "
 OPEN = {"auth": False, "rate_limit": False}
@@ -59,4 +60,25 @@ def _refused(error: WorldFileError) -> ApiError:
     return BadRequest(0, str(error))
 
 
-HANDLERS = [post_world]
+class RevokeForm(msgspec.Struct):
+    """Which token."""
+
+    token: str
+
+
+@post("/_tocsin/revoke", status_code=200, opt=OPEN, summary="Revoke a token at once")
+async def post_revoke(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Answer whether the token was known; from now on it is refused."""
+    _check(request)
+    token = decode(await request.body(), RevokeForm).token
+    auth = services(request).auth
+    try:
+        await auth.authenticate(token)
+        known = True
+    except Unauthorized:
+        known = False
+    await auth.revoke_token(token)
+    return answer_json({"known": known})
+
+
+HANDLERS = [post_world, post_revoke]
