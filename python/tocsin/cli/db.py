@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tocsin.cli.options import settings_from, settings_options
+from tocsin.errors import StoreUnavailable
 
 
 @click.group()
@@ -18,9 +19,14 @@ def db() -> None:
 @settings_options("data", "database")
 def upgrade(config: str | None, **flags: str | None) -> None:
     """Bring the database to this version's schema. `tocsin serve` does so by itself."""
+    from sqlalchemy.exc import DBAPIError
+
     from tocsin.store import database_url, migrate
 
     url = database_url(settings_from(config, flags))
     Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    before, after = migrate.upgrade(url)
+    try:
+        before, after = migrate.upgrade(url)
+    except DBAPIError as error:
+        raise StoreUnavailable(f"{url}: {error.orig}") from None
     click.echo(f"{url}: at {after} already" if before == after else f"{url}: {before or 'empty'} -> {after}")

@@ -1,19 +1,25 @@
 """NodeFile: how a running node is found from outside: `DATA/node.json` for its own tools, the ready file for scripts.
 
-`node.json` holds the control token and is readable by its owner only.
+`node.json` holds the control token and is readable by its owner only. A process that serves a data folder holds
+`DATA/node.lock` for its whole life, so that no second one does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from tocsin.errors import ConfigError
+
 NAME = "node.json"
+LOCK = "node.lock"
 
 
 class NodeFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +55,47 @@ def read_node_file(data: str | Path) -> NodeFile | None:
         os.kill(node.pid, 0)
     except (OSError, msgspec.DecodeError):
         return None
-    return node
+    return None if _is_let_go(Path(data)) else node
+
+
+@contextlib.contextmanager
+def hold_data(data: str | Path) -> Iterator[None]:
+    """Hold the data folder for this process.
+
+    Raises:
+        errors.ConfigError: another process holds it, or it cannot be made.
+    """
+    path = Path(data)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"data: cannot use {path}: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            node = read_node_file(path)
+            who = f"node {node.node} (pid {node.pid})" if node is not None else "another node"
+            raise ConfigError(f"data: {who} runs on {path} already") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_let_go(data: Path) -> bool:
+    """Whether there is a lock and nobody holds it: a dead node's pid may be another process's by now."""
+    try:
+        handle = os.open(data / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def remove_node_file(data: str | Path) -> None:
