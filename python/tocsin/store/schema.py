@@ -5,13 +5,19 @@ Ids, permission sets and times (Unix ms) are 64-bit integers; lists and objects 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 METADATA = MetaData()
+# In SQLite, only a column of type INTEGER can be the row's own number, which saves an index on the id.
+_BIG = BigInteger().with_variant(Integer(), "sqlite")
+# Small rows found by their key: SQLite keeps them in the key's own tree. The other databases ignore it.
+_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 
 
 def _id(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, autoincrement=False, nullable=null and not key)
+    return Column(name, _BIG, primary_key=key, autoincrement=False, nullable=null and not key)
 
 
 def _text(name: str, *, null: bool = False) -> Column[str]:
@@ -44,14 +50,21 @@ Table(
     _id("flags"),
     _id("public_flags"),
 )
-Table("tokens", METADATA, Column("digest", LargeBinary, primary_key=True), _id("user_id"), _id("created_at"))
+Table(
+    "tokens",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    _id("user_id"),
+    _id("created_at"),
+    **_CLUSTERED,
+)
 Index("tokens_user", METADATA.tables["tokens"].c.user_id)
 Table("passwords", METADATA, _id("user_id", key=True), _text("hash"))
 Table(
     "applications",
     METADATA,
     _id("id", key=True),
-    Column("bot_user_id", BigInteger, nullable=False, unique=True),
+    Column("bot_user_id", _BIG, nullable=False, unique=True),
     _text("name"),
     _id("owner_id"),
     _text("description"),
@@ -141,9 +154,10 @@ Table(
     _int("type"),
     _id("allow"),
     _id("deny"),
+    **_CLUSTERED,
 )
 Index("overwrites_target", METADATA.tables["overwrites"].c.target_id)
-Table("dm_recipients", METADATA, _id("channel_id", key=True), _id("user_id", key=True))
+Table("dm_recipients", METADATA, _id("channel_id", key=True), _id("user_id", key=True), **_CLUSTERED)
 Index("dm_recipients_user", METADATA.tables["dm_recipients"].c.user_id)
 Table(
     "members",
@@ -159,11 +173,26 @@ Table(
     _bool("pending"),
     _int("flags"),
     _id("timeout_until", null=True),
+    **_CLUSTERED,
 )
 Index("members_user", METADATA.tables["members"].c.user_id)
-Table("member_roles", METADATA, _id("guild_id", key=True), _id("user_id", key=True), _id("role_id", key=True))
+Table(
+    "member_roles",
+    METADATA,
+    _id("guild_id", key=True),
+    _id("user_id", key=True),
+    _id("role_id", key=True),
+    **_CLUSTERED,
+)
 Index("member_roles_role", METADATA.tables["member_roles"].c.role_id)
-Table("bans", METADATA, _id("guild_id", key=True), _id("user_id", key=True), _text("reason", null=True))
+Table(
+    "bans",
+    METADATA,
+    _id("guild_id", key=True),
+    _id("user_id", key=True),
+    _text("reason", null=True),
+    **_CLUSTERED,
+)
 Table(
     "messages",
     METADATA,
@@ -197,6 +226,7 @@ Table(
     Column("nonce", Text, primary_key=True),
     _id("message_id"),
     _id("created_at"),
+    **_CLUSTERED,
 )
 Index("nonces_created", METADATA.tables["nonces"].c.created_at)
 Table(
@@ -205,6 +235,7 @@ Table(
     Column("scope_kind", Integer, primary_key=True, autoincrement=False),
     _id("scope_id", key=True),
     _id("seq"),
+    **_CLUSTERED,
 )
 Table(
     "outbox",

@@ -13,7 +13,23 @@ from tocsin.store.base import Delete, Insert, Op, Update, Upsert
 
 T = TypeVar("T", bound=msgspec.Struct)
 Statement = tuple[str, list[Any]]
-_encode = msgspec.json.Encoder().encode
+Shape = tuple[tuple[str, bool], ...]
+"""The columns of a condition, each with whether it takes a list."""
+
+
+def plain(value: Any) -> Any:
+    """Return the number or text that a value of a subtype is: msgspec encodes exact types only.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    for kind in (int, str):
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(f"a row cannot hold {type(value).__name__}")
+
+
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -42,21 +58,31 @@ def _upsert(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
 
 
 @cache
-def _where(shape: tuple[tuple[str, int], ...]) -> str:
-    terms = (f"{name} = ?" if count < 0 else f"{name} IN ({', '.join('?' * count)})" for name, count in shape)
-    return " AND ".join(terms)
+def _update(table: str, assigned: tuple[str, ...], shape: Shape) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in assigned)} WHERE {_where(shape)}"
+
+
+@cache
+def _delete(table: str, shape: Shape, below: tuple[str, ...]) -> str:
+    terms = ([_where(shape)] if shape else []) + [f"{name} < ?" for name in below]
+    return f"DELETE FROM {table} WHERE {' AND '.join(terms)}"
+
+
+@cache
+def _where(shape: Shape) -> str:
+    # A list goes in as one JSON parameter: the text does not depend on its length, which SQLite would limit.
+    return " AND ".join(
+        f"{name} IN (SELECT value FROM json_each(?))" if many else f"{name} = ?" for name, many in shape
+    )
+
+
+def _shape(conditions: dict[str, Any]) -> Shape:
+    return tuple((name, isinstance(value, (list, tuple))) for name, value in conditions.items())
 
 
 def where(conditions: dict[str, Any]) -> Statement:
     """Return the text and the parameters of a condition; a list means IN."""
-    shape = tuple((name, len(value) if isinstance(value, (list, tuple)) else -1) for name, value in conditions.items())
-    parameters: list[Any] = []
-    for value in conditions.values():
-        if isinstance(value, (list, tuple)):
-            parameters.extend(value)
-        else:
-            parameters.append(value)
-    return _where(shape), parameters
+    return _where(_shape(conditions)), [bind(value) for value in conditions.values()]
 
 
 def statement(op: Op) -> Statement:
@@ -66,14 +92,10 @@ def statement(op: Op) -> Statement:
         return make(op.table, tuple(op.row)), [bind(value) for value in op.row.values()]
     if isinstance(op, Upsert):
         return _upsert(op.table, op.key, tuple(op.row)), [bind(value) for value in op.row.values()]
-    condition, parameters = where(op.where)
+    parameters = [bind(value) for value in op.where.values()]
     if isinstance(op, Update):
-        assignments = ", ".join(f"{name} = ?" for name in op.set)
-        text = f"UPDATE {op.table} SET {assignments} WHERE {condition}"
-        return text, [*(bind(value) for value in op.set.values()), *parameters]
-    terms = [condition] if condition else []
-    terms += [f"{name} < ?" for name in op.below]
-    return f"DELETE FROM {op.table} WHERE {' AND '.join(terms)}", [*parameters, *op.below.values()]
+        return _update(op.table, tuple(op.set), _shape(op.where)), [*map(bind, op.set.values()), *parameters]
+    return _delete(op.table, _shape(op.where), tuple(op.below)), [*parameters, *op.below.values()]
 
 
 def must_match(op: Op) -> bool:

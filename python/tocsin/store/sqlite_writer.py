@@ -17,7 +17,10 @@ from tocsin.store import sql
 from tocsin.store.base import Op
 
 GROUP_LIMIT = 256
-_encode_event = msgspec.msgpack.Encoder().encode
+QUEUE_LIMIT = 16384
+"""Commits that may wait. More means that the disk does not keep up; they are refused."""
+
+_encode_event = msgspec.msgpack.Encoder(enc_hook=sql.plain).encode
 _NEXT_SEQ = (
     "INSERT INTO scope_seq (scope_kind, scope_id, seq) VALUES (?, ?, ?) "
     "ON CONFLICT (scope_kind, scope_id) DO UPDATE SET seq = seq + excluded.seq RETURNING seq"
@@ -32,6 +35,21 @@ class _Unit(NamedTuple):
 
 
 Outcome = tuple[_Unit, list[Event] | Exception]
+
+_DUPLICATE = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
+)
+_OWN_FAULT = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_RANGE,
+        sqlite3.SQLITE_MISUSE,
+    }
+)
+"""What is wrong with one commit; any other code of SQLite's is the database's trouble and fails the group."""
 
 
 class SqliteWriter:
@@ -63,12 +81,14 @@ class SqliteWriter:
         """Queue a commit.
 
         Raises:
-            errors.StoreUnavailable: the store is closed.
+            errors.StoreUnavailable: the store is closed, or too many commits wait.
         """
         unit = _Unit(ops, events, self._loop.create_future())
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")
+            if len(self._queue) >= QUEUE_LIMIT:
+                raise StoreUnavailable("too many commits wait")
             self._queue.append(unit)
             self._ready.notify()
         return unit.done
@@ -96,7 +116,7 @@ class SqliteWriter:
                     connection = self._connect()
                 outcomes = self._write(connection, group)
             except Exception as error:
-                outcomes = [(unit, _unavailable(error)) for unit in group]
+                outcomes = [(unit, _refusal(error)) for unit in group]
                 connection = self._give_up(connection)
             try:
                 self._loop.call_soon_threadsafe(self._finish, outcomes)
@@ -128,8 +148,10 @@ class SqliteWriter:
                 connection.execute("SAVEPOINT unit")
             try:
                 outcomes.append((unit, self._apply(connection, unit, now)))
-            except (Conflict, sqlite3.IntegrityError) as error:
-                outcomes.append((unit, error if isinstance(error, Conflict) else Conflict(str(error))))
+            except Exception as error:
+                if not (_is_own_fault(error) and connection.in_transaction):
+                    raise
+                outcomes.append((unit, _refusal(error)))
                 if alone:
                     connection.execute("ROLLBACK")
                     return outcomes
@@ -165,14 +187,27 @@ class SqliteWriter:
         finally:
             for unit, outcome in outcomes:
                 if unit.done.done():
-                    continue
+                    continue  # its caller was cancelled
                 if isinstance(outcome, list):
                     unit.done.set_result(outcome)
                 else:
                     unit.done.set_exception(outcome)
 
 
-def _unavailable(error: Exception) -> Exception:
-    if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
-        return StoreUnavailable(f"SQLite refused: {error}")
-    return StoreUnavailable(f"the commit failed: {error!r}")
+def _is_own_fault(error: Exception) -> bool:
+    """Return whether only the commit that raised this is to fail."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in _OWN_FAULT
+
+
+def _refusal(error: Exception) -> Exception:
+    """Return what the caller of a commit gets for what happened to it."""
+    if isinstance(error, Conflict):
+        return error
+    if getattr(error, "sqlite_errorcode", None) in _DUPLICATE:
+        return Conflict(str(error))
+    refusal = StoreUnavailable(
+        f"SQLite refused: {error}" if isinstance(error, sqlite3.Error) else f"the commit failed: {error!r}"
+    )
+    refusal.__cause__ = error
+    return refusal

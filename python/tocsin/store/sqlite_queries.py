@@ -1,0 +1,137 @@
+"""The questions that need more than one statement, asked on a reading connection inside one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Overwrite, Role, User
+from tocsin.model.event import ScopeKind
+from tocsin.store import sql
+from tocsin.store.base import GuildSnapshot
+
+USERS = sql.Reader(User)
+APPLICATIONS = sql.Reader(Application)
+GUILDS = sql.Reader(Guild)
+ROLES = sql.Reader(Role)
+CHANNELS = sql.Reader(Channel, "overwrites", "recipients")
+MEMBERS = sql.Reader(Member, "roles")
+BANS = sql.Reader(Ban)
+MESSAGES = sql.Reader(Message)
+
+
+def member_roles(
+    connection: sqlite3.Connection, guild_id: int, user_ids: list[int] | None = None
+) -> dict[int, tuple[int, ...]]:
+    """Return the role ids of members, by id; of the whole guild without `user_ids`."""
+    inside, parameters = sql.where({"guild_id": guild_id} if user_ids is None else _members_key(guild_id, user_ids))
+    text = f"SELECT user_id, role_id FROM member_roles WHERE {inside} ORDER BY user_id, role_id"
+    roles: dict[int, tuple[int, ...]] = {}
+    for user_id, role_id in connection.execute(text, parameters):
+        roles[user_id] = (*roles.get(user_id, ()), role_id)
+    return roles
+
+
+def _members_key(guild_id: int, user_ids: list[int]) -> dict[str, Any]:
+    return {"guild_id": guild_id, "user_id": user_ids if len(user_ids) != 1 else user_ids[0]}
+
+
+def member(connection: sqlite3.Connection, guild_id: int, user_id: int) -> Member | None:
+    """Return a member with their roles."""
+    text = f"SELECT {MEMBERS.columns()} FROM members WHERE guild_id = ? AND user_id = ?"
+    row = connection.execute(text, (guild_id, user_id)).fetchone()
+    if row is None:
+        return None
+    return MEMBERS.entity(row, roles=member_roles(connection, guild_id, [user_id]).get(user_id, ()))
+
+
+def members(
+    connection: sqlite3.Connection, guild_id: int, condition: str, *parameters: object
+) -> list[tuple[Member, User]]:
+    """Return the members `m` of a guild, with their users `u`, for which the condition holds."""
+    rows = _member_rows(connection, guild_id, condition, *parameters)
+    roles = member_roles(connection, guild_id, [row[MEMBERS.width] for row in rows])
+    return [_member_and_user(row, roles) for row in rows]
+
+
+def _member_rows(connection: sqlite3.Connection, guild_id: int, condition: str, *parameters: object) -> list[Any]:
+    text = (
+        f"SELECT {MEMBERS.columns('m.')}, {USERS.columns('u.')} FROM members m JOIN users u ON u.id = m.user_id "
+        f"WHERE m.guild_id = ? AND {condition}"
+    )
+    return connection.execute(text, (guild_id, *parameters)).fetchall()
+
+
+def _member_and_user(row: Sequence[Any], roles: dict[int, tuple[int, ...]]) -> tuple[Member, User]:
+    user = USERS.entity(row[MEMBERS.width :])
+    return MEMBERS.entity(row, roles=roles.get(user.id, ())), user
+
+
+def channels(connection: sqlite3.Connection, condition: str, *parameters: object) -> list[Channel]:
+    """Return the channels for which the condition holds, with their overwrites and recipients."""
+    rows = connection.execute(f"SELECT {CHANNELS.columns()} FROM channels WHERE {condition}", parameters).fetchall()
+    if not rows:
+        return []
+    inside, values = sql.where({"channel_id": [row[0] for row in rows]})
+    overwrites: dict[int, tuple[Overwrite, ...]] = {}
+    text = f"SELECT channel_id, target_id, type, allow, deny FROM overwrites WHERE {inside} ORDER BY target_id"
+    for channel_id, target, kind, allow, deny in connection.execute(text, values):
+        one = Overwrite(id=target, type=kind, allow=allow, deny=deny)
+        overwrites[channel_id] = (*overwrites.get(channel_id, ()), one)
+    recipients: dict[int, tuple[int, ...]] = {}
+    text = f"SELECT channel_id, user_id FROM dm_recipients WHERE {inside} ORDER BY user_id"
+    for channel_id, user_id in connection.execute(text, values):
+        recipients[channel_id] = (*recipients.get(channel_id, ()), user_id)
+    return [
+        CHANNELS.entity(row, overwrites=overwrites.get(row[0], ()), recipients=recipients.get(row[0], ()))
+        for row in rows
+    ]
+
+
+def messages(connection: sqlite3.Connection, channel_id: int, condition: str, *parameters: int) -> list[Message]:
+    """Return the messages of a channel for which the condition holds."""
+    text = f"SELECT {MESSAGES.columns()} FROM messages WHERE channel_id = ? AND {condition}"
+    return [MESSAGES.entity(row) for row in connection.execute(text, (channel_id, *parameters))]
+
+
+def messages_page(
+    connection: sqlite3.Connection, channel_id: int, *, before: int, after: int, around: int, limit: int
+) -> list[Message]:
+    """Return a page, newest first; see `Store.messages`."""
+    if around:
+        half = limit // 2
+        older = messages(connection, channel_id, "id < ? ORDER BY id DESC LIMIT ?", around, half)
+        newer = messages(connection, channel_id, "id >= ? ORDER BY id LIMIT ?", around, limit - half)
+        return [*reversed(newer), *older]
+    if after:
+        page = messages(connection, channel_id, "id > ? ORDER BY id LIMIT ?", after, limit)
+        page.reverse()
+        return page
+    if before:
+        return messages(connection, channel_id, "id < ? ORDER BY id DESC LIMIT ?", before, limit)
+    return messages(connection, channel_id, "id > ? ORDER BY id DESC LIMIT ?", 0, limit)
+
+
+def snapshot(connection: sqlite3.Connection, guild_id: int, with_members: bool) -> GuildSnapshot | None:
+    """Return a guild at one point of its log."""
+    row = connection.execute(f"SELECT {GUILDS.columns()} FROM guilds WHERE id = ?", (guild_id,)).fetchone()
+    if row is None:
+        return None
+    scope = (int(ScopeKind.GUILD), guild_id)
+    seq = connection.execute("SELECT seq FROM scope_seq WHERE scope_kind = ? AND scope_id = ?", scope).fetchone()
+    roles = connection.execute(f"SELECT {ROLES.columns()} FROM roles WHERE guild_id = ? ORDER BY id", (guild_id,))
+    held: list[tuple[Member, User]] = []
+    if with_members:
+        everyone = member_roles(connection, guild_id)
+        held = [_member_and_user(each, everyone) for each in _member_rows(connection, guild_id, "1")]
+    (count,) = connection.execute("SELECT count(*) FROM members WHERE guild_id = ?", (guild_id,)).fetchone()
+    return GuildSnapshot(
+        seq=seq[0] if seq else 0,
+        guild=GUILDS.entity(row),
+        roles=[ROLES.entity(each) for each in roles],
+        channels=channels(connection, "guild_id = ? ORDER BY position, id", guild_id),
+        members=[each for each, _ in held],
+        users=[each for _, each in held],
+        member_count=count,
+    )
