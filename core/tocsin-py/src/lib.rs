@@ -1,1 +1,31 @@
 //! `tocsin._core`: the binding crate, a table of contents.
+
+mod batch;
+mod config;
+mod error;
+mod gateway;
+mod request;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// SHA-256 of a token without its `Bot ` or `Bearer ` prefix: 32 bytes.
+#[pyfunction]
+fn token_digest<'py>(py: Python<'py>, token: &str) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &tocsin_gateway::token_digest(token))
+}
+
+/// The Rust core: sockets, sessions, fan-out.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("IDENTIFY", request::IDENTIFY)?;
+    module.add("COMMAND", request::COMMAND)?;
+    module.add("POLICY", request::POLICY)?;
+    module.add("CLOSED", request::CLOSED)?;
+    module.add("DETACHED", request::DETACHED)?;
+    module.add("ATTACHED", request::ATTACHED)?;
+    module.add_class::<config::PyGatewayConfig>()?;
+    module.add_class::<batch::Batch>()?;
+    module.add_class::<gateway::PyGateway>()?;
+    module.add_function(wrap_pyfunction!(token_digest, module)?)
+}

@@ -1,0 +1,165 @@
+//! `Command`: what the control plane orders, in the order it was decided. One batch is one item of the dispatcher's queue.
+
+use bytes::Bytes;
+use tocsin_bus::Envelope;
+
+use crate::key::SessionKey;
+
+/// The answer to an identify that goes well.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    /// The reserved session.
+    pub session: SessionKey,
+    /// Whose session it is.
+    pub user_id: u64,
+    /// Bots get gated content only by intent.
+    pub bot: bool,
+    /// The granted intents.
+    pub intents: u64,
+    /// Shard index and total, if the client declared one.
+    pub shard: Option<(u32, u32)>,
+    /// SHA-256 of the bare token; a resume must match it.
+    pub token_digest: [u8; 32],
+    /// Large payloads may be sent as standalone zlib frames (protocol.md §5.2).
+    pub compress: bool,
+    /// The JSON of READY's `d`.
+    pub ready: Bytes,
+    /// Guild, cohort, and the JSON of GUILD_CREATE's `d` if one is to be sent.
+    pub guilds: Vec<(u64, u32, Option<Bytes>)>,
+}
+
+/// Whom a dispatch decided by the control plane goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// These sessions.
+    Sessions(Vec<SessionKey>),
+    /// All sessions of these users.
+    Users(Vec<u64>),
+    /// All sessions of these cohorts of one guild or several.
+    Cohorts(Vec<u32>),
+    /// Those who may view the channel.
+    Channel {
+        /// The guild.
+        guild: u64,
+        /// The channel.
+        channel: u64,
+    },
+    /// All of the guild.
+    Guild(u64),
+}
+
+/// A dispatch decided by the control plane.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// Event name.
+    pub name: String,
+    /// The JSON of `d`, complete with message content.
+    pub body: Bytes,
+    /// Whom it goes to.
+    pub target: Target,
+    /// The guild it is about, 0 for none: decides which intent it needs.
+    pub guild: u64,
+    /// A user who does not get it, 0 for none.
+    pub exclude_user: u64,
+    /// The author, who sees gated content; 0 for none.
+    pub author: u64,
+    /// The mentioned, who see gated content.
+    pub mentions: Vec<u64>,
+    /// The content needs MESSAGE_CONTENT.
+    pub gated: bool,
+    /// No intent is asked for.
+    pub ungated: bool,
+    /// Only bots get it.
+    pub bots_only: bool,
+}
+
+/// One order of the control plane. Each is `_core.pyi`'s `Batch` method of the same name.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// An event of the node's inbox.
+    Publish(Box<Envelope>),
+    /// A session begins.
+    Accept(Box<Accept>),
+    /// An identify is refused and the connection closed.
+    Reject {
+        /// The reserved session.
+        session: SessionKey,
+        /// Close code.
+        close_code: u16,
+    },
+    /// An identify is refused by op 9 false; the connection stays.
+    InvalidSession {
+        /// The reserved session.
+        session: SessionKey,
+    },
+    /// Who may view a channel.
+    SetChannel {
+        /// The guild.
+        guild: u64,
+        /// The channel.
+        channel: u64,
+        /// The cohorts that may.
+        cohorts: Vec<u32>,
+    },
+    /// A channel is gone.
+    RemoveChannel {
+        /// The guild.
+        guild: u64,
+        /// The channel.
+        channel: u64,
+    },
+    /// A guild is gone.
+    RemoveGuild {
+        /// The guild.
+        guild: u64,
+    },
+    /// A session joins a guild or changes its cohort.
+    Assign {
+        /// The session.
+        session: SessionKey,
+        /// The guild.
+        guild: u64,
+        /// The cohort.
+        cohort: u32,
+    },
+    /// A session leaves a guild.
+    Unassign {
+        /// The session.
+        session: SessionKey,
+        /// The guild.
+        guild: u64,
+    },
+    /// An event with its audience decided.
+    Dispatch(Box<Dispatch>),
+    /// A held scope goes on.
+    Resolve {
+        /// The ticket of the policy request.
+        ticket: u64,
+    },
+    /// Close and forget.
+    EndSession {
+        /// The session.
+        session: SessionKey,
+        /// Close code.
+        close_code: u16,
+    },
+    /// Op 7; the session is kept.
+    Reconnect {
+        /// The session.
+        session: SessionKey,
+    },
+    /// Op 9 to a live session; `false` also ends it.
+    Invalidate {
+        /// The session.
+        session: SessionKey,
+        /// Whether the client may resume.
+        resumable: bool,
+    },
+    /// Close a session's connection, 0 cuts the TCP; the session is kept.
+    DropConnection {
+        /// The session.
+        session: SessionKey,
+        /// Close code or 0.
+        close_code: u16,
+    },
+}

@@ -1,0 +1,309 @@
+//! `Dispatcher`: the single sequencer of a node. One thread, one FIFO of batches and of notices from the workers.
+//!
+//! Invariant: index changes and events reach every worker in the order in which this thread took them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tocsin_bus::{Envelope, Sequencer, Step};
+use tocsin_codec::{ContentGate, EncodedDispatch};
+use tocsin_proto::Intents;
+
+use crate::command::{Command, Dispatch, Target};
+use crate::directory::Directory;
+use crate::event::Delivery;
+use crate::gateway::Shared;
+use crate::host::HostRequest;
+use crate::key::SessionKey;
+use crate::message::{Order, Recipients, WorkerMessage};
+
+/// One item of the dispatcher's queue.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// Commands of the control plane, in their order.
+    Batch(Vec<Command>),
+    /// A session is gone from its worker.
+    SessionEnded(SessionKey),
+    /// End the thread.
+    Stop,
+}
+
+/// The dispatcher's queue. Bounded by its senders: the control plane waits for commits, workers for sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    items: Mutex<Vec<Item>>,
+    ready: Condvar,
+}
+
+impl Inbox {
+    /// Appends an item.
+    pub(crate) fn put(&self, item: Item) {
+        let mut items = self.lock();
+        items.push(item);
+        if items.len() == 1 {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Waits for items and moves all of them into `into`, which must be empty.
+    fn take(&self, into: &mut Vec<Item>) {
+        let mut items = self.lock();
+        while items.is_empty() {
+            items = self
+                .ready
+                .wait(items)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut *items, into);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Item>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The dispatcher thread's state.
+pub(crate) struct Dispatcher {
+    shared: Arc<Shared>,
+    sequencer: Sequencer,
+    directory: Directory,
+    /// What each worker is told at the end of the turn.
+    orders: Vec<Vec<Order>>,
+}
+
+impl Dispatcher {
+    /// A dispatcher that has seen nothing.
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let workers = shared.mailboxes.len();
+        Self {
+            shared,
+            sequencer: Sequencer::default(),
+            directory: Directory::default(),
+            orders: (0..workers).map(|_| Vec::new()).collect(),
+        }
+    }
+
+    /// Works until told to stop.
+    pub(crate) fn run(mut self) {
+        let mut items = Vec::new();
+        loop {
+            self.shared.inbox.take(&mut items);
+            self.shared.metrics.dispatcher.queue.set(items.len() as u64);
+            for item in items.drain(..) {
+                match item {
+                    Item::Batch(commands) => self.on_batch(commands),
+                    Item::SessionEnded(key) => self.directory.remove(key),
+                    Item::Stop => return,
+                }
+            }
+            self.hand_out();
+        }
+    }
+
+    fn on_batch(&mut self, commands: Vec<Command>) {
+        let metrics = &self.shared.metrics.dispatcher;
+        metrics.batches.add(1);
+        metrics.commands.add(commands.len() as u64);
+        for command in commands {
+            if catch_unwind(AssertUnwindSafe(|| self.on_command(command))).is_err() {
+                self.shared.metrics.dispatcher.panics.add(1);
+            }
+        }
+    }
+
+    /// One message per worker that has orders.
+    fn hand_out(&mut self) {
+        for (orders, mailbox) in self.orders.iter_mut().zip(&self.shared.mailboxes) {
+            if !orders.is_empty() {
+                mailbox.put(WorkerMessage::Orders(std::mem::take(orders)));
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Publish(envelope) => self.on_event(*envelope),
+            Command::Resolve { ticket } => self.on_resolve(ticket),
+            Command::Dispatch(dispatch) => self.on_dispatch(*dispatch),
+            Command::Accept(accept) => {
+                let key = accept.session;
+                if self.has_worker(key) {
+                    self.directory.add(key, accept.user_id, accept.shard);
+                    self.to_owner(key, Order::Accept(accept));
+                }
+            }
+            Command::Reject {
+                session,
+                close_code,
+            } => self.to_owner(session, Order::Reject(session, close_code)),
+            Command::InvalidSession { session } => {
+                self.to_owner(session, Order::InvalidSession(session));
+            }
+            Command::SetChannel {
+                guild,
+                channel,
+                cohorts,
+            } => {
+                let cohorts: Arc<[u32]> = cohorts.into();
+                self.to_all(|| Order::SetChannel(guild, channel, Arc::clone(&cohorts)));
+            }
+            Command::RemoveChannel { guild, channel } => {
+                self.to_all(|| Order::RemoveChannel(guild, channel));
+            }
+            Command::RemoveGuild { guild } => self.to_all(|| Order::RemoveGuild(guild)),
+            Command::Assign {
+                session,
+                guild,
+                cohort,
+            } => self.to_owner(session, Order::Assign(session, guild, cohort)),
+            Command::Unassign { session, guild } => {
+                self.to_owner(session, Order::Unassign(session, guild));
+            }
+            Command::EndSession {
+                session,
+                close_code,
+            } => self.to_owner(session, Order::EndSession(session, close_code)),
+            Command::Reconnect { session } => self.to_owner(session, Order::Reconnect(session)),
+            Command::Invalidate { session, resumable } => {
+                self.to_owner(session, Order::Invalidate(session, resumable));
+            }
+            Command::DropConnection {
+                session,
+                close_code,
+            } => self.to_owner(session, Order::DropConnection(session, close_code)),
+        }
+    }
+
+    fn has_worker(&self, key: SessionKey) -> bool {
+        key.worker() < self.orders.len()
+    }
+
+    /// A key with a worker that does not exist names no session.
+    fn to_owner(&mut self, key: SessionKey, order: Order) {
+        if let Some(orders) = self.orders.get_mut(key.worker()) {
+            orders.push(order);
+        }
+    }
+
+    fn to_all(&mut self, order: impl Fn() -> Order) {
+        for orders in &mut self.orders {
+            orders.push(order());
+        }
+    }
+
+    /// To the workers of the given sessions, each with its own.
+    fn to_sessions(&mut self, delivery: Delivery, keys: impl IntoIterator<Item = SessionKey>) {
+        let mut per_worker: Vec<Vec<SessionKey>> = vec![Vec::new(); self.orders.len()];
+        for key in keys {
+            if let Some(keys) = per_worker.get_mut(key.worker()) {
+                keys.push(key);
+            }
+        }
+        let delivery = Arc::new(delivery);
+        for (orders, keys) in self.orders.iter_mut().zip(per_worker) {
+            if !keys.is_empty() {
+                orders.push(Order::Deliver(
+                    Arc::clone(&delivery),
+                    Recipients::Sessions(keys),
+                ));
+            }
+        }
+    }
+
+    fn to_audience(&mut self, delivery: Delivery, recipients: impl Fn() -> Recipients) {
+        let delivery = Arc::new(delivery);
+        self.to_all(|| Order::Deliver(Arc::clone(&delivery), recipients()));
+    }
+
+    fn on_event(&mut self, envelope: Envelope) {
+        self.shared.metrics.dispatcher.events.add(1);
+        if let Some(step) = self.sequencer.push(envelope) {
+            self.on_step(step);
+        }
+        let metrics = &self.shared.metrics.dispatcher;
+        metrics.duplicates.set(self.sequencer.duplicates());
+        metrics.gaps.set(self.sequencer.gaps());
+        metrics.held.set(self.sequencer.held() as u64);
+    }
+
+    fn on_resolve(&mut self, ticket: u64) {
+        for step in self.sequencer.resolve(ticket) {
+            self.on_step(step);
+        }
+        let held = self.sequencer.held() as u64;
+        self.shared.metrics.dispatcher.held.set(held);
+    }
+
+    fn on_step(&mut self, step: Step) {
+        match step {
+            Step::Forward(envelope) => self.fan_out(envelope),
+            Step::Ask { ticket, envelope } => self.shared.host.push_always(HostRequest::Policy {
+                ticket,
+                scope_kind: envelope.scope.kind,
+                scope_id: envelope.scope.id,
+                seq: envelope.seq,
+                name: envelope.name,
+                body: envelope.body,
+            }),
+        }
+    }
+
+    /// An event with the audience of its envelope.
+    fn fan_out(&mut self, envelope: Envelope) {
+        let gate = gate(envelope.gated, envelope.author, envelope.mentions);
+        let delivery = Delivery {
+            required: Intents::required(&envelope.name, envelope.guild != 0),
+            exclude_user: envelope.exclude_user,
+            bots_only: false,
+            event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
+        };
+        let (guild, channel) = (envelope.guild, envelope.channel);
+        if !envelope.users.is_empty() {
+            let name = delivery.event.name();
+            let keys = self.directory.sessions(&envelope.users, guild, name);
+            self.to_sessions(delivery, keys);
+        } else if channel != 0 {
+            self.to_audience(delivery, || Recipients::Channel(guild, channel));
+        } else {
+            self.to_audience(delivery, || Recipients::Guild(guild));
+        }
+    }
+
+    fn on_dispatch(&mut self, dispatch: Dispatch) {
+        let gate = gate(dispatch.gated, dispatch.author, dispatch.mentions);
+        let delivery = Delivery {
+            required: if dispatch.ungated {
+                Intents::NONE
+            } else {
+                Intents::required(&dispatch.name, dispatch.guild != 0)
+            },
+            exclude_user: dispatch.exclude_user,
+            bots_only: dispatch.bots_only,
+            event: Arc::new(EncodedDispatch::new(&dispatch.name, dispatch.body, gate)),
+        };
+        match dispatch.target {
+            Target::Sessions(keys) => self.to_sessions(delivery, keys),
+            Target::Users(users) => {
+                let keys = self
+                    .directory
+                    .sessions(&users, dispatch.guild, &dispatch.name);
+                self.to_sessions(delivery, keys);
+            }
+            Target::Cohorts(cohorts) => {
+                let cohorts: Arc<[u32]> = cohorts.into();
+                self.to_audience(delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
+            }
+            Target::Channel { guild, channel } => {
+                self.to_audience(delivery, || Recipients::Channel(guild, channel));
+            }
+            Target::Guild(guild) => self.to_audience(delivery, || Recipients::Guild(guild)),
+        }
+    }
+}
+
+fn gate(gated: bool, author: u64, mentions: Vec<u64>) -> Option<ContentGate> {
+    gated.then(|| ContentGate {
+        author,
+        mentions: mentions.into_boxed_slice(),
+    })
+}

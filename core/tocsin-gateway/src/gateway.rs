@@ -1,0 +1,252 @@
+//! `Gateway`: starts and stops the workers and the dispatcher, and is the host's only door to them.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use mio::Interest;
+
+use crate::command::Command;
+use crate::config::GatewayConfig;
+use crate::dispatcher::{Dispatcher, Inbox, Item};
+use crate::error::GatewayError;
+use crate::host::{HostQueue, HostRequest};
+use crate::listener;
+use crate::mailbox::Mailbox;
+use crate::message::WorkerMessage;
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::worker::{self, Worker};
+
+/// What all threads of one gateway share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: GatewayConfig,
+    pub(crate) clock: Clock,
+    pub(crate) host: HostQueue,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Metrics,
+    pub(crate) mailboxes: Vec<Mailbox<WorkerMessage>>,
+    pub(crate) inbox: Inbox,
+    pub(crate) connections: AtomicUsize,
+}
+
+/// Milliseconds since the gateway began; the same for all its threads, and never back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    /// The time now.
+    pub(crate) fn now_ms(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    port: u16,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.inbox.put(Item::Stop);
+        for mailbox in &self.shared.mailboxes {
+            mailbox.put(WorkerMessage::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            // A thread that panicked outside its turns has nothing left to join for.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Running(Running),
+    Stopped,
+}
+
+/// The running gateway half: worker threads and the dispatcher.
+#[derive(Debug)]
+pub struct Gateway {
+    config: GatewayConfig,
+    state: Mutex<State>,
+}
+
+impl Gateway {
+    /// A gateway that is not started.
+    #[must_use]
+    pub fn new(config: GatewayConfig) -> Self {
+        Self {
+            config,
+            state: Mutex::new(State::New),
+        }
+    }
+
+    /// Binds the port and starts the threads; returns once every worker accepts.
+    ///
+    /// # Errors
+    /// A setting is out of range, the port cannot be bound, or it was started before.
+    pub fn start(&self) -> Result<(), GatewayError> {
+        let mut state = self.lock();
+        if !matches!(*state, State::New) {
+            return Err(GatewayError::AlreadyStarted);
+        }
+        self.config.validate()?;
+        *state = State::Running(launch(self.config.clone())?);
+        Ok(())
+    }
+
+    /// The port the workers listen on.
+    ///
+    /// # Errors
+    /// `NotRunning`, as for every method below.
+    pub fn port(&self) -> Result<u16, GatewayError> {
+        match &*self.lock() {
+            State::Running(running) => Ok(running.port),
+            _ => Err(GatewayError::NotRunning),
+        }
+    }
+
+    /// The descriptor that is readable while requests wait; it lives until `stop`.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn fileno(&self) -> Result<RawFd, GatewayError> {
+        Ok(self.shared()?.host.fd())
+    }
+
+    /// Takes up to `max` requests in order.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn drain(&self, max: usize) -> Result<Vec<HostRequest>, GatewayError> {
+        Ok(self.shared()?.host.drain(max))
+    }
+
+    /// Hands a batch of commands to the dispatcher: one item of its queue.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn submit(&self, commands: Vec<Command>) -> Result<(), GatewayError> {
+        let shared = self.shared()?;
+        if !commands.is_empty() {
+            shared.inbox.put(Item::Batch(commands));
+        }
+        Ok(())
+    }
+
+    /// Figures by name.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn stats(&self) -> Result<Vec<(&'static str, u64)>, GatewayError> {
+        let shared = self.shared()?;
+        let m = &shared.metrics;
+        Ok(vec![
+            ("connections", m.sum(|w| &w.connections)),
+            ("sessions", m.sum(|w| &w.sessions)),
+            ("detached_sessions", m.sum(|w| &w.detached)),
+            ("host_queue", shared.host.len() as u64),
+            ("host_refused", shared.host.refused()),
+            ("dispatcher_queue", m.dispatcher.queue.get()),
+            ("dispatches", m.sum(|w| &w.dispatches)),
+            ("bytes_in", m.sum(|w| &w.bytes_in)),
+            ("bytes_out", m.sum(|w| &w.bytes_out)),
+            ("frames_in", m.sum(|w| &w.frames_in)),
+            ("slow_clients", m.sum(|w| &w.slow_clients)),
+            ("zombies", m.sum(|w| &w.zombies)),
+            ("panics", m.sum(|w| &w.panics)),
+            ("gaps", m.dispatcher.gaps.get()),
+            ("workers", shared.mailboxes.len() as u64),
+        ])
+    }
+
+    /// Prometheus text exposition.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn metrics(&self) -> Result<String, GatewayError> {
+        let shared = self.shared()?;
+        Ok(shared
+            .metrics
+            .text(shared.host.len() as u64, shared.host.refused()))
+    }
+
+    /// Stops accepting, spreads op 7 over `spread_ms`, then closes what is left with 4000. Sessions are kept.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn begin_drain(&self, spread_ms: u64) -> Result<(), GatewayError> {
+        let shared = self.shared()?;
+        for mailbox in &shared.mailboxes {
+            mailbox.put(WorkerMessage::Drain { spread_ms });
+        }
+        Ok(())
+    }
+
+    /// Ends and joins the threads, which drops every connection; idempotent.
+    pub fn stop(&self) {
+        let previous = std::mem::replace(&mut *self.lock(), State::Stopped);
+        drop(previous);
+    }
+
+    fn shared(&self) -> Result<Arc<Shared>, GatewayError> {
+        match &*self.lock() {
+            State::Running(running) => Ok(Arc::clone(&running.shared)),
+            _ => Err(GatewayError::NotRunning),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn launch(config: GatewayConfig) -> Result<Running, GatewayError> {
+    listener::raise_open_files();
+    let (listeners, address) = listener::bind(&config.host, config.port, config.workers)?;
+    let mut polls = Vec::with_capacity(config.workers);
+    let mut mailboxes = Vec::with_capacity(config.workers);
+    for _ in 0..config.workers {
+        let poll = mio::Poll::new()?;
+        mailboxes.push(Mailbox::new(poll.registry(), worker::WAKE)?);
+        polls.push(poll);
+    }
+    let shared = Arc::new(Shared {
+        clock: Clock(Instant::now()),
+        host: HostQueue::new(config.host_queue_max)?,
+        registry: Registry::default(),
+        metrics: Metrics::new(config.workers),
+        mailboxes,
+        inbox: Inbox::default(),
+        connections: AtomicUsize::new(0),
+        config,
+    });
+    let mut running = Running {
+        port: address.port(),
+        threads: Vec::with_capacity(polls.len() + 1),
+        shared: Arc::clone(&shared),
+    };
+    for (index, (poll, mut listener)) in polls.into_iter().zip(listeners).enumerate() {
+        poll.registry()
+            .register(&mut listener, worker::LISTEN, Interest::READABLE)?;
+        let shared = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name(format!("tocsin-worker-{index}"))
+            .spawn(move || Worker::new(index, shared, poll, listener).run())?;
+        running.threads.push(thread);
+    }
+    let dispatcher = Dispatcher::new(shared);
+    running.threads.push(
+        std::thread::Builder::new()
+            .name("tocsin-dispatcher".to_owned())
+            .spawn(move || dispatcher.run())?,
+    );
+    Ok(running)
+}

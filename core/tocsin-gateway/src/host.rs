@@ -1,0 +1,177 @@
+//! `HostQueue`: requests to the control plane, bounded, with one wake-up descriptor.
+//!
+//! The descriptor is written only when the queue goes from drained to waiting, so a burst costs one system call.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::key::SessionKey;
+
+/// Something only the control plane can decide, or must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostRequest {
+    /// A client identified; answered by `accept`, `reject` or `invalid_session`.
+    Identify {
+        /// The slot reserved for the session.
+        session: SessionKey,
+        /// 32 hex digits, already decided.
+        session_id: String,
+        /// The payload as JSON.
+        d: Bytes,
+        /// The client's address without its port.
+        peer: String,
+        /// `json` or `etf`.
+        encoding: &'static str,
+    },
+    /// An operation that is policy (protocol.md §1.3).
+    Command {
+        /// Who sent it.
+        session: SessionKey,
+        /// The opcode.
+        op: u8,
+        /// The payload as JSON; for op 0 the object `{"t":..,"d":..}`.
+        d: Bytes,
+    },
+    /// A state-changing event: its scope is held until `resolve(ticket)`.
+    Policy {
+        /// Names the held scope in the answer.
+        ticket: u64,
+        /// 1 guild, 2 channel, 3 user.
+        scope_kind: u8,
+        /// The scope's id.
+        scope_id: u64,
+        /// Place in the scope's log.
+        seq: u64,
+        /// Event name.
+        name: String,
+        /// The JSON of `d`.
+        body: Bytes,
+    },
+    /// The session has ended for good.
+    Closed {
+        /// Which one.
+        session: SessionKey,
+        /// Why: `client`, `expired`, `orphan`, `host` or `panic`.
+        reason: &'static str,
+    },
+    /// The session's socket is gone; it may be resumed.
+    Detached {
+        /// Which one.
+        session: SessionKey,
+        /// The code it was closed with, 1006 for none.
+        close_code: u16,
+    },
+    /// The session was resumed on a new socket.
+    Attached {
+        /// Which one.
+        session: SessionKey,
+    },
+}
+
+/// The queue is full: the newest comer is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HostFull;
+
+#[derive(Debug, Default)]
+struct State {
+    requests: VecDeque<HostRequest>,
+    pending: bool,
+}
+
+/// Many workers push, one host drains.
+#[derive(Debug)]
+pub struct HostQueue {
+    state: Mutex<State>,
+    wake: OwnedFd,
+    max: usize,
+    refused: AtomicU64,
+}
+
+impl HostQueue {
+    /// Makes an empty queue for at most `max` client requests.
+    ///
+    /// # Errors
+    /// The kernel has no descriptor left.
+    pub fn new(max: usize) -> io::Result<Self> {
+        let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Self {
+            state: Mutex::default(),
+            wake,
+            max,
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    /// The descriptor that is readable while requests wait.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.wake.as_raw_fd()
+    }
+
+    /// Queues what a client asked for, unless `max` requests wait already.
+    pub(crate) fn push(&self, request: HostRequest) -> Result<(), HostFull> {
+        let mut state = self.lock();
+        if state.requests.len() >= self.max {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(HostFull);
+        }
+        self.append(&mut state, request);
+        Ok(())
+    }
+
+    /// Queues what must not be lost: ends of sessions and held scopes. Bounded by the sessions and scopes there are.
+    pub(crate) fn push_always(&self, request: HostRequest) {
+        let mut state = self.lock();
+        self.append(&mut state, request);
+    }
+
+    /// Takes up to `max` requests in order. An empty answer is possible after a wake-up.
+    pub fn drain(&self, max: usize) -> Vec<HostRequest> {
+        let mut state = self.lock();
+        let count = max.min(state.requests.len());
+        let taken = state.requests.drain(..count).collect();
+        if state.requests.is_empty() {
+            state.pending = false;
+            // EAGAIN only says that the descriptor was not readable.
+            let _ = rustix::io::read(&self.wake, &mut [0_u8; 8]);
+        }
+        taken
+    }
+
+    /// How many requests wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().requests.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many requests were refused because the queue was full.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn append(&self, state: &mut State, request: HostRequest) {
+        state.requests.push_back(request);
+        if !state.pending {
+            state.pending = true;
+            // The counter cannot overflow: it is read back to zero before the next write.
+            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

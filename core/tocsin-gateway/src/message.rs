@@ -1,0 +1,76 @@
+//! What a worker is told: the dispatcher's orders, sockets of other workers, and the gateway's own wishes.
+
+use std::sync::Arc;
+
+use crate::command::Accept;
+use crate::event::Delivery;
+use crate::key::SessionKey;
+use crate::resume::Moved;
+
+/// A message to one worker.
+pub(crate) enum WorkerMessage {
+    /// What the dispatcher decided, in its order.
+    Orders(Vec<Order>),
+    /// A socket whose client resumes a session of this worker.
+    Adopt(Box<Moved>),
+    /// Stop accepting and send every client away within the time.
+    Drain {
+        /// The time over which to spread it.
+        spread_ms: u64,
+    },
+    /// End the loop.
+    Stop,
+}
+
+impl std::fmt::Debug for WorkerMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Orders(_) => "Orders",
+            Self::Adopt(_) => "Adopt",
+            Self::Drain { .. } => "Drain",
+            Self::Stop => "Stop",
+        })
+    }
+}
+
+/// One step of the dispatcher, as a worker has to carry it out.
+pub(crate) enum Order {
+    /// A session begins.
+    Accept(Box<Accept>),
+    /// An identify is refused by a close.
+    Reject(SessionKey, u16),
+    /// An identify is refused by op 9 false.
+    InvalidSession(SessionKey),
+    /// Who may view a channel.
+    SetChannel(u64, u64, Arc<[u32]>),
+    /// A channel is gone.
+    RemoveChannel(u64, u64),
+    /// A guild is gone.
+    RemoveGuild(u64),
+    /// A session joins a guild or changes its cohort.
+    Assign(SessionKey, u64, u32),
+    /// A session leaves a guild.
+    Unassign(SessionKey, u64),
+    /// An event for some of the worker's sessions.
+    Deliver(Arc<Delivery>, Recipients),
+    /// Close and forget.
+    EndSession(SessionKey, u16),
+    /// Op 7.
+    Reconnect(SessionKey),
+    /// Op 9.
+    Invalidate(SessionKey, bool),
+    /// Close or cut the connection, keep the session.
+    DropConnection(SessionKey, u16),
+}
+
+/// Which of a worker's sessions a delivery concerns.
+pub(crate) enum Recipients {
+    /// These, all of this worker.
+    Sessions(Vec<SessionKey>),
+    /// Those of the cohorts.
+    Cohorts(Arc<[u32]>),
+    /// Those who may view the channel.
+    Channel(u64, u64),
+    /// All of the guild.
+    Guild(u64),
+}

@@ -1,0 +1,395 @@
+//! Counters of the workers and the dispatcher, and their Prometheus text.
+//!
+//! Each counter has one writing thread, so an increment is a plain load and store.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that one thread writes and anyone reads.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Takes `n` off a gauge.
+    pub(crate) fn sub(&self, n: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_sub(n),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Replaces the value.
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// Reads the value.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How a resume ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ResumeOutcome {
+    /// Replayed.
+    Resumed,
+    /// Unknown, expired, or another token's session.
+    Unknown,
+    /// The replay log no longer reaches back.
+    Trimmed,
+    /// A sequence never sent: 4007.
+    Ahead,
+}
+
+const RESUME_NAMES: [&str; 4] = ["resumed", "unknown", "trimmed", "ahead"];
+const OPCODES: usize = 44;
+/// 1000-1015, 4000-4015, then all others.
+const CLOSE_CODES: usize = 33;
+
+/// What one worker counts.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerMetrics {
+    pub(crate) accepted: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) connections: Counter,
+    pub(crate) sessions: Counter,
+    pub(crate) detached: Counter,
+    pub(crate) dispatches: Counter,
+    pub(crate) bytes_in: Counter,
+    pub(crate) bytes_out: Counter,
+    pub(crate) writes: Counter,
+    pub(crate) frames_in: Counter,
+    pub(crate) slow_clients: Counter,
+    pub(crate) zombies: Counter,
+    pub(crate) panics: Counter,
+    ops: Ops,
+    closes: Closes,
+    resumes: [Counter; 4],
+}
+
+#[derive(Debug)]
+struct Ops([Counter; OPCODES + 1]);
+
+impl Default for Ops {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+#[derive(Debug)]
+struct Closes([Counter; CLOSE_CODES]);
+
+impl Default for Closes {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+fn close_slot(code: u16) -> usize {
+    match code {
+        1000..=1015 => usize::from(code - 1000),
+        4000..=4015 => usize::from(code - 4000) + 16,
+        _ => CLOSE_CODES - 1,
+    }
+}
+
+fn close_name(slot: usize) -> String {
+    match slot {
+        0..=15 => (1000 + slot).to_string(),
+        16..=31 => (3984 + slot).to_string(),
+        _ => "other".to_owned(),
+    }
+}
+
+impl WorkerMetrics {
+    /// Counts a command by its opcode.
+    pub(crate) fn op(&self, op: u64) {
+        let slot = usize::try_from(op).map_or(OPCODES, |op| op.min(OPCODES));
+        self.ops.0[slot].add(1);
+    }
+
+    /// Counts the end of a connection: the code it ended with, 1006 for a bare drop.
+    pub(crate) fn close(&self, code: u16) {
+        self.closes.0[close_slot(code)].add(1);
+    }
+
+    /// Counts a resume.
+    pub(crate) fn resume(&self, outcome: ResumeOutcome) {
+        self.resumes[outcome as usize].add(1);
+    }
+}
+
+/// What the dispatcher counts.
+#[derive(Debug, Default)]
+pub(crate) struct DispatcherMetrics {
+    pub(crate) batches: Counter,
+    pub(crate) commands: Counter,
+    pub(crate) events: Counter,
+    pub(crate) held: Counter,
+    pub(crate) duplicates: Counter,
+    pub(crate) gaps: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) queue: Counter,
+}
+
+/// Everything that is counted in one gateway.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) workers: Vec<WorkerMetrics>,
+    pub(crate) dispatcher: DispatcherMetrics,
+}
+
+/// A figure of one worker.
+type Pick = fn(&WorkerMetrics) -> &Counter;
+
+const TOTALS: [(&str, &str, &str, Pick); 11] = [
+    (
+        "tocsin_connections",
+        "gauge",
+        "Open WebSocket and half-open connections",
+        |w| &w.connections,
+    ),
+    (
+        "tocsin_sessions",
+        "gauge",
+        "Accepted sessions, attached or detached",
+        |w| &w.sessions,
+    ),
+    (
+        "tocsin_detached_sessions",
+        "gauge",
+        "Sessions without a connection, resumable",
+        |w| &w.detached,
+    ),
+    (
+        "tocsin_accepts_total",
+        "counter",
+        "Accepted TCP connections",
+        |w| &w.accepted,
+    ),
+    (
+        "tocsin_refused_connections_total",
+        "counter",
+        "Connections refused at the limit",
+        |w| &w.refused,
+    ),
+    (
+        "tocsin_dispatches_total",
+        "counter",
+        "Events given to sessions",
+        |w| &w.dispatches,
+    ),
+    (
+        "tocsin_frames_in_total",
+        "counter",
+        "Messages and control frames received",
+        |w| &w.frames_in,
+    ),
+    (
+        "tocsin_writes_total",
+        "counter",
+        "Write system calls on sockets",
+        |w| &w.writes,
+    ),
+    (
+        "tocsin_slow_clients_total",
+        "counter",
+        "Connections closed over their outbound limit",
+        |w| &w.slow_clients,
+    ),
+    (
+        "tocsin_zombies_total",
+        "counter",
+        "Connections closed for missing heartbeats",
+        |w| &w.zombies,
+    ),
+    (
+        "tocsin_panics_total",
+        "counter",
+        "Panics contained in workers",
+        |w| &w.panics,
+    ),
+];
+
+impl Metrics {
+    /// Zeros for `workers` workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
+            dispatcher: DispatcherMetrics::default(),
+        }
+    }
+
+    /// The sum of one figure over the workers.
+    pub(crate) fn sum(&self, pick: Pick) -> u64 {
+        self.workers
+            .iter()
+            .fold(0, |sum, w| sum.wrapping_add(pick(w).get()))
+    }
+
+    /// The whole in Prometheus text exposition.
+    pub(crate) fn text(&self, host_queue: u64, host_refused: u64) -> String {
+        let mut out = String::with_capacity(4_096);
+        for (name, kind, help, pick) in TOTALS {
+            head(&mut out, name, kind, help);
+            line(&mut out, name, "", self.sum(pick));
+        }
+        head(
+            &mut out,
+            "tocsin_bytes_total",
+            "counter",
+            "Bytes on client sockets",
+        );
+        line(
+            &mut out,
+            "tocsin_bytes_total",
+            "{direction=\"in\"}",
+            self.sum(|w| &w.bytes_in),
+        );
+        line(
+            &mut out,
+            "tocsin_bytes_total",
+            "{direction=\"out\"}",
+            self.sum(|w| &w.bytes_out),
+        );
+        self.labelled(&mut out);
+        let d = &self.dispatcher;
+        let rest = [
+            (
+                "tocsin_batches_total",
+                "counter",
+                "Command batches taken by the dispatcher",
+                d.batches.get(),
+            ),
+            (
+                "tocsin_batch_commands_total",
+                "counter",
+                "Commands in those batches",
+                d.commands.get(),
+            ),
+            (
+                "tocsin_events_total",
+                "counter",
+                "Events sequenced by the dispatcher",
+                d.events.get(),
+            ),
+            (
+                "tocsin_held_events",
+                "gauge",
+                "Events that wait for a policy",
+                d.held.get(),
+            ),
+            (
+                "tocsin_duplicate_events_total",
+                "counter",
+                "Events dropped as already seen",
+                d.duplicates.get(),
+            ),
+            (
+                "tocsin_sequence_gaps_total",
+                "counter",
+                "Gaps seen in scope sequences",
+                d.gaps.get(),
+            ),
+            (
+                "tocsin_dispatcher_panics_total",
+                "counter",
+                "Panics contained in the dispatcher",
+                d.panics.get(),
+            ),
+            (
+                "tocsin_dispatcher_queue_items",
+                "gauge",
+                "Items waiting for the dispatcher",
+                d.queue.get(),
+            ),
+            (
+                "tocsin_host_queue_requests",
+                "gauge",
+                "Requests waiting for the control plane",
+                host_queue,
+            ),
+            (
+                "tocsin_host_refused_total",
+                "counter",
+                "Requests refused by a full host queue",
+                host_refused,
+            ),
+        ];
+        for (name, kind, help, value) in rest {
+            head(&mut out, name, kind, help);
+            line(&mut out, name, "", value);
+        }
+        out
+    }
+
+    fn labelled(&self, out: &mut String) {
+        head(
+            out,
+            "tocsin_commands_total",
+            "counter",
+            "Commands received by opcode",
+        );
+        for op in 0..=OPCODES {
+            let value = self.workers.iter().map(|w| w.ops.0[op].get()).sum();
+            if value != 0 {
+                let label = if op == OPCODES {
+                    "unknown".to_owned()
+                } else {
+                    op.to_string()
+                };
+                line(
+                    out,
+                    "tocsin_commands_total",
+                    &format!("{{op=\"{label}\"}}"),
+                    value,
+                );
+            }
+        }
+        head(
+            out,
+            "tocsin_closes_total",
+            "counter",
+            "Ended connections by close code",
+        );
+        for slot in 0..CLOSE_CODES {
+            let value = self.workers.iter().map(|w| w.closes.0[slot].get()).sum();
+            if value != 0 {
+                line(
+                    out,
+                    "tocsin_closes_total",
+                    &format!("{{code=\"{}\"}}", close_name(slot)),
+                    value,
+                );
+            }
+        }
+        head(out, "tocsin_resumes_total", "counter", "Resumes by outcome");
+        for (slot, name) in RESUME_NAMES.iter().enumerate() {
+            let value = self.workers.iter().map(|w| w.resumes[slot].get()).sum();
+            line(
+                out,
+                "tocsin_resumes_total",
+                &format!("{{outcome=\"{name}\"}}"),
+                value,
+            );
+        }
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} {kind}");
+}
+
+fn line(out: &mut String, name: &str, labels: &str, value: u64) {
+    let _ = writeln!(out, "{name}{labels} {value}");
+}

@@ -1,0 +1,38 @@
+//! The dispatcher's orders, carried out one after the other.
+
+use crate::message::Order;
+use crate::worker::Worker;
+
+impl Worker {
+    /// One order.
+    pub(crate) fn on_order(&mut self, order: Order) {
+        match order {
+            Order::Deliver(delivery, recipients) => self.deliver(&delivery, &recipients),
+            Order::Accept(accept) => self.begin(*accept),
+            Order::Reject(key, close_code) => self.refuse(key, Some(close_code)),
+            Order::InvalidSession(key) => self.refuse(key, None),
+            Order::SetChannel(guild, channel, cohorts) => {
+                self.subscriptions.set_channel(guild, channel, &cohorts);
+            }
+            Order::RemoveChannel(guild, channel) => {
+                self.subscriptions.remove_channel(guild, channel);
+            }
+            Order::RemoveGuild(guild) => self.subscriptions.remove_guild(guild),
+            Order::Assign(key, guild, cohort) => {
+                // A session that has ended must not come back into the index.
+                if self.sessions.get(key).is_some() {
+                    self.subscriptions.assign(key, guild, cohort);
+                }
+            }
+            Order::Unassign(key, guild) => {
+                if self.sessions.get(key).is_some() {
+                    self.subscriptions.unassign(key, guild);
+                }
+            }
+            Order::EndSession(key, close_code) => self.end_by_host(key, close_code),
+            Order::Reconnect(key) => self.reconnect(key),
+            Order::Invalidate(key, resumable) => self.invalidate(key, resumable),
+            Order::DropConnection(key, close_code) => self.part(key, close_code),
+        }
+    }
+}

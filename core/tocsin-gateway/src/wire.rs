@@ -1,0 +1,222 @@
+//! `Wire`: how one connection speaks: handshake, frames, encoding, compression, its clocks and budgets.
+
+use std::rc::Rc;
+
+use tocsin_codec::frame::{self, FrameDecoder, FrameLimits, MessageKind};
+use tocsin_codec::{DecodeError, Envelope, HandshakeParser, Query, Variant};
+use tocsin_compress::{Compressor, Transport};
+use tocsin_proto::CloseCode;
+use tocsin_session::{Heartbeat, Liveness, SendBudget};
+
+use crate::config::GatewayConfig;
+use crate::event::LocalEvent;
+use crate::writer::Outbox;
+
+/// Most fragments of one message (reliability.md §2.2).
+const MAX_FRAGMENTS: u32 = 128;
+/// Pongs are queued one by one while less than this waits, then only the last one counts (RFC 6455 §5.5.3).
+const PONG_QUEUE_BYTES: usize = 16 * 1024;
+/// Payloads above this go as standalone zlib frames to clients that asked for it.
+const STANDALONE_BYTES: usize = 1_024;
+
+/// What became of the octets of a request head.
+pub(crate) enum Upgrade {
+    /// More is needed.
+    Incomplete,
+    /// An HTTP error, after which the connection ends.
+    Refused(Vec<u8>),
+    /// Upgraded; `refused` is what the query deserves.
+    Accepted {
+        response: Vec<u8>,
+        leftover: Vec<u8>,
+        refused: Option<CloseCode>,
+    },
+}
+
+/// The protocol state of one connection. It moves with the socket.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    parser: Option<Box<HandshakeParser>>,
+    pub(crate) decoder: FrameDecoder,
+    pub(crate) limits: FrameLimits,
+    compressor: Option<Box<Compressor>>,
+    /// Large payloads go as standalone zlib frames.
+    pub(crate) standalone: bool,
+    heartbeat: Option<Heartbeat>,
+    budget: SendBudget,
+    pong: Option<Box<[u8]>>,
+}
+
+impl Wire {
+    /// The state at accept.
+    pub(crate) fn new(config: &GatewayConfig) -> Self {
+        let limits = FrameLimits {
+            max_message_bytes: config.payload_max_bytes,
+            max_fragments: MAX_FRAGMENTS,
+        };
+        Self {
+            parser: Some(Box::default()),
+            decoder: FrameDecoder::new(limits),
+            limits,
+            compressor: None,
+            standalone: false,
+            heartbeat: None,
+            budget: SendBudget::new(
+                config.send_limit,
+                u32::try_from(config.send_window_ms).unwrap_or(u32::MAX),
+            ),
+            pong: None,
+        }
+    }
+
+    /// Takes octets of the request head.
+    pub(crate) fn upgrade(&mut self, bytes: &[u8]) -> Upgrade {
+        let Some(parser) = &mut self.parser else {
+            return Upgrade::Incomplete;
+        };
+        match parser.feed(bytes) {
+            Ok(None) => Upgrade::Incomplete,
+            Err(error) => Upgrade::Refused(error.response()),
+            Ok(Some(handshake)) => {
+                self.parser = None;
+                let refused = self.settle(&handshake.query).err();
+                Upgrade::Accepted {
+                    response: handshake.response(),
+                    leftover: handshake.leftover,
+                    refused,
+                }
+            }
+        }
+    }
+
+    /// Decides version, encoding and compression (protocol.md §1.1).
+    fn settle(&mut self, query: &Query) -> Result<(), CloseCode> {
+        if !matches!(query.v.as_deref(), Some("9" | "10")) {
+            return Err(CloseCode::InvalidApiVersion);
+        }
+        if !matches!(query.encoding.as_deref(), None | Some("" | "json")) {
+            return Err(CloseCode::Decode);
+        }
+        self.compressor = match query.compress.as_deref() {
+            None | Some("") => None,
+            Some(name) => {
+                let transport = Transport::from_name(name).ok_or(CloseCode::Decode)?;
+                Some(Box::new(Compressor::new(transport)))
+            }
+        };
+        Ok(())
+    }
+
+    /// The encoding by its name in the URL.
+    pub(crate) const fn encoding_name(&self) -> &'static str {
+        "json"
+    }
+
+    /// Reads a client payload. JSON may come as text or binary (protocol.md §1.1).
+    pub(crate) fn decode(&self, _kind: MessageKind, data: &[u8]) -> Result<Envelope, DecodeError> {
+        Envelope::decode(data)
+    }
+
+    /// Counts a payload; `false` when it is one too many.
+    pub(crate) fn may_send(&mut self, now_ms: u64) -> bool {
+        self.budget.spend(now_ms)
+    }
+
+    /// Heartbeats are due from now on.
+    pub(crate) fn begin_heartbeats(&mut self, interval_ms: u64, now_ms: u64) {
+        self.heartbeat = Some(Heartbeat::new(interval_ms, now_ms));
+    }
+
+    /// A heartbeat arrived.
+    pub(crate) fn beat(&mut self, now_ms: u64) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.beat(now_ms);
+        }
+    }
+
+    /// When silence next means something.
+    pub(crate) fn next_heartbeat_ms(&self) -> u64 {
+        self.heartbeat.map_or(u64::MAX, |h| h.next_ms())
+    }
+
+    /// What the silence means now.
+    pub(crate) fn check_heartbeat(&mut self, now_ms: u64) -> Liveness {
+        self.heartbeat
+            .as_mut()
+            .map_or(Liveness::Fine(u64::MAX), |h| h.check(now_ms))
+    }
+
+    /// Queues a payload that is no dispatch.
+    pub(crate) fn payload(&mut self, json: &[u8], outbox: &mut Outbox) {
+        let frame = match &mut self.compressor {
+            Some(compressor) => frame_of(frame::BINARY, &compressor.compress(&[json])),
+            None => frame_of(frame::TEXT, json),
+        };
+        outbox.push_bytes(frame);
+    }
+
+    /// Queues a dispatch: by reference if the bytes can be shared, else compressed.
+    pub(crate) fn dispatch(
+        &mut self,
+        s: u64,
+        variant: Variant,
+        event: &Rc<LocalEvent>,
+        outbox: &mut Outbox,
+    ) {
+        let rest = event.0.json_rest(variant);
+        let compressed = if let Some(compressor) = &mut self.compressor {
+            let (head, len) = json_head(s);
+            compressor.compress(&[&head[..len], rest])
+        } else if self.standalone && rest.len() > STANDALONE_BYTES {
+            let (head, len) = json_head(s);
+            tocsin_compress::zlib_standalone(&[&head[..len], rest])
+        } else {
+            outbox.push_dispatch(s, variant, Rc::clone(event));
+            return;
+        };
+        outbox.push_bytes(frame_of(frame::BINARY, &compressed));
+    }
+
+    /// Queues the answer to a ping, or remembers it when too much waits already.
+    pub(crate) fn pong(&mut self, data: &[u8], outbox: &mut Outbox) {
+        let frame = frame::pong_frame(data).into_boxed_slice();
+        if outbox.bytes() < PONG_QUEUE_BYTES {
+            outbox.push_bytes(frame);
+        } else {
+            self.pong = Some(frame);
+        }
+    }
+
+    /// Queues the remembered pong.
+    pub(crate) fn flush_pong(&mut self, outbox: &mut Outbox) {
+        if let Some(frame) = self.pong.take() {
+            outbox.push_bytes(frame);
+        }
+    }
+}
+
+fn json_head(s: u64) -> ([u8; tocsin_codec::dispatch::MAX_HEAD_BYTES], usize) {
+    let mut head = [0; tocsin_codec::dispatch::MAX_HEAD_BYTES];
+    let len = tocsin_codec::dispatch::json_head(s, &mut head);
+    (head, len)
+}
+
+fn frame_of(opcode: u8, payload: &[u8]) -> Box<[u8]> {
+    let mut header = [0; 10];
+    let len = frame::encode_header(opcode, payload.len(), &mut header);
+    [&header[..len], payload].concat().into_boxed_slice()
+}
+
+/// A close frame with the reason that goes with the code.
+pub(crate) fn close_frame(code: u16) -> Box<[u8]> {
+    let reason = CloseCode::from_code(code).map_or("", CloseCode::reason);
+    frame::close_frame(code, reason).into_boxed_slice()
+}
+
+/// The answer to the peer's close frame: its code back, without a reason (RFC 6455 §5.5.1).
+pub(crate) fn close_answer(code: Option<u16>) -> Box<[u8]> {
+    match code {
+        Some(code) => frame::close_frame(code, "").into_boxed_slice(),
+        None => Box::new([0x80 | frame::CLOSE, 0]),
+    }
+}

@@ -1,0 +1,244 @@
+//! `Worker`: one thread's loop over its sockets, messages and timers.
+//!
+//! One turn = drain sockets, drain messages, fire timers, then one write per dirty connection. Nothing here blocks
+//! but the poll, and a panic costs the connection it happened in.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::net::TcpListener;
+use mio::{Events, Poll, Token};
+use slab::Slab;
+use tocsin_fanout::SubscriptionIndex;
+
+use crate::connection::Connection;
+use crate::gateway::Shared;
+use crate::key::SessionKey;
+use crate::message::WorkerMessage;
+use crate::metrics::WorkerMetrics;
+use crate::sessions::Sessions;
+use crate::timers::{TimerKey, Timers};
+
+/// The mailbox's wake-up.
+pub(crate) const WAKE: Token = Token(0);
+/// The listening socket.
+pub(crate) const LISTEN: Token = Token(1);
+/// Connections use their slab index plus this.
+pub(crate) const FIRST_CONNECTION: usize = 2;
+
+/// Most events of one poll.
+const EVENTS: usize = 1_024;
+/// Most connections accepted in one turn, so that a storm does not starve the others.
+const ACCEPTS_PER_TURN: usize = 128;
+/// Pause of accepting when the process is out of descriptors.
+const ACCEPT_PAUSE_MS: u64 = 100;
+/// Size of the read buffer all connections of a worker share.
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
+/// One worker: everything it owns is touched by its thread only.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) poll: Poll,
+    pub(crate) listener: Option<TcpListener>,
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) sessions: Sessions,
+    pub(crate) subscriptions: SubscriptionIndex<SessionKey>,
+    pub(crate) timers: Timers,
+    pub(crate) now_ms: u64,
+    /// Slab indices with output to write at the end of the turn.
+    pub(crate) dirty: Vec<usize>,
+    /// Slab indices that used up their read budget and go on next turn.
+    pub(crate) unread: Vec<usize>,
+    pub(crate) read_buffer: Box<[u8]>,
+    pub(crate) scratch: Vec<u8>,
+    /// Connections found too slow during a fan-out; empty otherwise.
+    pub(crate) slow: Vec<usize>,
+    /// Numbers connections, so that a timer never hits a later one in the same place.
+    pub(crate) next_number: u64,
+    pub(crate) drain: Option<crate::drain::Drain>,
+    accepting: bool,
+    stopped: bool,
+}
+
+impl Worker {
+    /// A worker around its poll and listener.
+    pub(crate) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        poll: Poll,
+        listener: TcpListener,
+    ) -> Self {
+        Self {
+            index,
+            poll,
+            listener: Some(listener),
+            connections: Slab::new(),
+            sessions: Sessions::new(index),
+            subscriptions: SubscriptionIndex::default(),
+            timers: Timers::default(),
+            now_ms: shared.clock.now_ms(),
+            dirty: Vec::new(),
+            unread: Vec::new(),
+            read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            scratch: Vec::with_capacity(READ_BUFFER),
+            slow: Vec::new(),
+            next_number: 0,
+            drain: None,
+            accepting: false,
+            stopped: false,
+            shared,
+        }
+    }
+
+    /// Turns until told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut messages = Vec::new();
+        while !self.stopped {
+            if self.poll.poll(&mut events, self.timeout()).is_err() {
+                // EINTR; the turn is harmless without events.
+                events.clear();
+            }
+            if catch_unwind(AssertUnwindSafe(|| self.turn(&events, &mut messages))).is_err() {
+                self.metrics().panics.add(1);
+            }
+        }
+        self.shared.mailboxes[self.index].close();
+        let open = self.connections.len();
+        self.shared.connections.fetch_sub(open, Ordering::Relaxed);
+    }
+
+    /// This worker's counters.
+    pub(crate) fn metrics(&self) -> &WorkerMetrics {
+        &self.shared.metrics.workers[self.index]
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.accepting || !self.unread.is_empty() || !self.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.timers.next_ms()?;
+        // Rounded up by one, since the clock is read in whole milliseconds.
+        let now = self.shared.clock.now_ms();
+        Some(Duration::from_millis(
+            next.saturating_sub(now)
+                .saturating_add(u64::from(next > now)),
+        ))
+    }
+
+    fn turn(&mut self, events: &Events, messages: &mut Vec<WorkerMessage>) {
+        self.now_ms = self.shared.clock.now_ms();
+        let unread = std::mem::take(&mut self.unread);
+        for event in events {
+            match event.token() {
+                WAKE => {}
+                LISTEN => self.accepting = true,
+                Token(token) => {
+                    let index = token - FIRST_CONNECTION;
+                    if event.is_writable() {
+                        self.guarded(index, Self::on_writable);
+                    }
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        self.guarded(index, Self::on_readable);
+                    }
+                }
+            }
+        }
+        for index in unread {
+            self.guarded(index, Self::on_readable);
+        }
+        if self.accepting {
+            self.accept();
+        }
+        self.shared.mailboxes[self.index].take(messages);
+        for message in messages.drain(..) {
+            self.on_message(message);
+        }
+        while let Some((at, key)) = self.timers.pop_due(self.now_ms) {
+            self.on_timer(at, key);
+        }
+        self.flush_dirty();
+    }
+
+    /// Runs one connection's handling; a panic in it ends that connection only.
+    pub(crate) fn guarded(&mut self, index: usize, handle: fn(&mut Self, usize)) {
+        if !self.connections.contains(index) {
+            return;
+        }
+        if catch_unwind(AssertUnwindSafe(|| handle(self, index))).is_err() {
+            self.metrics().panics.add(1);
+            if self.connections.contains(index) {
+                self.fail(index, tocsin_proto::CloseCode::UnknownError.code());
+            }
+        }
+    }
+
+    fn on_message(&mut self, message: WorkerMessage) {
+        match message {
+            WorkerMessage::Orders(orders) => {
+                for order in orders {
+                    if catch_unwind(AssertUnwindSafe(|| self.on_order(order))).is_err() {
+                        self.metrics().panics.add(1);
+                    }
+                }
+            }
+            WorkerMessage::Adopt(moved) => self.adopt(*moved),
+            WorkerMessage::Drain { spread_ms } => self.begin_drain(spread_ms),
+            WorkerMessage::Stop => self.stopped = true,
+        }
+    }
+
+    fn on_timer(&mut self, at_ms: u64, key: TimerKey) {
+        match key {
+            TimerKey::Connection(index, number) => {
+                let current = self
+                    .connections
+                    .get(index)
+                    .is_some_and(|c| c.number == number && c.timer_at_ms == at_ms);
+                if current {
+                    self.guarded(index, Self::on_deadline);
+                }
+            }
+            TimerKey::Session(key) => self.on_expiry(key),
+            TimerKey::Accept => self.accepting = self.listener.is_some(),
+            TimerKey::Drain => self.drain_step(),
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = &self.listener else {
+                break;
+            };
+            match listener.accept() {
+                Ok((socket, peer)) => {
+                    let max = self.shared.config.max_connections;
+                    if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
+                        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+                        self.metrics().refused.add(1);
+                        continue;
+                    }
+                    self.metrics().accepted.add(1);
+                    self.open(socket, peer);
+                }
+                Err(error) => match error.kind() {
+                    std::io::ErrorKind::WouldBlock => {
+                        self.accepting = false;
+                        return;
+                    }
+                    std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::Interrupted => {}
+                    _ => {
+                        // Out of descriptors or memory: the backlog holds them meanwhile.
+                        self.accepting = false;
+                        self.timers
+                            .arm(self.now_ms + ACCEPT_PAUSE_MS, TimerKey::Accept);
+                        return;
+                    }
+                },
+            }
+        }
+    }
+}

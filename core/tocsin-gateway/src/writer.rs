@@ -1,0 +1,203 @@
+//! `Outbox`: what waits to be written to one connection, and how it is written.
+//!
+//! A dispatch waits as its number and a reference; its head is built when it is written. Small items of a connection
+//! are gathered into one buffer and leave in one write, large ones go by `writev` without a copy.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+use std::rc::Rc;
+
+use tocsin_codec::Variant;
+
+use crate::event::{Head, LocalEvent};
+
+/// Items up to this size are copied together.
+const GATHER_ITEM: usize = 16 * 1024;
+/// How much is gathered for one write.
+const GATHER_TOTAL: usize = 64 * 1024;
+
+#[derive(Debug)]
+enum Item {
+    /// An event for a connection without compression: frame header and head are made when written.
+    Dispatch {
+        s: u64,
+        variant: Variant,
+        event: Rc<LocalEvent>,
+    },
+    /// Whole frames, or the HTTP answer of the handshake.
+    Bytes(Box<[u8]>),
+}
+
+impl Item {
+    fn parts<'a>(&'a self, head: &'a mut Head) -> (&'a [u8], &'a [u8]) {
+        match self {
+            Self::Dispatch { s, variant, event } => {
+                let rest = event.0.json_rest(*variant);
+                (head.build(*s, rest.len()), rest)
+            }
+            Self::Bytes(bytes) => (bytes, &[]),
+        }
+    }
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Nothing waits any more.
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+}
+
+/// The pending output of one connection, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    items: VecDeque<Item>,
+    /// Bytes of all items, less what of the first is already written.
+    bytes: usize,
+    /// Bytes of the first item already written.
+    offset: usize,
+}
+
+impl Outbox {
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends ready frames.
+    pub(crate) fn push_bytes(&mut self, bytes: Box<[u8]>) {
+        self.bytes += bytes.len();
+        self.items.push_back(Item::Bytes(bytes));
+    }
+
+    /// Appends an event by reference.
+    pub(crate) fn push_dispatch(&mut self, s: u64, variant: Variant, event: Rc<LocalEvent>) {
+        self.bytes += Head::frame_len(s, event.0.json_rest(variant).len());
+        self.items.push_back(Item::Dispatch { s, variant, event });
+    }
+
+    /// Drops everything but a frame that is already partly written, so that a close frame can follow.
+    pub(crate) fn discard_unstarted(&mut self) {
+        let keep = usize::from(self.offset > 0);
+        self.items.truncate(keep);
+        self.bytes = match self.items.front() {
+            Some(item) => {
+                let mut head = Head::default();
+                let (a, b) = item.parts(&mut head);
+                a.len() + b.len() - self.offset
+            }
+            None => 0,
+        };
+    }
+
+    /// Turns references into bytes, so that the outbox may go to another thread.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes);
+        let mut skip = self.offset;
+        for item in &self.items {
+            let mut head = Head::default();
+            let (a, b) = item.parts(&mut head);
+            append_from(&mut out, a, b, skip);
+            skip = 0;
+        }
+        out
+    }
+
+    /// Writes as much as the socket takes. Returns the bytes and system calls it took.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub(crate) fn write_to(
+        &mut self,
+        socket: &mut impl Write,
+        scratch: &mut Vec<u8>,
+        count: &mut WriteCount,
+    ) -> io::Result<Written> {
+        while let Some(first) = self.items.front() {
+            let mut head = Head::default();
+            let (a, b) = first.parts(&mut head);
+            let left = a.len() + b.len() - self.offset;
+            let (wanted, result) = if left > GATHER_ITEM {
+                let result = if self.offset < a.len() {
+                    let slices = [IoSlice::new(&a[self.offset..]), IoSlice::new(b)];
+                    socket.write_vectored(&slices)
+                } else {
+                    socket.write(&b[self.offset - a.len()..])
+                };
+                (left, result)
+            } else {
+                gather(&self.items, self.offset, scratch);
+                (scratch.len(), socket.write(scratch))
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    count.bytes += n as u64;
+                    count.calls += 1;
+                    self.consume(n);
+                    if n < wanted {
+                        return Ok(Written::Blocked);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    count.calls += 1;
+                    return Ok(Written::Blocked);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Written::All)
+    }
+
+    fn consume(&mut self, mut n: usize) {
+        self.bytes -= n;
+        while n > 0 {
+            let Some(first) = self.items.front() else {
+                return;
+            };
+            let mut head = Head::default();
+            let (a, b) = first.parts(&mut head);
+            let left = a.len() + b.len() - self.offset;
+            if n < left {
+                self.offset += n;
+                return;
+            }
+            n -= left;
+            self.offset = 0;
+            self.items.pop_front();
+        }
+    }
+}
+
+/// Bytes written and system calls made.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct WriteCount {
+    pub(crate) bytes: u64,
+    pub(crate) calls: u64,
+}
+
+fn gather(items: &VecDeque<Item>, offset: usize, scratch: &mut Vec<u8>) {
+    scratch.clear();
+    let mut skip = offset;
+    for item in items {
+        let mut head = Head::default();
+        let (a, b) = item.parts(&mut head);
+        let left = a.len() + b.len() - skip;
+        if !scratch.is_empty() && (left > GATHER_ITEM || scratch.len() + left > GATHER_TOTAL) {
+            return;
+        }
+        append_from(scratch, a, b, skip);
+        skip = 0;
+    }
+}
+
+fn append_from(out: &mut Vec<u8>, a: &[u8], b: &[u8], skip: usize) {
+    if skip < a.len() {
+        out.extend_from_slice(&a[skip..]);
+        out.extend_from_slice(b);
+    } else {
+        out.extend_from_slice(&b[skip - a.len()..]);
+    }
+}

@@ -1,0 +1,248 @@
+//! `Batch`: an ordered list of commands, filled by Python and moved out by `Gateway.submit`.
+
+use bytes::Bytes;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use tocsin_gateway::command::{Accept, Command, Dispatch, Target};
+use tocsin_gateway::{Envelope, Scope, SessionKey};
+
+/// An ordered list of commands for the dispatcher. Filled by Python, moved out by `Gateway.submit`.
+#[pyclass(module = "tocsin._core")]
+pub(crate) struct Batch {
+    pub(crate) commands: Vec<Command>,
+}
+
+fn keys(sessions: Vec<u64>) -> Vec<SessionKey> {
+    sessions.into_iter().map(SessionKey::from_u64).collect()
+}
+
+#[pymethods]
+impl Batch {
+    #[new]
+    fn new() -> Self {
+        Self {
+            commands: Vec::new(),
+        }
+    }
+
+    fn __len__(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// An event in the node's inbox. Exactly one audience: guild[+channel] or users.
+    #[pyo3(signature = (
+        name, body, *, scope_kind, scope_id, seq = 0, guild = 0, channel = 0, users = vec![], exclude_user = 0,
+        author = 0, mentions = vec![], gated = false, state = false,
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
+    fn publish(
+        &mut self,
+        name: String,
+        body: &[u8],
+        scope_kind: u8,
+        scope_id: u64,
+        seq: u64,
+        guild: u64,
+        channel: u64,
+        users: Vec<u64>,
+        exclude_user: u64,
+        author: u64,
+        mentions: Vec<u64>,
+        gated: bool,
+        state: bool,
+    ) -> PyResult<()> {
+        if users.is_empty() && guild == 0 {
+            return Err(PyValueError::new_err("an event needs an audience"));
+        }
+        let envelope = Envelope {
+            name,
+            body: Bytes::copy_from_slice(body),
+            scope: Scope {
+                kind: scope_kind,
+                id: scope_id,
+            },
+            seq,
+            guild,
+            channel,
+            users,
+            exclude_user,
+            author,
+            mentions,
+            gated,
+            state,
+        };
+        self.commands.push(Command::Publish(Box::new(envelope)));
+        Ok(())
+    }
+
+    /// A session begins: READY, then the guilds' GUILD_CREATE.
+    #[pyo3(signature = (session, *, user_id, bot, intents, shard, token_digest, compress, ready, guilds))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
+    fn accept(
+        &mut self,
+        session: u64,
+        user_id: u64,
+        bot: bool,
+        intents: u64,
+        shard: Option<(u32, u32)>,
+        token_digest: [u8; 32],
+        compress: bool,
+        ready: &[u8],
+        guilds: Vec<(u64, u32, Option<PyBackedBytes>)>,
+    ) {
+        let guilds = guilds
+            .into_iter()
+            .map(|(guild, cohort, body)| (guild, cohort, body.map(|b| Bytes::copy_from_slice(&b))))
+            .collect();
+        self.commands.push(Command::Accept(Box::new(Accept {
+            session: SessionKey::from_u64(session),
+            user_id,
+            bot,
+            intents,
+            shard,
+            token_digest,
+            compress,
+            ready: Bytes::copy_from_slice(ready),
+            guilds,
+        })));
+    }
+
+    /// The identify is refused and the connection closed.
+    fn reject(&mut self, session: u64, close_code: u16) {
+        self.commands.push(Command::Reject {
+            session: SessionKey::from_u64(session),
+            close_code,
+        });
+    }
+
+    /// Op 9 false before READY; the connection stays.
+    fn invalid_session(&mut self, session: u64) {
+        self.commands.push(Command::InvalidSession {
+            session: SessionKey::from_u64(session),
+        });
+    }
+
+    /// The cohorts that may view a channel.
+    fn set_channel(&mut self, guild: u64, channel: u64, cohorts: Vec<u32>) {
+        self.commands.push(Command::SetChannel {
+            guild,
+            channel,
+            cohorts,
+        });
+    }
+
+    /// A channel is gone.
+    fn remove_channel(&mut self, guild: u64, channel: u64) {
+        self.commands
+            .push(Command::RemoveChannel { guild, channel });
+    }
+
+    /// A guild is gone.
+    fn remove_guild(&mut self, guild: u64) {
+        self.commands.push(Command::RemoveGuild { guild });
+    }
+
+    /// A session joins a guild, or moves between its cohorts.
+    fn assign(&mut self, session: u64, guild: u64, cohort: u32) {
+        self.commands.push(Command::Assign {
+            session: SessionKey::from_u64(session),
+            guild,
+            cohort,
+        });
+    }
+
+    /// A session leaves a guild.
+    fn unassign(&mut self, session: u64, guild: u64) {
+        self.commands.push(Command::Unassign {
+            session: SessionKey::from_u64(session),
+            guild,
+        });
+    }
+
+    /// A dispatch decided by Python. First given wins: sessions, users, cohorts, (guild, channel), guild.
+    #[pyo3(signature = (
+        name, body, *, sessions = vec![], users = vec![], cohorts = vec![], guild = 0, channel = 0, exclude_user = 0,
+        author = 0, mentions = vec![], gated = false, ungated = false, bots_only = false,
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
+    fn dispatch(
+        &mut self,
+        name: String,
+        body: &[u8],
+        sessions: Vec<u64>,
+        users: Vec<u64>,
+        cohorts: Vec<u32>,
+        guild: u64,
+        channel: u64,
+        exclude_user: u64,
+        author: u64,
+        mentions: Vec<u64>,
+        gated: bool,
+        ungated: bool,
+        bots_only: bool,
+    ) -> PyResult<()> {
+        let target = if !sessions.is_empty() {
+            Target::Sessions(keys(sessions))
+        } else if !users.is_empty() {
+            Target::Users(users)
+        } else if !cohorts.is_empty() {
+            Target::Cohorts(cohorts)
+        } else if guild != 0 && channel != 0 {
+            Target::Channel { guild, channel }
+        } else if guild != 0 {
+            Target::Guild(guild)
+        } else {
+            return Err(PyValueError::new_err("a dispatch needs an audience"));
+        };
+        self.commands.push(Command::Dispatch(Box::new(Dispatch {
+            name,
+            body: Bytes::copy_from_slice(body),
+            target,
+            guild,
+            exclude_user,
+            author,
+            mentions,
+            gated,
+            ungated,
+            bots_only,
+        })));
+        Ok(())
+    }
+
+    /// The policy has applied a state event: its scope goes on.
+    fn resolve(&mut self, ticket: u64) {
+        self.commands.push(Command::Resolve { ticket });
+    }
+
+    /// Close and forget.
+    fn end_session(&mut self, session: u64, close_code: u16) {
+        self.commands.push(Command::EndSession {
+            session: SessionKey::from_u64(session),
+            close_code,
+        });
+    }
+
+    /// Op 7; the session is kept.
+    fn reconnect(&mut self, session: u64) {
+        self.commands.push(Command::Reconnect {
+            session: SessionKey::from_u64(session),
+        });
+    }
+
+    /// Op 9 to a live session; `resumable=False` also ends it.
+    fn invalidate(&mut self, session: u64, resumable: bool) {
+        self.commands.push(Command::Invalidate {
+            session: SessionKey::from_u64(session),
+            resumable,
+        });
+    }
+
+    /// Close the connection, 0 cuts the TCP; the session is kept.
+    fn drop_connection(&mut self, session: u64, close_code: u16) {
+        self.commands.push(Command::DropConnection {
+            session: SessionKey::from_u64(session),
+            close_code,
+        });
+    }
+}
