@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -221,3 +222,18 @@ async def test_closing_a_dm_tells_only_the_one_who_closed_it(api: Api) -> None:
         refused = await api.call(method, path, "ada", json=body or {"type": 0})
         assert refused.json()["code"] == 50003
     assert (await api.delete(f"/channels/{channel['id']}", "dora")).json()["code"] == 50001
+
+
+async def test_a_new_name_and_a_new_role_at_once_leave_the_replica_with_both(
+    api: Api, commits: list[list[Event]]
+) -> None:
+    snapshot = await api.store.guild(LAB, with_members=True)
+    assert snapshot is not None
+    replica = GuildState.from_snapshot(snapshot)
+    changes = [api.patch("/users/@me", "carl", {"global_name": f"Carl {number}"}) for number in range(4)]
+    changes += [api.put(f"{G}/members/{CARL}/roles/{role}", "ada") for role in (LOW_ROLE, STAFF_ROLE)]
+    await asyncio.gather(*changes)
+    for event in (event for events in commits for event in events):
+        if event.guild_id == LAB:
+            replica.apply(event)
+    assert set(replica.members[CARL].roles) == {LOW_ROLE, STAFF_ROLE}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -64,14 +65,18 @@ class UserService:
             if changed == user:
                 return wire.own_user(user)
             told: list[Event] = [events.user_update(changed.id, wire.own_user(changed))]
-            for guild_id in await self._context.store.guild_ids_of(changed.id):
-                member = await self._context.world.member(guild_id, changed.id)
-                if member is not None:
-                    told.append(guild_events.member_update(member, changed))
-            try:
-                await self._context.store.commit([Update("users", {"id": changed.id}, changes, must_match=True)], told)
-            except Conflict:
-                raise _taken() from None
+            async with AsyncExitStack() as held:
+                # GUILD_MEMBER_UPDATE carries the roles too: none may change between this read and the commit.
+                for guild_id in sorted(await self._context.store.guild_ids_of(changed.id)):
+                    await held.enter_async_context(self._context.locks.hold(("guild", guild_id)))
+                    member = await self._context.world.member(guild_id, changed.id)
+                    if member is not None:
+                        told.append(guild_events.member_update(member, changed))
+                op = Update("users", {"id": changed.id}, changes, must_match=True)
+                try:
+                    await self._context.store.commit([op], told)
+                except Conflict:
+                    raise _taken() from None
             return wire.own_user(changed)
 
     async def _changes(self, username: str, actor: Principal, patch: UserPatch) -> dict[str, Any]:
