@@ -9,7 +9,7 @@ import msgspec
 
 from tocsin.model import permissions, wire
 from tocsin.model.entities import Channel, Guild, Member, Role, User
-from tocsin.model.event import Event
+from tocsin.model.event import Event, ScopeKind
 
 if TYPE_CHECKING:
     from tocsin.store.base import GuildSnapshot
@@ -75,11 +75,18 @@ class GuildState:
     # -- the log
 
     def apply(self, event: Event) -> None:
-        """Apply one state event of this guild. Events up to `seq` were applied before and are skipped.
+        """Apply one state event of this guild's log, or a USER_UPDATE, whose place is in the user's own.
+
+        Events of the guild up to `seq` were applied before and are skipped. Names that change nothing here
+        (bans, messages, GUILD_DELETE) only move `seq`.
 
         Raises:
             msgspec.DecodeError, KeyError, ValueError: the body is not the payload its name promises.
         """
+        if event.scope.kind != ScopeKind.GUILD:
+            if event.name == "USER_UPDATE":
+                self._user_update(msgspec.json.decode(event.body))
+            return
         if event.seq and event.seq <= self.seq:
             return
         handler = _HANDLERS.get(event.name)
@@ -87,6 +94,23 @@ class GuildState:
             handler(self, msgspec.json.decode(event.body))
         if event.seq:
             self.seq = event.seq
+
+    def _user_update(self, body: Body) -> None:
+        user = wire.parse_user(body)
+        if user.id in self.users:
+            self.users[user.id] = user
+
+    def _guild_create(self, body: Body) -> None:
+        self.guild = wire.parse_guild(body)
+        roles = (wire.parse_role(each, self.guild.id) for each in body["roles"])
+        self.roles = {role.id: role for role in roles}
+        channels = (wire.parse_channel({"guild_id": body["id"], **each}) for each in body["channels"])
+        self.channels = {channel.id: channel for channel in channels}
+        self.users = {}
+        self.members = {}
+        for each in body["members"]:
+            self._member_add(each)
+        self.member_count = body["member_count"]
 
     def _guild_update(self, body: Body) -> None:
         self.guild = wire.parse_guild(body)
@@ -135,6 +159,7 @@ class GuildState:
 
 
 _HANDLERS: dict[str, Callable[[GuildState, Body], None]] = {
+    "GUILD_CREATE": GuildState._guild_create,
     "GUILD_UPDATE": GuildState._guild_update,
     "GUILD_ROLE_CREATE": GuildState._role,
     "GUILD_ROLE_UPDATE": GuildState._role,

@@ -127,6 +127,9 @@ _SEND = int(Permission.SEND_MESSAGES)
 _SEND_IN_THREADS = int(Permission.SEND_MESSAGES_IN_THREADS)
 _CONNECT = int(Permission.CONNECT)
 _TIMED_OUT = int(Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY)
+_PENDING_MAY_NOT = int(
+    Permission.SEND_MESSAGES | Permission.SEND_MESSAGES_IN_THREADS | Permission.ADD_REACTIONS | Permission.CONNECT
+)
 _NEED_SEND = int(
     Permission.MENTION_EVERYONE | Permission.SEND_TTS_MESSAGES | Permission.ATTACH_FILES | Permission.EMBED_LINKS
 )
@@ -194,12 +197,17 @@ def timed_out(member: Member, now_ms: int) -> bool:
     return member.timeout_until is not None and member.timeout_until > now_ms
 
 
+def _restricted(held: int, member: Member, now_ms: int) -> int:
+    """Drop what a timeout and what pending screening take away (§7.1 rules 3 and 8)."""
+    if timed_out(member, now_ms):
+        held &= _TIMED_OUT
+    return held & ~_PENDING_MAY_NOT if member.pending else held
+
+
 def guild_permissions(guild_id: int, owner_id: int, roles: Mapping[int, Role], member: Member, now_ms: int) -> int:
     """Return what a member may do guild-wide at a moment."""
     base = base_permissions(guild_id, owner_id, roles, member.user_id, member.roles)
-    if base != ALL and timed_out(member, now_ms):
-        return base & _TIMED_OUT
-    return base
+    return base if base == ALL else _restricted(base, member, now_ms)
 
 
 def channel_permissions(
@@ -213,9 +221,7 @@ def channel_permissions(
     if base == ALL:
         return ALL
     held = apply_overwrites(base, guild_id, channel.overwrites, member.user_id, member.roles)
-    if timed_out(member, now_ms):
-        held &= _TIMED_OUT
-    return implied(held, channel.type)
+    return implied(_restricted(held, member, now_ms), channel.type)
 
 
 def role_rank(role: Role, guild_id: int) -> tuple[int, int]:
