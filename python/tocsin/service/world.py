@@ -232,7 +232,7 @@ class World:
             state = self._guilds.peek(guild_id)
             if state is None:
                 self._guilds.drop(guild_id)
-            else:
+            elif event.seq > state.seq:  # the read may have seen this commit already
                 state.member_count += _MEMBER_EVENTS[name]
                 state.seq = event.seq
             return
