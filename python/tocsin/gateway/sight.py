@@ -101,10 +101,14 @@ class Shift:
             batch.dispatch(name, body, guild=guild.id, channel=channel_id)
             return
         audience = _Audience()
-        audience.cohorts = [each.id for each in kept]
+        mixed = {seat.cohort.id for seat, _ in self._moved.values()}
+        for cohort in kept:
+            if cohort.id in mixed:
+                audience.sessions.extend(guild.sessions_of(cohort.users - self._moved.keys()))
+            else:
+                audience.cohorts.append(cohort.id)
         for seat, former in self._moved.values():
-            saw = channel_id in self._before.get(former.id, frozenset())
-            if saw and channel_id in seat.cohort.view and seat.cohort.id not in audience.cohorts:
+            if channel_id in self._before.get(former.id, frozenset()) and channel_id in seat.cohort.view:
                 audience.sessions.extend(seat.sessions)
         self._tell(batch, name, body, audience)
 

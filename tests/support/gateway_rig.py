@@ -1,0 +1,258 @@
+"""Rig: the control side over a real store, with a small model of the Rust dispatcher at its one seam.
+
+`Dispatcher` carries out every command at once as `_core.pyi` says, and keeps what each session was told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tests.support.api_world import Clock
+from tocsin.bus.local import LocalBus
+from tocsin.config import Settings
+from tocsin.gateway.batch import Orders
+from tocsin.gateway.commands import Commands
+from tocsin.gateway.guilds import GuildRegistry
+from tocsin.gateway.identify import Identifier
+from tocsin.gateway.members import MemberRequests
+from tocsin.gateway.metrics import ControlMetrics
+from tocsin.gateway.policy import Policy
+from tocsin.gateway.presence import PresenceBook
+from tocsin.gateway.session import Sessions
+from tocsin.model.intents import ALL, Intents
+from tocsin.model.snowflake import SnowflakeFactory
+from tocsin.service.auth import Principal
+from tocsin.service.context import Context
+from tocsin.service.services import build_services
+from tocsin.service.world import World
+from tocsin.store.base import Store
+
+NEEDS = {
+    "GUILD_MEMBER_ADD": Intents.GUILD_MEMBERS,
+    "GUILD_MEMBER_UPDATE": Intents.GUILD_MEMBERS,
+    "GUILD_MEMBER_REMOVE": Intents.GUILD_MEMBERS,
+    "GUILD_BAN_ADD": Intents.GUILD_MODERATION,
+    "GUILD_BAN_REMOVE": Intents.GUILD_MODERATION,
+    "PRESENCE_UPDATE": Intents.GUILD_PRESENCES,
+    "MESSAGE_CREATE": Intents.GUILD_MESSAGES,
+}
+Told = tuple[str, Any]
+
+
+class Modelled:
+    """A session as the dispatcher knows it."""
+
+    def __init__(self, user_id: int, bot: bool, intents: int) -> None:
+        self.user_id = user_id
+        self.bot = bot
+        self.intents = intents
+        self.cohorts: dict[int, int] = {}
+        self.told: list[Told] = []
+
+
+class Dispatcher:
+    """A `Batch` that does at once what it is told."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[int, Modelled] = {}
+        self.views: dict[tuple[int, int], set[int]] = {}
+        self.refused: dict[int, int | str] = {}
+        self.ended: dict[int, str] = {}
+        self.tickets: deque[tuple[int, int, int, int, str, bytes]] = deque()
+        self.resolved: list[int] = []
+        self.answered = asyncio.Event()
+        self.log: list[str] = []
+        self._ticket = 0
+
+    def __len__(self) -> int:
+        return 0
+
+    def publish(self, name: str, body: bytes, *, scope_kind: int, scope_id: int, seq: int = 0, **audience: Any) -> None:
+        if audience.pop("state", False):
+            self._ticket += 1
+            self.tickets.append((self._ticket, scope_kind, scope_id, seq, name, body))
+            return
+        self.dispatch(name, body, **audience)
+
+    def accept(
+        self,
+        session: int,
+        *,
+        user_id: int,
+        bot: bool,
+        intents: int,
+        shard: tuple[int, int] | None,
+        token_digest: bytes,
+        compress: bool,
+        ready: bytes,
+        guilds: Sequence[tuple[int, int, bytes | None]],
+    ) -> None:
+        found = self.sessions[session] = Modelled(user_id, bot, intents)
+        found.told.append(("READY", msgspec.json.decode(ready)))
+        for guild_id, cohort, body in guilds:
+            found.cohorts[guild_id] = cohort
+            if body is not None:
+                found.told.append(("GUILD_CREATE", msgspec.json.decode(body)))
+
+    def reject(self, session: int, close_code: int) -> None:
+        self.refused[session] = close_code
+
+    def invalid_session(self, session: int) -> None:
+        self.refused[session] = "op 9"
+
+    def set_channel(self, guild: int, channel: int, cohorts: Sequence[int]) -> None:
+        self.log.append(f"set_channel {channel}")
+        self.views[guild, channel] = set(cohorts)
+
+    def remove_channel(self, guild: int, channel: int) -> None:
+        self.log.append(f"remove_channel {channel}")
+        self.views.pop((guild, channel), None)
+
+    def remove_guild(self, guild: int) -> None:
+        self.views = {key: value for key, value in self.views.items() if key[0] != guild}
+        for session in self.sessions.values():
+            session.cohorts.pop(guild, None)
+
+    def assign(self, session: int, guild: int, cohort: int) -> None:
+        self.log.append("assign")
+        self.sessions[session].cohorts[guild] = cohort
+
+    def unassign(self, session: int, guild: int) -> None:
+        self.log.append("unassign")
+        self.sessions[session].cohorts.pop(guild, None)
+
+    def dispatch(
+        self,
+        name: str,
+        body: bytes,
+        *,
+        sessions: Sequence[int] = (),
+        users: Sequence[int] = (),
+        cohorts: Sequence[int] = (),
+        guild: int = 0,
+        channel: int = 0,
+        exclude_user: int = 0,
+        author: int = 0,
+        mentions: Sequence[int] = (),
+        gated: bool = False,
+        ungated: bool = False,
+        bots_only: bool = False,
+    ) -> None:
+        self.log.append(name)
+        needs = 0 if ungated else NEEDS.get(name, Intents.GUILDS if guild else 0)
+        for key, session in self.sessions.items():
+            cohort = session.cohorts.get(guild)
+            if sessions:
+                reached = key in sessions
+            elif users:
+                reached = session.user_id in users
+            elif cohorts:
+                reached = cohort in cohorts
+            elif channel:
+                reached = cohort in self.views.get((guild, channel), ())
+            else:
+                reached = cohort is not None
+            if not reached or session.user_id == exclude_user or (bots_only and not session.bot):
+                continue
+            if needs and not session.intents & needs:
+                continue
+            session.told.append((name, msgspec.json.decode(body)))
+
+    def resolve(self, ticket: int) -> None:
+        self.resolved.append(ticket)
+        self.answered.set()
+
+    def end_session(self, session: int, close_code: int) -> None:
+        self.ended[session] = f"close {close_code}"
+
+    def reconnect(self, session: int) -> None:
+        self.ended[session] = "op 7"
+
+    def invalidate(self, session: int, resumable: bool) -> None:
+        self.ended[session] = f"op 9 {resumable}"
+
+    def drop_connection(self, session: int, close_code: int) -> None:
+        self.ended[session] = f"drop {close_code}"
+
+
+class Rig:
+    """The parts of a gateway's control side, wired as `GatewayNode` wires them."""
+
+    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
+        self.core = Dispatcher()
+        self.clock = clock
+        loop = asyncio.get_running_loop()
+        orders = Orders(self.core, loop.call_soon)
+        world = World(store, clock)
+        bus = LocalBus(orders)
+        snowflakes = SnowflakeFactory(0, clock, floor=1 << 40)
+        self.services = build_services(Context(settings, store, bus, world, snowflakes, clock))
+        store.on_commit[:] = [world.on_commit, bus.publish]
+        self.sessions = Sessions()
+        self.guilds = GuildRegistry(store, clock)
+        self.presences = PresenceBook(settings, clock, orders, self.sessions, self.guilds, loop.call_soon)
+        metrics = ControlMetrics()
+        self.identifier = Identifier(
+            self.services, orders, self.sessions, self.guilds, self.presences, metrics, lambda: "ws://127.0.0.1:1"
+        )
+        self.policy = Policy(orders, self.sessions, self.guilds, self.presences, metrics, clock)
+        self._members = members = MemberRequests(orders, self.sessions, self.guilds, clock)
+        self.commands = Commands(self.services, orders, self.sessions, self.guilds, self.presences, members)
+        self._keys = 0
+        self._taken: defaultdict[int, int] = defaultdict(int)
+        self._parts: list[Policy | MemberRequests | Commands] = [self.policy, members, self.commands]
+
+    async def stop(self) -> None:
+        for part in self._parts:
+            await part.stop()
+
+    async def identify(self, name: str, **d: Any) -> int:
+        """Identify as a user of the small world and return the session's key; all intents unless given."""
+        self._keys += 1
+        key = self._keys
+        payload = {"token": f"{name}-token", "properties": {"os": "linux", "browser": "t", "device": "t"}, **d}
+        payload.setdefault("intents", int(ALL) if name not in ("bell", "eddy") else 0x331FFFF)
+        payload = {field: value for field, value in payload.items() if value is not ...}
+        await self.identifier.identify(key, f"session-{key}", msgspec.json.encode(payload))
+        await self.settle()
+        return key
+
+    async def who(self, name: str) -> Principal:
+        return await self.services.auth.authenticate(f"{name}-token")
+
+    async def settle(self) -> None:
+        """Apply the state events that wait, as the dispatcher would hand them over, and run what they started."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+        while tasks := [*self.commands._typing, *self._members._tasks]:
+            await asyncio.wait(tasks)
+        while self.core.tickets:
+            ticket = self.core.tickets.popleft()
+            self.policy.apply(*ticket)
+            async with asyncio.timeout(5):
+                while ticket[0] not in self.core.resolved:
+                    self.core.answered.clear()
+                    await self.core.answered.wait()
+            for _ in range(3):
+                await asyncio.sleep(0)
+        assert len(self.core.resolved) == len(set(self.core.resolved)), "a ticket was resolved twice"
+
+    def told(self, key: int) -> list[Told]:
+        """Return what the session was told since the last call."""
+        told = self.core.sessions[key].told
+        start, self._taken[key] = self._taken[key], len(told)
+        return told[start:]
+
+    def names(self, key: int) -> list[str]:
+        """Return the names of what the session was told since the last call, presences apart."""
+        return [name for name, _ in self.told(key) if name != "PRESENCE_UPDATE"]
+
+    def sees(self, key: int) -> set[int]:
+        """Return the channels whose events reach the session, by the index."""
+        cohorts = self.core.sessions[key].cohorts
+        return {channel for (guild, channel), viewers in self.core.views.items() if cohorts.get(guild) in viewers}
