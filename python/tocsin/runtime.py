@@ -159,6 +159,7 @@ class Node:
             ready=lambda: self._ready,
         )
         app.state.control_token = self.control_token
+        app.state.faults = self.faults
         return app
 
     def _announce(self) -> None:

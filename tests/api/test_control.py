@@ -76,3 +76,75 @@ async def test_a_revoked_token_is_refused_at_once(control: Api) -> None:
             response = await client.post("/_tocsin/revoke", json={"token": "Bot ada-token"}, headers=headers)
             assert (response.status_code, response.json()) == (200, {"known": known})
     assert (await control.get("/users/@me", "ada")).status_code == 401
+
+
+class RecordingFaults:
+    """Remembers what befell whom, as the arguments of each call."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def _met(self, *call: Any) -> int:
+        self.calls.append(call)
+        return 2
+
+    def reconnect(self, who: int | str) -> int:
+        return self._met("reconnect", who)
+
+    def invalid_session(self, who: int | str, *, resumable: bool) -> int:
+        return self._met("invalid_session", who, resumable)
+
+    def close(self, who: int | str, code: int) -> int:
+        return self._met("close", who, code)
+
+    def cut(self, who: int | str) -> int:
+        return self._met("cut", who)
+
+
+async def post_fault(api: Api, body: Any, authorization: str = "Tocsin s3cret") -> httpx.Response:
+    async with client_from(api, "127.0.0.1") as client:
+        return await client.post("/_tocsin/faults", json=body, headers={"Authorization": authorization})
+
+
+async def test_a_fault_befalls_the_sessions_of_a_user_or_one_session(control: Api) -> None:
+    faults = control.app.state.faults = RecordingFaults()
+    for body in (
+        {"fault": "reconnect", "user_id": "1001"},
+        {"fault": "invalid_session", "user_id": 1001, "resumable": True},
+        {"fault": "invalid_session", "session_id": "ab"},
+        {"fault": "close", "session_id": "ab", "code": 4009},
+        {"fault": "cut", "session_id": "ab"},
+    ):
+        response = await post_fault(control, body)
+        assert (response.status_code, response.json()) == (200, {"sessions": 2}), body
+    assert faults.calls == [
+        ("reconnect", 1001),
+        ("invalid_session", 1001, True),
+        ("invalid_session", "ab", False),
+        ("close", "ab", 4009),
+        ("cut", "ab"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fault": "reconnect"},
+        {"fault": "reconnect", "user_id": "1", "session_id": "a"},
+        {"fault": "reconnect", "user_id": "x"},
+        {"fault": "close", "user_id": "1", "code": 999},
+        {"fault": "earthquake", "user_id": "1"},
+        [],
+    ],
+)
+async def test_an_unclear_fault_is_refused_and_befalls_nobody(control: Api, body: Any) -> None:
+    faults = control.app.state.faults = RecordingFaults()
+    assert (await post_fault(control, body)).status_code == 400
+    assert faults.calls == []
+
+
+async def test_faults_need_the_control_token(control: Api) -> None:
+    faults = control.app.state.faults = RecordingFaults()
+    body = {"fault": "reconnect", "user_id": "1001"}
+    assert (await post_fault(control, body, "ada-token")).status_code == 404
+    assert faults.calls == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from typing import Any
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from litestar import Request, Response, post
@@ -81,4 +81,66 @@ async def post_revoke(request: Request[Any, Any, Any]) -> Response[bytes]:
     return answer_json({"known": known})
 
 
-HANDLERS = [post_world, post_revoke]
+class Faults(Protocol):
+    """What the node can do to live sessions on purpose; each answers how many sessions it met."""
+
+    def reconnect(self, who: int | str) -> int:
+        """Send op 7."""
+        ...
+
+    def invalid_session(self, who: int | str, *, resumable: bool) -> int:
+        """Send op 9."""
+        ...
+
+    def close(self, who: int | str, code: int) -> int:
+        """Close the sockets, keep the sessions."""
+        ...
+
+    def cut(self, who: int | str) -> int:
+        """Cut the sockets without a word, keep the sessions."""
+        ...
+
+
+class FaultForm(msgspec.Struct):
+    """Which sessions, by user or by session id, and what befalls them. `code` is of a close."""
+
+    fault: Literal["reconnect", "invalid_session", "close", "cut"]
+    user_id: int | str | None = None
+    session_id: str | None = None
+    resumable: bool = False
+    code: Annotated[int, msgspec.Meta(ge=1000, le=4999)] = 4000
+
+
+@post("/_tocsin/faults", status_code=200, opt=OPEN, summary="Do something to live sessions on purpose")
+async def post_fault(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Answer how many sessions were met."""
+    _check(request)
+    form = decode(await request.body(), FaultForm)
+    faults: Faults | None = request.app.state.get("faults")
+    if faults is None:
+        raise BadRequest(0, "This node has no gateway")
+    who = _whom(form)
+    match form.fault:
+        case "reconnect":
+            met = faults.reconnect(who)
+        case "invalid_session":
+            met = faults.invalid_session(who, resumable=form.resumable)
+        case "close":
+            met = faults.close(who, form.code)
+        case "cut":
+            met = faults.cut(who)
+    return answer_json({"sessions": met})
+
+
+def _whom(form: FaultForm) -> int | str:
+    if (form.user_id is None) == (form.session_id is None):
+        raise BadRequest(0, "Exactly one of user_id and session_id must be given")
+    if form.session_id is not None:
+        return form.session_id
+    try:
+        return int(form.user_id or 0)
+    except ValueError:
+        raise BadRequest(0, "user_id is not a snowflake") from None
+
+
+HANDLERS = [post_world, post_revoke, post_fault]
