@@ -118,7 +118,7 @@ class Node:
 
     async def _start(self) -> None:
         settings, stack = self.settings, self._stack
-        await asyncio.to_thread(os.makedirs, settings.data, exist_ok=True)
+        await asyncio.to_thread(_prepare_files, settings)
         self.store = store = open_store(settings, self._clock)
         await store.open()
         stack.push_async_callback(store.close)
@@ -175,6 +175,7 @@ class Node:
         self._stack.callback(remove_node_file, settings.data)
         if settings.ready_file:
             write_ready_file(settings.ready_file, file)
+            self._stack.callback(_remove, settings.ready_file)
         log.info("ready", http=self.http_url, gateway=self.gateway_url, node=settings.node_id)
 
     async def _prune(self) -> None:
@@ -202,6 +203,18 @@ class Node:
         """End everything at once, without a word to the clients. Idempotent."""
         self._ready = False
         await self._stack.aclose()
+
+
+def _prepare_files(settings: Settings) -> None:
+    """Make the data folder; remove the ready file of an earlier life, which would announce this one too soon."""
+    os.makedirs(settings.data, exist_ok=True)
+    if settings.ready_file:
+        _remove(settings.ready_file)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -242,6 +242,19 @@ class Rig:
                 await asyncio.sleep(0)
         assert len(self.core.resolved) == len(set(self.core.resolved)), "a ticket was resolved twice"
 
+    def close(self, key: int) -> None:
+        """End a session, as `Host` does when the core says that it closed."""
+        session = self.sessions.remove(key)
+        del self.core.sessions[key]
+        if session is None:
+            return
+        left = list(session.guilds)
+        for guild_id in left:
+            guild = self.guilds.get(guild_id)
+            if guild is not None:
+                guild.unseat(session, self.clock())
+        self.presences.touch(session.user_id, left)
+
     def told(self, key: int) -> list[Told]:
         """Return what the session was told since the last call."""
         told = self.core.sessions[key].told
