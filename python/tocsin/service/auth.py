@@ -15,7 +15,7 @@ import msgspec
 
 from tocsin.errors import Unauthorized
 from tocsin.model.entities import Application, User
-from tocsin.store import rows
+from tocsin.store.rows import token_ops
 from tocsin.store.base import Delete
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class AuthService:
         """Make, store and return a new token for an existing user."""
         now = self._context.clock()
         token = new_token(user_id, now)
-        await self._context.store.commit(rows.token_ops(digest_of(token), user_id, now))
+        await self._context.store.commit(token_ops(digest_of(token), user_id, now))
         return token
 
     async def revoke_token(self, token: str) -> None:
