@@ -15,8 +15,8 @@ import msgspec
 
 from tocsin.errors import Unauthorized
 from tocsin.model.entities import Application, User
-from tocsin.store.rows import token_ops
 from tocsin.store.base import Delete
+from tocsin.store.rows import token_ops
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
