@@ -83,6 +83,13 @@ impl Connection {
         !matches!(self.stage, Stage::Closing { .. })
     }
 
+    /// Sets when the stage has lasted too long; one that was sent away keeps its deadline.
+    pub(crate) fn limit_stage(&mut self, deadline_ms: u64) {
+        if !self.leaving {
+            self.deadline_ms = deadline_ms;
+        }
+    }
+
     /// Whether it has to be put on the list of those to write.
     pub(crate) fn wants_flush(&self) -> bool {
         !self.dirty && !self.blocked
@@ -221,9 +228,9 @@ impl Worker {
     pub(crate) fn flush_dirty(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for index in dirty.drain(..) {
-            self.flush(index);
+            self.guarded(index, Self::flush);
         }
-        // Nothing marks a connection while flushing, so the list and its capacity are free again.
+        // Only a panic marks a connection while flushing; then the turn after this one has the shorter list.
         if self.dirty.is_empty() {
             self.dirty = dirty;
         }

@@ -96,6 +96,7 @@ impl Dispatcher {
                     Item::Stop => return,
                 }
             }
+            self.shared.metrics.dispatcher.queue.set(0);
             self.hand_out();
         }
     }
@@ -129,15 +130,15 @@ impl Dispatcher {
                 let key = accept.session;
                 if self.has_worker(key) {
                     self.directory.add(key, accept.user_id, accept.shard);
-                    self.to_owner(key, Order::Accept(accept));
+                    self.tell_owner(key, Order::Accept(accept));
                 }
             }
             Command::Reject {
                 session,
                 close_code,
-            } => self.to_owner(session, Order::Reject(session, close_code)),
+            } => self.tell_owner(session, Order::Reject(session, close_code)),
             Command::InvalidSession { session } => {
-                self.to_owner(session, Order::InvalidSession(session));
+                self.tell_owner(session, Order::InvalidSession(session));
             }
             Command::SetChannel {
                 guild,
@@ -145,32 +146,32 @@ impl Dispatcher {
                 cohorts,
             } => {
                 let cohorts: Arc<[u32]> = cohorts.into();
-                self.to_all(|| Order::SetChannel(guild, channel, Arc::clone(&cohorts)));
+                self.tell_all(|| Order::SetChannel(guild, channel, Arc::clone(&cohorts)));
             }
             Command::RemoveChannel { guild, channel } => {
-                self.to_all(|| Order::RemoveChannel(guild, channel));
+                self.tell_all(|| Order::RemoveChannel(guild, channel));
             }
-            Command::RemoveGuild { guild } => self.to_all(|| Order::RemoveGuild(guild)),
+            Command::RemoveGuild { guild } => self.tell_all(|| Order::RemoveGuild(guild)),
             Command::Assign {
                 session,
                 guild,
                 cohort,
-            } => self.to_owner(session, Order::Assign(session, guild, cohort)),
+            } => self.tell_owner(session, Order::Assign(session, guild, cohort)),
             Command::Unassign { session, guild } => {
-                self.to_owner(session, Order::Unassign(session, guild));
+                self.tell_owner(session, Order::Unassign(session, guild));
             }
             Command::EndSession {
                 session,
                 close_code,
-            } => self.to_owner(session, Order::EndSession(session, close_code)),
-            Command::Reconnect { session } => self.to_owner(session, Order::Reconnect(session)),
+            } => self.tell_owner(session, Order::EndSession(session, close_code)),
+            Command::Reconnect { session } => self.tell_owner(session, Order::Reconnect(session)),
             Command::Invalidate { session, resumable } => {
-                self.to_owner(session, Order::Invalidate(session, resumable));
+                self.tell_owner(session, Order::Invalidate(session, resumable));
             }
             Command::DropConnection {
                 session,
                 close_code,
-            } => self.to_owner(session, Order::DropConnection(session, close_code)),
+            } => self.tell_owner(session, Order::DropConnection(session, close_code)),
         }
     }
 
@@ -179,20 +180,20 @@ impl Dispatcher {
     }
 
     /// A key with a worker that does not exist names no session.
-    fn to_owner(&mut self, key: SessionKey, order: Order) {
+    fn tell_owner(&mut self, key: SessionKey, order: Order) {
         if let Some(orders) = self.orders.get_mut(key.worker()) {
             orders.push(order);
         }
     }
 
-    fn to_all(&mut self, order: impl Fn() -> Order) {
+    fn tell_all(&mut self, order: impl Fn() -> Order) {
         for orders in &mut self.orders {
             orders.push(order());
         }
     }
 
     /// To the workers of the given sessions, each with its own.
-    fn to_sessions(&mut self, delivery: Delivery, keys: impl IntoIterator<Item = SessionKey>) {
+    fn give_sessions(&mut self, delivery: Delivery, keys: impl IntoIterator<Item = SessionKey>) {
         let mut per_worker: Vec<Vec<SessionKey>> = vec![Vec::new(); self.orders.len()];
         for key in keys {
             if let Some(keys) = per_worker.get_mut(key.worker()) {
@@ -210,9 +211,9 @@ impl Dispatcher {
         }
     }
 
-    fn to_audience(&mut self, delivery: Delivery, recipients: impl Fn() -> Recipients) {
+    fn give_audience(&mut self, delivery: Delivery, recipients: impl Fn() -> Recipients) {
         let delivery = Arc::new(delivery);
-        self.to_all(|| Order::Deliver(Arc::clone(&delivery), recipients()));
+        self.tell_all(|| Order::Deliver(Arc::clone(&delivery), recipients()));
     }
 
     fn on_event(&mut self, envelope: Envelope) {
@@ -261,11 +262,11 @@ impl Dispatcher {
         if !envelope.users.is_empty() {
             let name = delivery.event.name();
             let keys = self.directory.sessions(&envelope.users, guild, name);
-            self.to_sessions(delivery, keys);
+            self.give_sessions(delivery, keys);
         } else if channel != 0 {
-            self.to_audience(delivery, || Recipients::Channel(guild, channel));
+            self.give_audience(delivery, || Recipients::Channel(guild, channel));
         } else {
-            self.to_audience(delivery, || Recipients::Guild(guild));
+            self.give_audience(delivery, || Recipients::Guild(guild));
         }
     }
 
@@ -282,21 +283,21 @@ impl Dispatcher {
             event: Arc::new(EncodedDispatch::new(&dispatch.name, dispatch.body, gate)),
         };
         match dispatch.target {
-            Target::Sessions(keys) => self.to_sessions(delivery, keys),
+            Target::Sessions(keys) => self.give_sessions(delivery, keys),
             Target::Users(users) => {
                 let keys = self
                     .directory
                     .sessions(&users, dispatch.guild, &dispatch.name);
-                self.to_sessions(delivery, keys);
+                self.give_sessions(delivery, keys);
             }
             Target::Cohorts(cohorts) => {
                 let cohorts: Arc<[u32]> = cohorts.into();
-                self.to_audience(delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
+                self.give_audience(delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
             }
             Target::Channel { guild, channel } => {
-                self.to_audience(delivery, || Recipients::Channel(guild, channel));
+                self.give_audience(delivery, || Recipients::Channel(guild, channel));
             }
-            Target::Guild(guild) => self.to_audience(delivery, || Recipients::Guild(guild)),
+            Target::Guild(guild) => self.give_audience(delivery, || Recipients::Guild(guild)),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::timers::TimerKey;
 use crate::worker::Worker;
 
 /// How long a client has to act on op 7 before it is closed (protocol.md §1.3: "closes a few seconds later").
-const GRACE_MS: u64 = 2_000;
+const GRACE_MS: u64 = 3_000;
 /// The pace of a drain.
 const STEP_MS: u64 = 20;
 

@@ -83,11 +83,11 @@ impl Worker {
                 self.mark_dirty(index);
                 if let Some(code) = refused {
                     self.fail(index, code.code());
-                    return;
+                } else {
+                    let hello = payload::hello(self.shared.config.heartbeat_interval_ms);
+                    self.send(index, &hello);
+                    self.arm(index);
                 }
-                let hello = payload::hello(self.shared.config.heartbeat_interval_ms);
-                self.send(index, &hello);
-                self.arm(index);
                 self.on_frames(index);
             }
         }
@@ -225,7 +225,7 @@ impl Worker {
         }
         if let Some(connection) = self.connections.get_mut(index) {
             connection.stage = Stage::Identifying(session);
-            connection.deadline_ms = u64::MAX;
+            connection.limit_stage(u64::MAX);
         }
     }
 

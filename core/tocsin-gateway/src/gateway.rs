@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Interest;
 
@@ -119,6 +119,14 @@ impl Gateway {
     /// `NotRunning`.
     pub fn fileno(&self) -> Result<RawFd, GatewayError> {
         Ok(self.shared()?.host.fd())
+    }
+
+    /// Waits until requests wait, for a host without an event loop; `false` when none came in time.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn wait(&self, timeout: Duration) -> Result<bool, GatewayError> {
+        Ok(self.shared()?.host.wait(timeout))
     }
 
     /// Takes up to `max` requests in order.

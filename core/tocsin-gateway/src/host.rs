@@ -7,9 +7,10 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::key::SessionKey;
 
@@ -114,6 +115,14 @@ impl HostQueue {
         self.wake.as_raw_fd()
     }
 
+    /// Waits until requests wait; `false` when none came in time.
+    #[must_use]
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let mut fds = [PollFd::new(&self.wake, PollFlags::IN)];
+        let timeout = Timespec::try_from(timeout).ok();
+        poll(&mut fds, timeout.as_ref()).is_ok_and(|ready| ready > 0)
+    }
+
     /// Queues what a client asked for, unless `max` requests wait already.
     pub(crate) fn push(&self, request: HostRequest) -> Result<(), HostFull> {
         let mut state = self.lock();
@@ -154,6 +163,12 @@ impl HostQueue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether another client request would be refused.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.max
     }
 
     /// How many requests were refused because the queue was full.

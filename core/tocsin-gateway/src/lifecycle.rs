@@ -52,7 +52,7 @@ impl Worker {
         self.metrics().sessions.add(1);
         if let Some(connection) = self.connections.get_mut(connection) {
             connection.stage = Stage::Attached(key);
-            connection.deadline_ms = u64::MAX;
+            connection.limit_stage(u64::MAX);
             connection.wire.standalone = accept.compress;
         }
         let index = connection;
@@ -90,7 +90,7 @@ impl Worker {
         let deadline = self.now_ms + self.shared.config.identify_timeout_ms;
         if let Some(connection) = self.connections.get_mut(index) {
             connection.stage = Stage::Open;
-            connection.deadline_ms = deadline;
+            connection.limit_stage(deadline);
         }
         self.send(index, payload::invalid_session(resumable));
         self.arm(index);

@@ -47,6 +47,11 @@ impl Worker {
                 return;
             }
         }
+        if self.shared.host.is_full() {
+            // Each resume is news for the host: one more would wait behind a queue that does not move.
+            self.fail(index, CloseCode::UnknownError.code());
+            return;
+        }
         let digest = token_digest(&resume.token);
         let owner = resume
             .session_id
@@ -109,6 +114,9 @@ impl Worker {
         self.mark_dirty(index);
         self.resume_here(index, moved.session, &moved.token_digest, moved.seq);
         self.on_frames(index);
+        if self.drain.is_some() {
+            self.send_away(index);
+        }
     }
 
     /// Resumes a session of this worker, or says op 9.
@@ -149,7 +157,7 @@ impl Worker {
             return;
         };
         connection.stage = Stage::Attached(key);
-        connection.deadline_ms = u64::MAX;
+        connection.limit_stage(u64::MAX);
         connection.wire.standalone = session.compress;
         session.connection = Some(index);
         for (s, (event, variant)) in session.replay.after(seq) {

@@ -1,0 +1,212 @@
+//! Bounds: slow clients, floods, a full host queue, connection limits, and the drain.
+
+mod support;
+
+use serde_json::json;
+use support::{Client, Rig};
+use tocsin_gateway::command::Command;
+use tocsin_gateway::{Gateway, GatewayConfig, HostRequest};
+
+#[test]
+fn a_client_that_does_not_read_is_closed_and_may_resume() {
+    let rig = Rig::start(GatewayConfig {
+        outbound_max_bytes: 64 * 1024,
+        replay_max_bytes: 64 << 20,
+        replay_max_events: 100_000,
+        ..GatewayConfig::default()
+    });
+    let (mut slow, id) = rig.session("user-7");
+    let (mut quick, _) = rig.session("user-8");
+    let large = "x".repeat(60_000);
+    let mut seq = 0;
+    // The kernel's buffers take some megabytes before the gateway has to keep anything.
+    while rig.stat("slow_clients") == 0 {
+        seq += 1;
+        rig.publish(seq, &large);
+        quick.dispatch("MESSAGE_CREATE", seq + 2);
+        assert!(seq < 2_000, "never closed");
+    }
+    assert_eq!(slow.close_code(), 4000);
+    let mut again = rig.connect();
+    again.resume("user-7", &id, 2);
+    for s in 0..seq {
+        again.dispatch("MESSAGE_CREATE", s + 3);
+    }
+    again.dispatch("RESUMED", seq + 3);
+}
+
+#[test]
+fn one_payload_too_many_is_4008_and_no_earlier_one_is() {
+    let rig = Rig::start(GatewayConfig {
+        send_limit: 5,
+        ..GatewayConfig::default()
+    });
+    let mut client = rig.connect();
+    client.op(10);
+    for _ in 0..6 {
+        client.send(&json!({"op": 1, "d": null}));
+    }
+    for _ in 0..5 {
+        client.op(11);
+    }
+    assert_eq!(client.close_code(), 4008);
+}
+
+#[test]
+fn a_violation_is_answered_after_what_came_before_it() {
+    let rig = Rig::start(GatewayConfig::default());
+    let mut client = rig.connect();
+    client.op(10);
+    let mut bytes = Client::frame(9, b"ping");
+    bytes.extend(Client::frame(1, br#"{"op":1,"d":null}"#));
+    bytes.extend([0xf1, 0x80, 0, 0, 0, 0]);
+    client.write(&bytes);
+    assert_eq!(client.frame_in(), Some((10, b"ping".to_vec())));
+    client.op(11);
+    assert_eq!(client.close_code(), 1002);
+}
+
+#[test]
+fn versions_encodings_and_compressions_that_are_unknown_are_told_so() {
+    let rig = Rig::start(GatewayConfig::default());
+    for (query, code) in [
+        ("encoding=json", 4012),
+        ("v=8", 4012),
+        ("v=10&encoding=foo", 4002),
+        ("v=10&compress=foo", 4002),
+    ] {
+        assert_eq!(
+            Client::connect(rig.port, query).close_code(),
+            code,
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn a_peer_that_leaves_our_close_unanswered_is_dropped() {
+    let rig = Rig::start(GatewayConfig::default());
+    let mut client = Client::connect(rig.port, "v=8");
+    assert_eq!(client.close_code(), 4012);
+    let before = std::time::Instant::now();
+    assert!(client.ends());
+    assert!(before.elapsed().as_millis() >= 4_000);
+}
+
+#[test]
+fn an_unfinished_request_head_is_dropped() {
+    let rig = Rig::start(GatewayConfig {
+        handshake_timeout_ms: 50,
+        ..GatewayConfig::default()
+    });
+    let mut client = Client::raw(rig.port);
+    client.write(b"GET / HTTP/1.1\r\n");
+    assert!(client.ends());
+}
+
+#[test]
+fn a_full_host_queue_turns_the_newest_comer_away() {
+    let gateway = Gateway::new(GatewayConfig {
+        host_queue_max: 1,
+        ..GatewayConfig::default()
+    });
+    gateway.start().expect("start");
+    let port = gateway.port().expect("port");
+    let identify = json!({"op": 2, "d": {"token": "user-1"}});
+    let mut first = Client::connect(port, "v=10");
+    first.op(10);
+    first.send(&identify);
+    first.send(&json!({"op": 1, "d": null}));
+    first.op(11);
+    let mut second = Client::connect(port, "v=10");
+    second.op(10);
+    second.send(&identify);
+    assert_eq!(second.close_code(), 4000);
+    let requests = gateway.drain(10).expect("running");
+    assert!(matches!(requests[..], [HostRequest::Identify { .. }]));
+    gateway.stop();
+}
+
+#[test]
+fn connections_over_the_limit_are_refused() {
+    let rig = Rig::start(GatewayConfig {
+        max_connections: 1,
+        ..GatewayConfig::default()
+    });
+    let (mut client, _) = rig.session("user-7");
+    assert!(Client::raw(rig.port).ends());
+    rig.publish(1, "still here");
+    client.dispatch("MESSAGE_CREATE", 3);
+}
+
+#[test]
+fn a_drain_says_op_7_then_closes_and_keeps_the_sessions() {
+    let rig = Rig::start(GatewayConfig {
+        workers: 2,
+        ..GatewayConfig::default()
+    });
+    let mut clients: Vec<_> = (1..6)
+        .map(|n| rig.session(&format!("user-{n}")).0)
+        .collect();
+    rig.gateway.begin_drain(40).expect("running");
+    for client in &mut clients {
+        client.op(7);
+    }
+    // One leaves by itself, the others are closed after the grace.
+    clients[0].close(4000);
+    for client in &mut clients {
+        assert_eq!(client.close_code(), 4000);
+    }
+    assert_eq!(rig.stat("sessions"), 5);
+    assert!(std::net::TcpStream::connect(("127.0.0.1", rig.port)).is_err());
+}
+
+#[test]
+fn the_host_may_end_move_and_invalidate_sessions() {
+    let rig = Rig::start(GatewayConfig::default());
+    let mut client = rig.connect();
+    client.op(10);
+    client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+    let session = rig.identify();
+    let id = client.dispatch("READY", 1)["session_id"].clone();
+    client.dispatch("GUILD_CREATE", 2);
+    let id = id.as_str().expect("an id");
+
+    rig.submit(vec![Command::Invalidate {
+        session,
+        resumable: true,
+    }]);
+    assert_eq!(client.op(9), json!(true));
+    client.resume_again("user-7", id, 2);
+    client.dispatch("RESUMED", 3);
+
+    rig.submit(vec![Command::DropConnection {
+        session,
+        close_code: 0,
+    }]);
+    assert!(client.ends());
+    let mut client = rig.connect();
+    client.resume("user-7", id, 3);
+    client.dispatch("RESUMED", 4);
+
+    rig.submit(vec![Command::Reconnect { session }]);
+    client.op(7);
+    rig.submit(vec![Command::Invalidate {
+        session,
+        resumable: false,
+    }]);
+    assert_eq!(client.op(9), json!(false));
+    client.resume_again("user-7", id, 4);
+    assert_eq!(client.op(9), json!(false));
+
+    let mut client = rig.connect();
+    client.op(10);
+    client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+    client.dispatch("READY", 1);
+    let session = rig.identify();
+    rig.submit(vec![Command::EndSession {
+        session,
+        close_code: 4009,
+    }]);
+    assert_eq!(client.close_code(), 4009);
+}
