@@ -1,0 +1,30 @@
+# One image: the wheel, built in one stage, installed in the next.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG RUST_IMAGE=rust:1-slim-bookworm
+
+FROM ${RUST_IMAGE} AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY requirements/dev.txt requirements/dev.txt
+RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir "$(grep '^maturin==' requirements/dev.txt)"
+COPY pyproject.toml Cargo.toml Cargo.lock README.md LICENSE ./
+COPY core/ core/
+# Both, or python/tocsin_api points nowhere and the wheel has no API.
+COPY api/ api/
+COPY python/ python/
+RUN /venv/bin/maturin build --release --locked --interpreter python3 --out /dist
+
+FROM ${PYTHON_IMAGE}
+COPY --from=build /dist/*.whl /tmp/
+RUN pip install --no-cache-dir /tmp/*.whl && rm /tmp/*.whl \
+    && useradd --system --uid 10001 --create-home --home-dir /data tocsin
+USER tocsin
+WORKDIR /data
+VOLUME /data
+ENV TOCSIN_HOST=0.0.0.0 TOCSIN_DATA=/data TOCSIN_LOG_FORMAT=json
+EXPOSE 8080 8081
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["tocsin"]
+CMD ["serve"]

@@ -1,0 +1,78 @@
+# The verbs of the house. Each does its own set-up; stamps under .build/ make the second run quick.
+# Needs Python 3.11 or newer, a Rust toolchain and, for `make test`, Node with npm.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+ROOT := $(CURDIR)
+VENV := $(ROOT)/.venv
+BIN := $(VENV)/bin
+STAMPS := .build
+DATA ?= tocsin-data
+IMAGE ?= tocsin
+PYTEST_ARGS ?=
+
+RUST := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+PACKAGE := pyproject.toml README.md $(RUST) $(shell find -L python api -name '*.py' -o -name '*.pyi')
+export VIRTUAL_ENV := $(VENV)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help serve test test-rust test-python check bench wheel image clean
+
+help: ## List the verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+serve: $(STAMPS)/core ## Build, then run one node with a small demo world (data in ./tocsin-data)
+	exec $(BIN)/tocsin serve --seed docs/examples/demo-world.json --data $(DATA) --show-tokens
+
+test: check test-rust test-python ## Everything: format, lints, types, Rust and Python tests
+
+test-rust: ## Test the Rust crates
+	cargo test --locked --workspace --quiet
+
+test-python: $(STAMPS)/core $(STAMPS)/npm ## Test Python, the API, real sockets, real client libraries and the wheel
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(STAMPS)/core ## Format, lints, types, layers
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest tocsin._core
+	$(BIN)/lint-imports --no-cache
+
+wheel: $(STAMPS)/wheel ## Build the wheel and the sdist into dist/
+
+image: ## Build the container image
+	docker build --tag $(IMAGE) .
+
+clean: ## Remove what was built (not ./tocsin-data)
+	rm -rf $(STAMPS) .venv dist target tests/clients/js/node_modules python/tocsin/_core*.so
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(STAMPS)/venv: requirements/dev.txt
+	@mkdir -p $(STAMPS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements/dev.txt
+	@touch $@
+
+# Built in the release profile only: the tests run what is shipped, and nothing is compiled twice.
+$(STAMPS)/core: $(STAMPS)/venv pyproject.toml $(RUST)
+	$(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+$(STAMPS)/wheel: $(STAMPS)/venv $(PACKAGE)
+	rm -rf dist
+	$(BIN)/maturin build --release --locked --quiet --out dist
+	$(BIN)/maturin sdist --quiet --out dist
+	@touch $@
+
+$(STAMPS)/npm: tests/clients/js/package-lock.json
+	@mkdir -p $(STAMPS)
+	npm ci --prefix tests/clients/js --no-audit --no-fund --silent
+	@touch $@
