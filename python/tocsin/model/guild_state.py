@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from tocsin.model import permissions, wire
 from tocsin.model.entities import Channel, Guild, Member, Role, User
 from tocsin.model.event import Event, ScopeKind
-
-if TYPE_CHECKING:
-    from tocsin.store.base import GuildSnapshot
+from tocsin.model.snapshot import GuildSnapshot
 
 _VIEW = int(permissions.Permission.VIEW_CHANNEL)
 Body = dict[str, Any]

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Role, User
+from tocsin.model.entities import Application, Ban, Channel, Member, Message, User
 from tocsin.model.event import Event, Scope
+from tocsin.model.snapshot import GuildSnapshot as GuildSnapshot
 
 Row = dict[str, Any]
 OnCommit = Callable[[Sequence[Event]], None]
@@ -52,18 +53,6 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 Op = Insert | Upsert | Update | Delete
-
-
-class GuildSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A guild at one point of its log: everything committed up to `seq`, nothing after."""
-
-    seq: int
-    guild: Guild
-    roles: list[Role]
-    channels: list[Channel]
-    members: list[Member]  # empty unless asked for
-    users: list[User]  # of the members
-    member_count: int
 
 
 class Store(Protocol):

@@ -12,7 +12,7 @@ from tocsin.model.entities import Channel, Guild, Member, Overwrite, Role, User
 from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import Permission
-from tocsin.store.base import GuildSnapshot
+from tocsin.model.snapshot import GuildSnapshot
 
 G = 1
 VIEW = int(Permission.VIEW_CHANNEL)

@@ -1,0 +1,19 @@
+"""GuildSnapshot: a guild at one point of its log, as a store reads it and a replica begins."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tocsin.model.entities import Channel, Guild, Member, Role, User
+
+
+class GuildSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A guild at one point of its log: everything committed up to `seq`, nothing after."""
+
+    seq: int
+    guild: Guild
+    roles: list[Role]
+    channels: list[Channel]
+    members: list[Member]  # empty unless asked for
+    users: list[User]  # of the members
+    member_count: int
