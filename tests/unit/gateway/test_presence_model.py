@@ -103,6 +103,14 @@ def test_bots_keep_four_fields_and_people_lose_secrets() -> None:
     raw = {"name": "x", "type": 1, "url": "https://t.tv", "details": "d", "secrets": {"join": "s"}, "state": "st"}
     [bot] = sanitise([raw], bot=True, now_ms=7)
     [person] = sanitise([raw], bot=False, now_ms=7)
-    assert bot == {"name": "x", "type": 1, "url": "https://t.tv", "state": "st", "created_at": 7}
+    assert bot == {
+        "name": "x",
+        "type": 1,
+        "url": "https://t.tv",
+        "state": "st",
+        "details": None,
+        "flags": 0,
+        "created_at": 7,
+    }
     assert person["details"] == "d"
     assert "secrets" not in person
