@@ -28,8 +28,8 @@ from tocsin.service.services import Services
 
 SWEEP_S = 5.0
 DRAIN_POLL_MS = 20
-DRAIN_GRACE_MS = 3000
-"""Time after the last op 7 for clients to leave by themselves."""
+DRAIN_GRACE_MS = 4000
+"""Time after the last op 7 for clients to leave, and for the core to close those that do not."""
 
 log = structlog.get_logger("tocsin.gateway")
 
