@@ -5,32 +5,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import msgspec
 
 from tests.support.api_world import CARL, GENERAL, Api
-
-FIXTURES: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "fixtures.json").read_text())
-ABSENT_WHEN_EMPTY = {"reactions", "nonce"}
-"""Absent keys mean "none" here, in the documentation too (protocol.md §4.4)."""
-
-
-def differences(fixture: Any, found: Any, path: str = "") -> list[str]:
-    """Return where `found` lacks a key of `fixture`, or has it with another type; null fits everything."""
-    if fixture is None or found is None:
-        return []
-    if isinstance(fixture, dict) and isinstance(found, dict):
-        missing = [f"{path}.{key} is missing" for key in fixture if key not in found and key not in ABSENT_WHEN_EMPTY]
-        common = [key for key in fixture if key in found]
-        return missing + [line for key in common for line in differences(fixture[key], found[key], f"{path}.{key}")]
-    if isinstance(fixture, list) and isinstance(found, list):
-        return [line for each in found for line in (differences(fixture[0], each, f"{path}[]") if fixture else [])]
-    if type(fixture) is not type(found):
-        return [f"{path} is {type(found).__name__}, not {type(fixture).__name__}"]
-    return []
+from tests.support.shapes import FIXTURES, differences
 
 
 async def test_message_events_have_every_key(api: Api) -> None:

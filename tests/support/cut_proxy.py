@@ -1,4 +1,4 @@
-"""CutProxy: a TCP relay in front of the gateway that can cut every connection through it at once."""
+"""CutProxy: a TCP relay in front of the gateway that can cut every connection through it, and hold new ones back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class CutProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._open = asyncio.Event()
+        self._open.set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -27,6 +29,7 @@ class CutProxy:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        self.release()
         self.cut()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -43,10 +46,23 @@ class CutProxy:
             writer.transport.abort()
         return cut
 
+    def hold(self) -> None:
+        """Let new connections wait, unanswered, until `release`."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Let the connections that wait through."""
+        self._open.set()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self.target is not None
         self.connections += 1
-        upstream_reader, upstream_writer = await asyncio.open_connection(*self.target)
+        await self._open.wait()
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection(*self.target)
+        except OSError:
+            writer.transport.abort()
+            return
         for end in (writer, upstream_writer):
             self._writers.add(end)
         copies = [

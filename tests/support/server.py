@@ -28,7 +28,7 @@ WORLD: dict[str, Any] = {
             "id": "2001",
             "name": "Lab",
             "owner": "ada",
-            "roles": [{"id": "2101", "name": "staff", "permissions": "8192", "position": 1}],
+            "roles": [{"id": "2101", "name": "staff", "permissions": "8196", "position": 1}],
             "channels": [
                 {"id": "3001", "name": "general", "type": 0},
                 {

@@ -128,7 +128,7 @@ def sanitise(activities: Iterable[object], *, bot: bool, now_ms: int) -> tuple[A
             raise ValueError("an activity has a name and a type")
         if not name or len(kept) == MAX_ACTIVITIES:
             continue
-        activity: Activity = {"created_at": now_ms}
+        activity: Activity = {"created_at": now_ms, "url": None, "details": None, "state": None, "flags": 0}
         for field in _BOT_FIELDS if bot else _PERSON_FIELDS:
             value = raw.get(field)
             if value is None:
@@ -141,7 +141,7 @@ def sanitise(activities: Iterable[object], *, bot: bool, now_ms: int) -> tuple[A
             activity[field] = value
         activity |= {"name": name[:128], "type": kind}
         if kind != 1:
-            activity.pop("url", None)
+            activity["url"] = None
         buttons = activity.get("buttons")
         if buttons is not None:
             activity["buttons"] = _labels(buttons)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.test_fixtures import FIXTURES, differences
 from tests.support.api_world import BELL, GENERAL, LAB, STAFF_ONLY
 from tests.support.gateway_rig import Rig
+from tests.support.shapes import FIXTURES, differences
 
 
 async def test_a_bot_gets_ready_and_then_its_guilds(rig: Rig) -> None:
