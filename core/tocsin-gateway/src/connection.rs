@@ -311,8 +311,21 @@ impl Worker {
         }
     }
 
+    /// More waits than may: what the socket takes at once does not count, and who is still over is too slow.
+    pub(crate) fn relieve(&mut self, index: usize) {
+        self.flush(index);
+        let limit = self.shared.config.outbound_max_bytes;
+        let over = self
+            .connections
+            .get(index)
+            .is_some_and(|c| c.is_live() && c.outbox.bytes() > limit + c.allowance);
+        if over {
+            self.fail_slow(index);
+        }
+    }
+
     /// A client that does not read: its queue goes, the close frame stays.
-    pub(crate) fn fail_slow(&mut self, index: usize) {
+    fn fail_slow(&mut self, index: usize) {
         self.metrics().slow_clients.add(1);
         if let Some(connection) = self.connections.get_mut(index) {
             connection.outbox.discard_unstarted();

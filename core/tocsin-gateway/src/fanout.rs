@@ -21,7 +21,7 @@ struct Delivering<'a> {
     sessions: &'a mut Sessions,
     connections: &'a mut Slab<Connection>,
     dirty: &'a mut Vec<usize>,
-    slow: &'a mut Vec<usize>,
+    full: &'a mut Vec<usize>,
     outbound_max_bytes: usize,
     given: u64,
 }
@@ -46,7 +46,7 @@ impl Delivering<'_> {
             .wire
             .dispatch(s, variant, event, &mut connection.outbox);
         if connection.outbox.bytes() > self.outbound_max_bytes + connection.allowance {
-            self.slow.push(index);
+            self.full.push(index);
         } else if connection.wants_flush() {
             connection.dirty = true;
             self.dirty.push(index);
@@ -64,12 +64,12 @@ impl Worker {
     /// One event to the recipients among this worker's sessions.
     pub(crate) fn deliver(&mut self, delivery: &Delivery, recipients: &Recipients) {
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
-        let mut slow = std::mem::take(&mut self.slow);
+        let mut full = std::mem::take(&mut self.full);
         let mut to = Delivering {
             sessions: &mut self.sessions,
             connections: &mut self.connections,
             dirty: &mut self.dirty,
-            slow: &mut slow,
+            full: &mut full,
             outbound_max_bytes: self.shared.config.outbound_max_bytes,
             given: 0,
         };
@@ -98,10 +98,10 @@ impl Worker {
         }
         let given = to.given;
         self.metrics().dispatches.add(given);
-        for index in slow.drain(..) {
-            self.fail_slow(index);
+        for index in full.drain(..) {
+            self.relieve(index);
         }
-        self.slow = slow;
+        self.full = full;
     }
 
     /// Gives a session an event that is for it whatever its intents, without looking at how much waits.

@@ -291,7 +291,7 @@ impl Worker {
         };
         let limit = self.shared.config.outbound_max_bytes + connection.allowance;
         if connection.outbox.bytes() > limit {
-            self.fail_slow(index);
+            self.relieve(index);
         } else {
             self.mark_dirty(index);
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mio::Interest;
+use mio::{Interest, Poll};
 
 use crate::command::Command;
 use crate::config::GatewayConfig;
@@ -31,6 +31,26 @@ pub(crate) struct Shared {
     pub(crate) mailboxes: Vec<Mailbox<WorkerMessage>>,
     pub(crate) inbox: Inbox,
     pub(crate) connections: AtomicUsize,
+}
+
+impl Shared {
+    /// What the threads around these polls share.
+    pub(crate) fn new(config: GatewayConfig, polls: &[Poll]) -> Result<Self, GatewayError> {
+        let mailboxes = polls
+            .iter()
+            .map(|poll| Mailbox::new(poll.registry(), worker::WAKE))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            clock: Clock(Instant::now()),
+            host: HostQueue::new(config.host_queue_max)?,
+            registry: Registry::default(),
+            metrics: Metrics::new(polls.len()),
+            mailboxes,
+            inbox: Inbox::default(),
+            connections: AtomicUsize::new(0),
+            config,
+        })
+    }
 }
 
 /// Milliseconds since the gateway began; the same for all its threads, and never back.
@@ -219,23 +239,10 @@ impl Gateway {
 fn launch(config: GatewayConfig) -> Result<Running, GatewayError> {
     listener::raise_open_files();
     let (listeners, address) = listener::bind(&config.host, config.port, config.workers)?;
-    let mut polls = Vec::with_capacity(config.workers);
-    let mut mailboxes = Vec::with_capacity(config.workers);
-    for _ in 0..config.workers {
-        let poll = mio::Poll::new()?;
-        mailboxes.push(Mailbox::new(poll.registry(), worker::WAKE)?);
-        polls.push(poll);
-    }
-    let shared = Arc::new(Shared {
-        clock: Clock(Instant::now()),
-        host: HostQueue::new(config.host_queue_max)?,
-        registry: Registry::default(),
-        metrics: Metrics::new(config.workers),
-        mailboxes,
-        inbox: Inbox::default(),
-        connections: AtomicUsize::new(0),
-        config,
-    });
+    let polls = (0..config.workers)
+        .map(|_| Poll::new())
+        .collect::<Result<Vec<_>, _>>()?;
+    let shared = Arc::new(Shared::new(config, &polls)?);
     let mut running = Running {
         port: address.port(),
         threads: Vec::with_capacity(polls.len() + 1),

@@ -54,8 +54,8 @@ pub(crate) struct Worker {
     pub(crate) unread: Vec<usize>,
     pub(crate) read_buffer: Box<[u8]>,
     pub(crate) scratch: Vec<u8>,
-    /// Connections found too slow during a fan-out; empty otherwise.
-    pub(crate) slow: Vec<usize>,
+    /// Connections found over their limit during a fan-out; empty otherwise.
+    pub(crate) full: Vec<usize>,
     /// Numbers connections, so that a timer never hits a later one in the same place.
     pub(crate) next_number: u64,
     pub(crate) drain: Option<crate::drain::Drain>,
@@ -84,7 +84,7 @@ impl Worker {
             unread: Vec::new(),
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             scratch: Vec::with_capacity(READ_BUFFER),
-            slow: Vec::new(),
+            full: Vec::new(),
             next_number: 0,
             drain: None,
             accepting: false,
@@ -240,5 +240,32 @@ impl Worker {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GatewayConfig;
+    use crate::gateway::Shared;
+
+    #[test]
+    fn a_panic_costs_the_connection_it_happened_in_and_no_other() {
+        let (mut listeners, address) = crate::listener::bind("127.0.0.1", 0, 1).expect("bind");
+        let poll = Poll::new().expect("poll");
+        let shared =
+            Shared::new(GatewayConfig::default(), std::slice::from_ref(&poll)).expect("shared");
+        let listener = listeners.pop().expect("a listener");
+        let mut worker = Worker::new(0, Arc::new(shared), poll, listener);
+        let clients: Vec<_> = (0..2)
+            .map(|_| std::net::TcpStream::connect(address).expect("connect"))
+            .collect();
+        while worker.connections.len() < clients.len() {
+            worker.accept();
+        }
+        worker.guarded(0, |_, _| panic!("in the handling of a connection"));
+        assert_eq!(worker.metrics().panics.get(), 1);
+        assert!(!worker.connections.contains(0) && worker.connections.contains(1));
+        assert_eq!(worker.metrics().connections.get(), 1);
     }
 }

@@ -210,3 +210,19 @@ fn the_host_may_end_move_and_invalidate_sessions() {
     }]);
     assert_eq!(client.close_code(), 4009);
 }
+
+#[test]
+fn a_burst_beyond_the_limit_does_not_cost_a_client_that_reads() {
+    let rig = Rig::start(GatewayConfig {
+        outbound_max_bytes: 64 * 1024,
+        ..GatewayConfig::default()
+    });
+    let (mut client, _) = rig.session("user-7");
+    let large = "x".repeat(10_000);
+    let burst = (1..=20).map(|seq| support::message(seq, &large)).collect();
+    rig.submit(burst);
+    for s in 3..23 {
+        client.dispatch("MESSAGE_CREATE", s);
+    }
+    assert_eq!(rig.stat("slow_clients"), 0);
+}

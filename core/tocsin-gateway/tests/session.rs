@@ -360,3 +360,32 @@ fn a_state_event_holds_its_scope_until_the_policy_has_resolved_it() {
     client.dispatch("CHANNEL_UPDATE", 3);
     assert_eq!(client.dispatch("MESSAGE_CREATE", 4)["content"], "after");
 }
+
+#[test]
+fn large_payloads_are_standalone_zlib_for_those_who_asked_and_small_ones_are_text() {
+    let rig = rig();
+    let mut client = rig.connect();
+    client.op(10);
+    client.send(&json!({"op": 2, "d": {"token": "never"}}));
+    let session = rig.identify();
+    let Command::Accept(mut answer) = accept(session, "x", "user-7") else {
+        panic!("no accept");
+    };
+    answer.compress = true;
+    rig.submit(vec![
+        Command::Accept(answer),
+        Command::SetChannel {
+            guild: GUILD,
+            channel: CHANNEL,
+            cohorts: vec![COHORT],
+        },
+        message(1, &"x".repeat(5_000)),
+    ]);
+    client.dispatch("READY", 1);
+    client.dispatch("GUILD_CREATE", 2);
+    let (opcode, payload) = client.frame_in().expect("a frame");
+    assert_eq!((opcode, payload[0]), (2, 0x78));
+    assert!(payload.len() < 500);
+    rig.publish(2, "small");
+    assert_eq!(client.dispatch("MESSAGE_CREATE", 4)["content"], "small");
+}
