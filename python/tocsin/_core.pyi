@@ -1,7 +1,20 @@
 """The Rust core: sockets, sessions, fan-out. Only `tocsin.gateway` imports it."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, final
+from typing import Literal, Self, TypeAlias, final
+
+__all__ = [
+    "ATTACHED",
+    "CLOSED",
+    "COMMAND",
+    "DETACHED",
+    "IDENTIFY",
+    "POLICY",
+    "Batch",
+    "Gateway",
+    "GatewayConfig",
+    "token_digest",
+]
 
 # Requests handed to Python by `Gateway.drain`. First item is the kind, one of the constants below.
 IDENTIFY: int  # (IDENTIFY, session, session_id, d, peer, encoding)
@@ -24,10 +37,10 @@ Request: TypeAlias = (
 class GatewayConfig:
     """Everything the Rust half needs, validated once. All durations in ms, all sizes in bytes."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
-        host: str = "127.0.0.1",
+        host: str = ...,  # 127.0.0.1
         port: int = 0,
         workers: int = 1,
         heartbeat_interval_ms: int = 41250,
@@ -42,13 +55,13 @@ class GatewayConfig:
         send_window_ms: int = 60000,
         host_queue_max: int = 65536,
         max_connections: int = 1000000,
-    ) -> None: ...
+    ) -> Self: ...
 
 @final
 class Batch:
     """An ordered list of commands for the dispatcher. Filled by Python, moved out by `Gateway.submit`."""
 
-    def __init__(self) -> None: ...
+    def __new__(cls) -> Self: ...
     def __len__(self) -> int: ...
     # -- bus: an event in the node's inbox. Exactly one audience: guild[+channel] or users.
     def publish(
@@ -61,10 +74,10 @@ class Batch:
         seq: int = 0,
         guild: int = 0,
         channel: int = 0,
-        users: Sequence[int] = (),
+        users: Sequence[int] = ...,
         exclude_user: int = 0,
         author: int = 0,
-        mentions: Sequence[int] = (),
+        mentions: Sequence[int] = ...,
         gated: bool = False,
         state: bool = False,
     ) -> None: ...
@@ -96,14 +109,14 @@ class Batch:
         name: str,
         body: bytes,
         *,
-        sessions: Sequence[int] = (),
-        users: Sequence[int] = (),
-        cohorts: Sequence[int] = (),
+        sessions: Sequence[int] = ...,
+        users: Sequence[int] = ...,
+        cohorts: Sequence[int] = ...,
         guild: int = 0,
         channel: int = 0,
         exclude_user: int = 0,
         author: int = 0,
-        mentions: Sequence[int] = (),
+        mentions: Sequence[int] = ...,
         gated: bool = False,
         ungated: bool = False,
         bots_only: bool = False,
@@ -124,7 +137,7 @@ class Gateway:
         RuntimeError: when used before `start` or after `stop`.
     """
 
-    def __init__(self, config: GatewayConfig) -> None: ...
+    def __new__(cls, config: GatewayConfig) -> Self: ...
     @property
     def port(self) -> int: ...
     def start(self) -> None: ...
