@@ -31,6 +31,9 @@ impl Batch {
     }
 
     /// An event in the node's inbox. Exactly one audience: guild[+channel] or users.
+    #[pyo3(
+        text_signature = "($self, name, body, *, scope_kind, scope_id, seq=0, guild=0, channel=0, users=(), exclude_user=0, author=0, mentions=(), gated=False, state=False)"
+    )]
     #[pyo3(signature = (
         name, body, *, scope_kind, scope_id, seq = 0, guild = 0, channel = 0, users = vec![], exclude_user = 0,
         author = 0, mentions = vec![], gated = false, state = false,
@@ -161,6 +164,9 @@ impl Batch {
     }
 
     /// A dispatch decided by Python. First given wins: sessions, users, cohorts, (guild, channel), guild.
+    #[pyo3(
+        text_signature = "($self, name, body, *, sessions=(), users=(), cohorts=(), guild=0, channel=0, exclude_user=0, author=0, mentions=(), gated=False, ungated=False, bots_only=False)"
+    )]
     #[pyo3(signature = (
         name, body, *, sessions = vec![], users = vec![], cohorts = vec![], guild = 0, channel = 0, exclude_user = 0,
         author = 0, mentions = vec![], gated = false, ungated = false, bots_only = false,

@@ -16,7 +16,7 @@ impl PyGatewayConfig {
     #[new]
     #[pyo3(signature = (
         *,
-        host = "127.0.0.1".to_owned(),
+        host = "127.0.0.1",
         port = 0,
         workers = 1,
         heartbeat_interval_ms = 41_250,
@@ -34,7 +34,7 @@ impl PyGatewayConfig {
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
     fn new(
-        host: String,
+        host: &str,
         port: u16,
         workers: usize,
         heartbeat_interval_ms: u64,
@@ -51,7 +51,7 @@ impl PyGatewayConfig {
         max_connections: usize,
     ) -> PyResult<Self> {
         let inner = GatewayConfig {
-            host,
+            host: host.to_owned(),
             port,
             workers,
             heartbeat_interval_ms,
