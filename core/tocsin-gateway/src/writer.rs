@@ -201,3 +201,143 @@ fn append_from(out: &mut Vec<u8>, a: &[u8], b: &[u8], skip: usize) {
         out.extend_from_slice(&b[skip - a.len()..]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use tocsin_codec::EncodedDispatch;
+
+    use super::*;
+
+    /// A socket that takes a few octets at a time and is blocked now and then.
+    struct Stingy {
+        taken: Vec<u8>,
+        dice: u32,
+    }
+
+    impl Stingy {
+        fn allowance(&mut self) -> usize {
+            self.dice = self
+                .dice
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
+            match self.dice >> 24 {
+                n @ 0..40 => n as usize % 3,
+                n @ 40..120 => n as usize,
+                n => n as usize * 400,
+            }
+        }
+    }
+
+    impl Write for Stingy {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n = self.allowance().min(bytes.len());
+            if n == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.taken.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let all: Vec<u8> = slices.iter().flat_map(|s| s.iter().copied()).collect();
+            self.write(&all)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn event(size: usize) -> Rc<LocalEvent> {
+        let body = Bytes::from(format!("\"{}\"", "y".repeat(size)));
+        Rc::new(LocalEvent(Arc::new(EncodedDispatch::new("E", body, None))))
+    }
+
+    fn expected(s: u64, event: &LocalEvent) -> Vec<u8> {
+        let rest = event.0.json_rest(Variant::Full);
+        let mut head = Head::default();
+        [head.build(s, rest.len()), rest].concat()
+    }
+
+    fn drain(outbox: &mut Outbox, socket: &mut Stingy) {
+        let (mut scratch, mut count) = (Vec::new(), WriteCount::default());
+        let before = socket.taken.len();
+        let waiting = outbox.bytes();
+        while outbox
+            .write_to(socket, &mut scratch, &mut count)
+            .expect("no error")
+            == Written::Blocked
+        {
+            assert_eq!(
+                waiting - outbox.bytes(),
+                socket.taken.len() - before,
+                "the account is exact"
+            );
+        }
+        assert_eq!(count.bytes as usize, waiting);
+    }
+
+    #[test]
+    fn what_is_queued_arrives_in_order_however_little_the_socket_takes() {
+        for dice in 0..40 {
+            let mut socket = Stingy {
+                taken: Vec::new(),
+                dice,
+            };
+            let mut outbox = Outbox::default();
+            let mut all = Vec::new();
+            for (s, size) in [0, 100, 70_000, 20_000, 5, 17_000, 16_300, 1]
+                .into_iter()
+                .enumerate()
+            {
+                let (s, event) = (s as u64 + 95, event(size));
+                all.extend(expected(s, &event));
+                outbox.push_dispatch(s, Variant::Full, event);
+                outbox.push_bytes(Box::new([7; 9]));
+                all.extend([7; 9]);
+            }
+            drain(&mut outbox, &mut socket);
+            assert_eq!(socket.taken, all);
+            assert_eq!(outbox.bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn a_begun_frame_is_finished_before_a_close_and_the_rest_is_dropped() {
+        for limit in [1, 50, 20_000, 90_000] {
+            let mut outbox = Outbox::default();
+            let events = [event(100), event(30_000), event(60_000)];
+            let mut all = Vec::new();
+            let mut ends = Vec::new();
+            for (s, event) in (1..).zip(&events) {
+                all.extend(expected(s, event));
+                ends.push(all.len());
+                outbox.push_dispatch(s, Variant::Full, Rc::clone(event));
+            }
+            outbox.consume(limit);
+            outbox.discard_unstarted();
+            let kept = ends.iter().copied().find(|&end| end >= limit).unwrap_or(0);
+            outbox.push_bytes(Box::new([8; 4]));
+            let mut socket = Stingy {
+                taken: all[..limit].to_vec(),
+                dice: 3,
+            };
+            drain(&mut outbox, &mut socket);
+            assert_eq!(socket.taken, [&all[..kept], &[8; 4]].concat());
+        }
+    }
+
+    #[test]
+    fn an_outbox_that_moves_keeps_the_octets_still_to_be_written() {
+        let mut outbox = Outbox::default();
+        let event = event(300);
+        outbox.push_dispatch(7, Variant::Full, Rc::clone(&event));
+        outbox.push_bytes(Box::new([9; 3]));
+        outbox.consume(20);
+        let whole = [expected(7, &event), vec![9; 3]].concat();
+        assert_eq!(outbox.into_bytes(), whole[20..]);
+    }
+}
