@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::etf::{self, EtfError, Rules};
 use crate::json;
 
 /// A payload that cannot be understood: close 4002.
@@ -13,6 +14,9 @@ pub enum DecodeError {
     /// Not JSON by our strict rules.
     #[error("payload is not valid JSON")]
     Json,
+    /// Not a term by our strict rules.
+    #[error("payload is not a valid term: {0}")]
+    Etf(#[from] EtfError),
     /// Not `{"op": int, "d": any}`.
     #[error("payload is not an envelope")]
     Envelope,
@@ -42,7 +46,15 @@ struct Wire<'a> {
 }
 
 impl Envelope {
-    /// Reads a client payload.
+    /// Reads a client payload in ETF; its `d` is given as JSON (protocol.md §5.4).
+    ///
+    /// # Errors
+    /// `Etf` or `Envelope`; both close with 4002.
+    pub fn decode_etf(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode(&etf::etf_to_json(bytes, Rules::CLIENT)?)
+    }
+
+    /// Reads a client payload in JSON.
     ///
     /// # Errors
     /// `Json` or `Envelope`; both close with 4002.
@@ -90,14 +102,16 @@ impl<'de> Deserialize<'de> for Integer {
 /// `Data` when it is neither.
 pub fn heartbeat_seq(d: &[u8]) -> Result<Option<u64>, DecodeError> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Beat {
-        Plain(Option<Integer>),
-        Qos { seq: Option<Integer> },
+    struct Qos {
+        seq: Option<Integer>,
     }
-    match serde_json::from_slice(d).map_err(|_| DecodeError::Data)? {
-        Beat::Plain(seq) | Beat::Qos { seq } => Ok(seq.map(|seq| seq.0)),
-    }
+    let seq = if is_object(d) {
+        serde_json::from_slice(d).map(|Qos { seq }| seq)
+    } else {
+        serde_json::from_slice(d)
+    };
+    seq.map(|seq: Option<Integer>| seq.map(|seq| seq.0))
+        .map_err(|_| DecodeError::Data)
 }
 
 /// Op 6.
@@ -152,14 +166,14 @@ pub fn strip_token_prefix(token: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{DecodeError, Envelope, Resume, heartbeat_seq};
+    use super::{DecodeError, Envelope, EtfError, Resume, heartbeat_seq};
 
     #[test]
     fn an_envelope_needs_op_alone() {
-        let envelope = Envelope::decode(br#"{"op":1}"#).unwrap();
+        let envelope = Envelope::decode(br#"{"op":1}"#).expect("it decodes");
         assert_eq!((envelope.op, &*envelope.d), (1, &b"null"[..]));
-        let typing =
-            Envelope::decode(br#"{"t":"TYPING_START","op":0,"d":{"a":[1]},"x":5}"#).unwrap();
+        let typing = Envelope::decode(br#"{"t":"TYPING_START","op":0,"d":{"a":[1]},"x":5}"#)
+            .expect("it decodes");
         assert_eq!(
             (typing.t.as_deref(), &*typing.d),
             (Some("TYPING_START"), &br#"{"a":[1]}"#[..])
@@ -193,14 +207,28 @@ mod tests {
         assert_eq!(heartbeat_seq(b"251.0"), Ok(Some(251)));
         assert_eq!(heartbeat_seq(br#"{"seq":7,"qos":{}}"#), Ok(Some(7)));
         assert_eq!(heartbeat_seq(br#"{"seq":null}"#), Ok(None));
-        for bad in [&b"\"x\""[..], b"-1", b"1.5", b"[]"] {
+        for bad in [&b"\"x\""[..], b"-1", b"1.5", b"[]", b"[5]", b"{\"seq\":[]}"] {
             assert_eq!(heartbeat_seq(bad), Err(DecodeError::Data), "{bad:?}");
         }
     }
 
     #[test]
+    fn a_term_is_as_good_as_its_json() {
+        // #{<<"op">> => 6, <<"d">> => [1, nil]}
+        let term = b"\x83t\0\0\0\x02m\0\0\0\x02opa\x06m\0\0\0\x01dl\0\0\0\x02a\x01s\x03nilj";
+        assert_eq!(
+            Envelope::decode_etf(term),
+            Envelope::decode(br#"{"op":6,"d":[1,null]}"#)
+        );
+        // #{op => 1}: atom keys.
+        let atoms = Envelope::decode_etf(b"\x83t\0\0\0\x01s\x02opa\x01");
+        assert_eq!(atoms, Err(DecodeError::Etf(EtfError::Key)));
+    }
+
+    #[test]
     fn a_resume_has_three_fields() {
-        let resume = Resume::decode(br#"{"token":"Bot abc","session_id":"x","seq":3}"#).unwrap();
+        let resume =
+            Resume::decode(br#"{"token":"Bot abc","session_id":"x","seq":3}"#).expect("it decodes");
         assert_eq!((resume.token.as_str(), resume.seq), ("abc", 3));
         assert!(Resume::decode(br#"{"token":"abc","session_id":"x","seq":-3}"#).is_err());
         assert!(Resume::decode(br#"{"token":"abc","seq":3}"#).is_err());

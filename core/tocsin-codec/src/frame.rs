@@ -168,6 +168,10 @@ impl FrameDecoder {
     ///
     /// # Errors
     /// A `FrameError` once the peer has broken a rule; the decoder is of no use afterwards.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator that ends may not go on, a decoder does after the next feed"
+    )]
     pub fn next(&mut self) -> Result<Option<Incoming>, FrameError> {
         loop {
             let header = match self.header {

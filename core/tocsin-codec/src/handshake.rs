@@ -311,10 +311,13 @@ mod tests {
     fn the_example_of_the_rfc_is_accepted_in_any_pieces() {
         for cut in 1..GOOD.len() {
             let mut parser = HandshakeParser::default();
-            let first = parser.feed(&GOOD.as_bytes()[..cut]).unwrap();
+            let first = parser.feed(&GOOD.as_bytes()[..cut]).expect("no violation");
             assert!(first.is_none());
             let rest = [&GOOD.as_bytes()[cut..], b"more"].concat();
-            let handshake = parser.feed(&rest).unwrap().unwrap();
+            let handshake = parser
+                .feed(&rest)
+                .expect("no violation")
+                .expect("a whole head");
             assert_eq!(handshake.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
             assert_eq!(handshake.query.v.as_deref(), Some("10"));
             assert_eq!(handshake.leftover, b"more");

@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
         // serde_json gives integers over 64 bits as floats; no honest client sends numbers of that size.
-        if value.abs() < 1.8e19 {
+        if value > i64::MIN as f64 && value < u64::MAX as f64 {
             Ok(())
         } else {
             Err(E::custom("number out of range"))
@@ -105,8 +105,17 @@ mod tests {
             r#"{"a":NaN}"#,
             r#"{"a":1}x"#,
             r#""\ud800""#,
+            "18446744073709551616",
+            "-9223372036854775809",
             "99999999999999999999",
             "1e400",
+            "-1e19",
+            "1 2",
+            "[1,]",
+            "{\"a\" 1}",
+            "'a'",
+            "01",
+            r#""\udc00\ud800""#,
             "",
             "\u{feff}1",
         ] {
@@ -119,7 +128,7 @@ mod tests {
     #[test]
     fn ordinary_json_passes() {
         for good in [
-            r#"{"a":[1,-2,3.5,null,true,"é\n\ud83d\ude00"],"b":{"a":18446744073709551615}}"#,
+            r#"{"a":[1,-2,3.5,null,true,"é\n\ud83d\ude00"],"b":{"a":18446744073709551615,"c":-9223372036854775808}}"#,
             " 1 ",
         ] {
             assert!(is_strict(good.as_bytes()), "{good}");

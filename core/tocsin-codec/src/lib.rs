@@ -3,7 +3,9 @@
 //! Everything here is sans-IO: no socket, no clock, no thread.
 
 pub mod command;
+mod content;
 pub mod dispatch;
+pub mod etf;
 pub mod frame;
 pub mod handshake;
 mod json;
@@ -12,5 +14,6 @@ mod utf8;
 
 pub use command::{DecodeError, Envelope, Resume};
 pub use dispatch::{ContentGate, EncodedDispatch, Variant};
+pub use etf::EtfError;
 pub use frame::{FrameDecoder, FrameError, FrameLimits, Incoming, MessageKind};
 pub use handshake::{Handshake, HandshakeError, HandshakeParser, Query};

@@ -89,7 +89,7 @@ mod tests {
             let mut out = Vec::with_capacity(payload.len() + 64);
             inflate
                 .decompress_vec(&compressed, &mut out, FlushDecompress::Sync)
-                .unwrap();
+                .expect("it decodes");
             assert_eq!(out, payload);
         }
     }
@@ -105,12 +105,12 @@ mod tests {
             let mut output = zstd_safe::OutBuffer::around(&mut out);
             while input.pos() < compressed.len() {
                 assert_ne!(
-                    decoder.decompress_stream(&mut output, &mut input).unwrap(),
+                    decoder.decompress_stream(&mut output, &mut input).expect("it decodes"),
                     0
                 );
             }
             // Drain what the decoder still holds.
-            decoder.decompress_stream(&mut output, &mut input).unwrap();
+            decoder.decompress_stream(&mut output, &mut input).expect("it decodes");
             let length = output.pos();
             assert_eq!(&out[..length], payload);
         }
@@ -122,7 +122,7 @@ mod tests {
         let mut out = Vec::with_capacity(64);
         let status =
             Decompress::new(true).decompress_vec(&compressed, &mut out, FlushDecompress::Finish);
-        assert_eq!(status.unwrap(), flate2::Status::StreamEnd);
+        assert_eq!(status.expect("it decodes"), flate2::Status::StreamEnd);
         assert_eq!(out, b"{\"op\":10}");
     }
 

@@ -152,17 +152,35 @@ impl CloseCode {
     }
 }
 
+/// A number that is no close code of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotACloseCode(pub u16);
+
+impl TryFrom<u16> for CloseCode {
+    type Error = NotACloseCode;
+
+    fn try_from(code: u16) -> Result<Self, Self::Error> {
+        Self::from_code(code).ok_or(NotACloseCode(code))
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.code()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::CloseCode;
+    use super::{CloseCode, NotACloseCode};
 
     #[test]
     fn a_number_and_its_code_agree() {
         for code in CloseCode::ALL {
-            assert_eq!(CloseCode::from_code(code.code()), Some(code));
+            assert_eq!(CloseCode::try_from(u16::from(code)), Ok(code));
             assert!(code.reason().len() <= 123);
         }
-        assert_eq!(CloseCode::from_code(4006), None);
+        assert_eq!(CloseCode::try_from(4006), Err(NotACloseCode(4006)));
     }
 
     #[test]

@@ -30,8 +30,13 @@ bits! {
     DIRECT_MESSAGE_TYPING = 14, "Typing in DMs.";
     MESSAGE_CONTENT = 15, "No events: the content of messages; privileged.";
     GUILD_SCHEDULED_EVENTS = 16, "Scheduled events.";
+    GUILD_EMBEDDED_ACTIVITIES = 17, "Embedded activities in guilds; people only.";
+    PRIVATE_CHANNELS = 18, "Recipients of DM channels; people only.";
+    CALLS = 19, "Calls in DMs; people only.";
     AUTO_MODERATION_CONFIGURATION = 20, "Auto-moderation rules.";
     AUTO_MODERATION_EXECUTION = 21, "Auto-moderation actions.";
+    USER_RELATIONSHIPS = 22, "Friends and blocks; people only.";
+    USER_PRESENCE = 23, "Presences of friends; people only.";
     GUILD_MESSAGE_POLLS = 24, "Poll votes in guilds.";
     DIRECT_MESSAGE_POLLS = 25, "Poll votes in DMs.";
 }
@@ -67,6 +72,9 @@ impl Intents {
     }
 
     /// The intents of which a session needs at least one to get the event; empty for events that everyone gets.
+    ///
+    /// Two exceptions depend on the recipient and are the caller's: a GUILD_MEMBER_UPDATE about oneself, and messages
+    /// in group DMs, need no intent.
     #[must_use]
     pub fn required(event: &str, in_guild: bool) -> Self {
         match event {
@@ -108,10 +116,15 @@ impl Intents {
             | "INTEGRATION_DELETE" => Self::GUILD_INTEGRATIONS,
             "WEBHOOKS_UPDATE" => Self::GUILD_WEBHOOKS,
             "INVITE_CREATE" | "INVITE_DELETE" => Self::GUILD_INVITES,
-            "VOICE_STATE_UPDATE" | "VOICE_CHANNEL_EFFECT_SEND" if in_guild => {
-                Self::GUILD_VOICE_STATES
+            "VOICE_STATE_UPDATE" => Self::either(in_guild, Self::GUILD_VOICE_STATES, Self::CALLS),
+            "VOICE_CHANNEL_EFFECT_SEND" => Self::GUILD_VOICE_STATES,
+            "PRESENCE_UPDATE" => Self::either(in_guild, Self::GUILD_PRESENCES, Self::USER_PRESENCE),
+            "CALL_CREATE" | "CALL_UPDATE" | "CALL_DELETE" => Self::CALLS,
+            "CHANNEL_RECIPIENT_ADD" | "CHANNEL_RECIPIENT_REMOVE" => Self::PRIVATE_CHANNELS,
+            "RELATIONSHIP_ADD" | "RELATIONSHIP_UPDATE" | "RELATIONSHIP_REMOVE" => {
+                Self::USER_RELATIONSHIPS
             }
-            "PRESENCE_UPDATE" if in_guild => Self::GUILD_PRESENCES,
+            "EMBEDDED_ACTIVITY_UPDATE_V2" => Self::GUILD_EMBEDDED_ACTIVITIES,
             "MESSAGE_CREATE" | "MESSAGE_UPDATE" | "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => {
                 Self::either(in_guild, Self::GUILD_MESSAGES, Self::DIRECT_MESSAGES)
             }
@@ -170,6 +183,24 @@ mod tests {
             Intents::required("TYPING_START", false),
             Intents::DIRECT_MESSAGE_TYPING
         );
+    }
+
+    #[test]
+    fn what_only_people_get_needs_an_intent_no_bot_may_have() {
+        const BOT_LEGAL: Intents = Intents(0x0331_ffff);
+        for (event, in_guild) in [
+            ("PRESENCE_UPDATE", false),
+            ("VOICE_STATE_UPDATE", false),
+            ("CALL_CREATE", false),
+            ("RELATIONSHIP_ADD", false),
+            ("CHANNEL_RECIPIENT_ADD", false),
+        ] {
+            let required = Intents::required(event, in_guild);
+            assert!(
+                !required.is_empty() && !required.intersects(BOT_LEGAL),
+                "{event}"
+            );
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod opcode;
 mod session_id;
 mod shard;
 
-pub use close_code::CloseCode;
+pub use close_code::{CloseCode, NotACloseCode};
 pub use intents::Intents;
 pub use opcode::OpCode;
-pub use session_id::SessionId;
+pub use session_id::{NotASessionId, SessionId};
 pub use shard::ShardId;

@@ -20,10 +20,16 @@ impl ShardId {
         }
     }
 
-    /// Whether the guild belongs to this shard: `(guild_id >> 22) % total`.
+    /// Whether `index < total`; a shard that is not valid closes with 4010.
+    #[must_use]
+    pub const fn valid(self) -> bool {
+        self.index < self.total
+    }
+
+    /// Whether the guild belongs to this shard: `(guild_id >> 22) % total`. One that is not valid owns none.
     #[must_use]
     pub const fn owns_guild(self, guild_id: u64) -> bool {
-        (guild_id >> 22) % self.total as u64 == self.index as u64
+        self.valid() && (guild_id >> 22) % self.total as u64 == self.index as u64
     }
 
     /// Whether this shard carries what belongs to no guild (DMs).
@@ -44,5 +50,11 @@ mod tests {
             assert_eq!(owners.count(), 1);
         }
         assert_eq!(ShardId::new(2, 2), None);
+    }
+
+    #[test]
+    fn a_shard_of_none_owns_nothing() {
+        let shard = ShardId { index: 0, total: 0 };
+        assert!(!shard.valid() && !shard.owns_guild(1 << 22));
     }
 }

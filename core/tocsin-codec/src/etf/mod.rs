@@ -1,0 +1,12 @@
+//! Erlang's external term format (`encoding=etf`, protocol.md §5.4): JSON to terms for what we send, terms to JSON for
+//! what clients send. No tree of terms is ever built.
+
+mod decode;
+mod encode;
+mod snowflake;
+mod tag;
+
+pub use decode::{EtfError, Rules, etf_to_json};
+pub use encode::{json_to_etf, term_of_json};
+
+pub(crate) use encode::{dispatch_head, envelope_head, push_body, push_envelope};
