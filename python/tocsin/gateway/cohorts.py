@@ -174,7 +174,7 @@ class CohortTable:
         guild_id = self._state.guild.id
         for channel_id in sorted(self._dirty):
             if channel_id in self._state.channels:
-                batch.set_channel(guild_id, channel_id, sorted(self._viewers.get(channel_id, ())))
+                batch.set_channel(guild_id, channel_id, list(self._viewers.get(channel_id, ())))
             else:
                 self._viewers.pop(channel_id, None)
                 batch.remove_channel(guild_id, channel_id)
