@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
-use tocsin_codec::payload;
 use tocsin_proto::CloseCode;
 use tocsin_session::Liveness;
 
+use crate::control::Control;
 use crate::key::SessionKey;
 use crate::timers::TimerKey;
 use crate::wire::Wire;
@@ -394,7 +394,7 @@ impl Worker {
         if connection.is_live() {
             match connection.wire.check_heartbeat(now) {
                 Liveness::Fine(_) => {}
-                Liveness::Ask(_) => self.send(index, payload::HEARTBEAT_REQUEST),
+                Liveness::Ask(_) => self.send(index, Control::HeartbeatRequest),
                 Liveness::Dead => {
                     self.metrics().zombies.add(1);
                     self.fail(index, CloseCode::UnknownError.code());

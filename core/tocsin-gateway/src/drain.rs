@@ -1,9 +1,9 @@
 //! `Drain`: send every client away, spread over a time, so that they resume elsewhere; the sessions are kept.
 
-use tocsin_codec::payload;
 use tocsin_proto::CloseCode;
 
 use crate::connection::Stage;
+use crate::control::Control;
 use crate::timers::TimerKey;
 use crate::worker::Worker;
 
@@ -89,7 +89,7 @@ impl Worker {
         }
         connection.leaving = true;
         connection.deadline_ms = self.now_ms + GRACE_MS;
-        self.send(index, payload::RECONNECT);
+        self.send(index, Control::Reconnect);
         self.arm(index);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tocsin_codec::dispatch::{MAX_HEAD_BYTES, json_head};
-use tocsin_codec::{EncodedDispatch, frame};
+use tocsin_codec::dispatch::{MAX_HEAD_BYTES, etf_head, json_head};
+use tocsin_codec::{EncodedDispatch, Variant, frame};
 use tocsin_proto::Intents;
 
 /// An event with the conditions that do not depend on the index.
@@ -18,11 +18,65 @@ pub(crate) struct Delivery {
     pub(crate) bots_only: bool,
 }
 
+/// How payloads are written (protocol.md §1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Text frames, unless compressed.
+    Json,
+    /// Binary frames.
+    Etf,
+}
+
+impl Encoding {
+    /// Its name in the URL.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Etf => "etf",
+        }
+    }
+
+    /// The opcode of its uncompressed frames.
+    pub(crate) const fn opcode(self) -> u8 {
+        match self {
+            Self::Json => frame::TEXT,
+            Self::Etf => frame::BINARY,
+        }
+    }
+}
+
 /// The event as one worker holds it: inside an `Rc`, so that replay logs and queues share it without atomics.
 #[derive(Debug)]
 pub(crate) struct LocalEvent(pub(crate) Arc<EncodedDispatch>);
 
-/// The frame header and the `{"s":N,` of one dispatch, on the stack.
+impl LocalEvent {
+    /// The bytes that all recipients of the encoding and variant share; made when first asked for.
+    pub(crate) fn rest(&self, encoding: Encoding, variant: Variant) -> &[u8] {
+        match encoding {
+            Encoding::Json => self.0.json_rest(variant),
+            Encoding::Etf => self.0.etf_rest(variant),
+        }
+    }
+}
+
+/// The start of one session's payload: what comes before the shared bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Start {
+    bytes: [u8; MAX_HEAD_BYTES],
+}
+
+impl Start {
+    /// Writes it.
+    pub(crate) fn build(&mut self, encoding: Encoding, s: u64) -> &[u8] {
+        let len = match encoding {
+            Encoding::Json => json_head(s, &mut self.bytes),
+            Encoding::Etf => etf_head(s, &mut self.bytes),
+        };
+        &self.bytes[..len]
+    }
+}
+
+/// The frame header and the start of one dispatch, on the stack.
 #[derive(Debug)]
 pub(crate) struct Head {
     bytes: [u8; 10 + MAX_HEAD_BYTES],
@@ -37,28 +91,16 @@ impl Default for Head {
 }
 
 impl Head {
-    /// Writes the head of a text frame that goes on with `rest_len` shared bytes.
-    pub(crate) fn build(&mut self, s: u64, rest_len: usize) -> &[u8] {
-        let mut json = [0; MAX_HEAD_BYTES];
-        let json_len = json_head(s, &mut json);
+    /// Writes the head of a frame that goes on with `rest_len` shared bytes.
+    pub(crate) fn build(&mut self, encoding: Encoding, s: u64, rest_len: usize) -> &[u8] {
+        let mut start = Start::default();
+        let start = start.build(encoding, s);
         let mut header = [0; 10];
-        let header_len = frame::encode_header(frame::TEXT, json_len + rest_len, &mut header);
-        self.bytes[..header_len].copy_from_slice(&header[..header_len]);
-        let end = header_len + json_len;
-        self.bytes[header_len..end].copy_from_slice(&json[..json_len]);
+        let len = frame::encode_header(encoding.opcode(), start.len() + rest_len, &mut header);
+        self.bytes[..len].copy_from_slice(&header[..len]);
+        let end = len + start.len();
+        self.bytes[len..end].copy_from_slice(start);
         &self.bytes[..end]
-    }
-
-    /// The length of the whole frame.
-    pub(crate) fn frame_len(s: u64, rest_len: usize) -> usize {
-        let digits = s.checked_ilog10().map_or(1, |log| log as usize + 1);
-        let payload = 6 + digits + rest_len;
-        let header = match payload {
-            0..126 => 2,
-            126..65_536 => 4,
-            _ => 10,
-        };
-        header + payload
     }
 }
 
@@ -67,11 +109,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_announced_length_is_the_built_one() {
-        for s in [0, 1, 9, 10, 99_999, u64::MAX] {
-            for rest in [0, 100, 111, 118, 119, 65_520, 65_529, 70_000] {
-                let mut head = Head::default();
-                assert_eq!(head.build(s, rest).len() + rest, Head::frame_len(s, rest));
+    fn a_head_announces_the_start_and_the_shared_bytes() {
+        for encoding in [Encoding::Json, Encoding::Etf] {
+            for s in [0, 1, 255, 256, 99_999, 1 << 31, u64::MAX] {
+                let mut start = Start::default();
+                let start = start.build(encoding, s);
+                for rest in [0, 100, 111, 118, 65_520, 65_529, 70_000] {
+                    let mut head = Head::default();
+                    let head = head.build(encoding, s, rest);
+                    let (header, end) = head.split_at(head.len() - start.len());
+                    let mut expected = [0; 10];
+                    let len =
+                        frame::encode_header(encoding.opcode(), start.len() + rest, &mut expected);
+                    assert_eq!((header, end), (&expected[..len], start));
+                }
             }
         }
     }

@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use tocsin_codec::command::{self, DecodeError, Envelope, Resume};
 use tocsin_codec::frame::{FrameDecoder, Incoming};
-use tocsin_codec::payload;
 use tocsin_proto::{CloseCode, OpCode};
 
 use crate::connection::{NO_CLOSE, Stage};
+use crate::control::Control;
 use crate::host::HostRequest;
 use crate::wire::Upgrade;
 use crate::worker::Worker;
@@ -84,8 +84,8 @@ impl Worker {
                 if let Some(code) = refused {
                     self.fail(index, code.code());
                 } else {
-                    let hello = payload::hello(self.shared.config.heartbeat_interval_ms);
-                    self.send(index, &hello);
+                    let interval_ms = self.shared.config.heartbeat_interval_ms;
+                    self.send(index, Control::Hello(interval_ms));
                     self.arm(index);
                 }
                 self.on_frames(index);
@@ -194,7 +194,7 @@ impl Worker {
             let key = *key;
             self.acknowledge(key, seq);
         }
-        self.send(index, payload::HEARTBEAT_ACK);
+        self.send(index, Control::HeartbeatAck);
     }
 
     fn on_identify(&mut self, index: usize, d: Box<[u8]>) {
@@ -206,7 +206,7 @@ impl Worker {
             return;
         }
         let peer = connection.peer.to_string();
-        let encoding = connection.wire.encoding_name();
+        let encoding = connection.wire.encoding.name();
         let Some((session, session_id)) = self.sessions.reserve(index) else {
             self.fail(index, CloseCode::UnknownError.code());
             return;
@@ -269,9 +269,9 @@ impl Worker {
     }
 
     /// Queues a payload that is no dispatch.
-    pub(crate) fn send(&mut self, index: usize, json: &[u8]) {
+    pub(crate) fn send(&mut self, index: usize, control: Control) {
         if let Some(connection) = self.connections.get_mut(index) {
-            connection.wire.payload(json, &mut connection.outbox);
+            connection.wire.control(control, &mut connection.outbox);
             self.after_queueing(index);
         }
     }

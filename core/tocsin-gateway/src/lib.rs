@@ -3,6 +3,7 @@
 pub mod command;
 mod config;
 mod connection;
+mod control;
 mod directory;
 mod dispatcher;
 mod drain;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tocsin_codec::EncodedDispatch;
-use tocsin_codec::payload;
 use tocsin_proto::{CloseCode, Intents};
 use tocsin_session::ReplayLog;
 
 use crate::command::Accept;
 use crate::connection::Stage;
+use crate::control::Control;
 use crate::dispatcher::Item;
 use crate::event::LocalEvent;
 use crate::host::HostRequest;
@@ -92,7 +92,7 @@ impl Worker {
             connection.stage = Stage::Open;
             connection.limit_stage(deadline);
         }
-        self.send(index, payload::invalid_session(resumable));
+        self.send(index, Control::InvalidSession(resumable));
         self.arm(index);
     }
 

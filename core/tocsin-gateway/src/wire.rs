@@ -9,7 +9,8 @@ use tocsin_proto::CloseCode;
 use tocsin_session::{Heartbeat, Liveness, SendBudget};
 
 use crate::config::GatewayConfig;
-use crate::event::LocalEvent;
+use crate::control::Control;
+use crate::event::{Encoding, LocalEvent, Start};
 use crate::writer::Outbox;
 
 /// Most fragments of one message (reliability.md §2.2).
@@ -39,6 +40,7 @@ pub(crate) struct Wire {
     parser: Option<Box<HandshakeParser>>,
     pub(crate) decoder: FrameDecoder,
     pub(crate) limits: FrameLimits,
+    pub(crate) encoding: Encoding,
     compressor: Option<Box<Compressor>>,
     /// Large payloads go as standalone zlib frames.
     pub(crate) standalone: bool,
@@ -58,6 +60,7 @@ impl Wire {
             parser: Some(Box::default()),
             decoder: FrameDecoder::new(limits),
             limits,
+            encoding: Encoding::Json,
             compressor: None,
             standalone: false,
             heartbeat: None,
@@ -94,9 +97,11 @@ impl Wire {
         if !matches!(query.v.as_deref(), Some("9" | "10")) {
             return Err(CloseCode::InvalidApiVersion);
         }
-        if !matches!(query.encoding.as_deref(), None | Some("" | "json")) {
-            return Err(CloseCode::Decode);
-        }
+        self.encoding = match query.encoding.as_deref() {
+            None | Some("" | "json") => Encoding::Json,
+            Some("etf") => Encoding::Etf,
+            Some(_) => return Err(CloseCode::Decode),
+        };
         self.compressor = match query.compress.as_deref() {
             None | Some("") => None,
             Some(name) => {
@@ -107,14 +112,16 @@ impl Wire {
         Ok(())
     }
 
-    /// The encoding by its name in the URL.
-    pub(crate) const fn encoding_name(&self) -> &'static str {
-        "json"
-    }
-
-    /// Reads a client payload. JSON may come as text or binary (protocol.md §1.1).
-    pub(crate) fn decode(&self, _kind: MessageKind, data: &[u8]) -> Result<Envelope, DecodeError> {
-        Envelope::decode(data)
+    /// Reads a client payload. JSON may come as text or binary, ETF as binary only (protocol.md §1.1).
+    ///
+    /// # Errors
+    /// It cannot be understood: close 4002.
+    pub(crate) fn decode(&self, kind: MessageKind, data: &[u8]) -> Result<Envelope, DecodeError> {
+        match (self.encoding, kind) {
+            (Encoding::Json, _) => Envelope::decode(data),
+            (Encoding::Etf, MessageKind::Binary) => Envelope::decode_etf(data),
+            (Encoding::Etf, MessageKind::Text) => Err(DecodeError::Envelope),
+        }
     }
 
     /// Counts a payload; `false` when it is one too many.
@@ -147,10 +154,11 @@ impl Wire {
     }
 
     /// Queues a payload that is no dispatch.
-    pub(crate) fn payload(&mut self, json: &[u8], outbox: &mut Outbox) {
+    pub(crate) fn control(&mut self, control: Control, outbox: &mut Outbox) {
+        let payload = control.encode(self.encoding);
         let frame = match &mut self.compressor {
-            Some(compressor) => frame_of(frame::BINARY, &compressor.compress(&[json])),
-            None => frame_of(frame::TEXT, json),
+            Some(compressor) => frame_of(frame::BINARY, &compressor.compress(&[&payload])),
+            None => frame_of(self.encoding.opcode(), &payload),
         };
         outbox.push_bytes(frame);
     }
@@ -163,15 +171,17 @@ impl Wire {
         event: &Rc<LocalEvent>,
         outbox: &mut Outbox,
     ) {
-        let rest = event.0.json_rest(variant);
+        let rest = event.rest(self.encoding, variant);
+        let mut start = Start::default();
         let compressed = if let Some(compressor) = &mut self.compressor {
-            let (head, len) = json_head(s);
-            compressor.compress(&[&head[..len], rest])
-        } else if self.standalone && rest.len() > STANDALONE_BYTES {
-            let (head, len) = json_head(s);
-            tocsin_compress::zlib_standalone(&[&head[..len], rest])
+            compressor.compress(&[start.build(self.encoding, s), rest])
+        } else if self.standalone
+            && self.encoding == Encoding::Json
+            && rest.len() > STANDALONE_BYTES
+        {
+            tocsin_compress::zlib_standalone(&[start.build(self.encoding, s), rest])
         } else {
-            outbox.push_dispatch(s, variant, Rc::clone(event));
+            outbox.push_dispatch(s, self.encoding, variant, Rc::clone(event));
             return;
         };
         outbox.push_bytes(frame_of(frame::BINARY, &compressed));
@@ -193,12 +203,6 @@ impl Wire {
             outbox.push_bytes(frame);
         }
     }
-}
-
-fn json_head(s: u64) -> ([u8; tocsin_codec::dispatch::MAX_HEAD_BYTES], usize) {
-    let mut head = [0; tocsin_codec::dispatch::MAX_HEAD_BYTES];
-    let len = tocsin_codec::dispatch::json_head(s, &mut head);
-    (head, len)
 }
 
 fn frame_of(opcode: u8, payload: &[u8]) -> Box<[u8]> {

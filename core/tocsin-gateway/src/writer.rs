@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use tocsin_codec::Variant;
 
-use crate::event::{Head, LocalEvent};
+use crate::event::{Encoding, Head, LocalEvent};
 
 /// Items up to this size are copied together.
 const GATHER_ITEM: usize = 16 * 1024;
@@ -21,6 +21,7 @@ enum Item {
     /// An event for a connection without compression: frame header and head are made when written.
     Dispatch {
         s: u64,
+        encoding: Encoding,
         variant: Variant,
         event: Rc<LocalEvent>,
     },
@@ -31,12 +32,23 @@ enum Item {
 impl Item {
     fn parts<'a>(&'a self, head: &'a mut Head) -> (&'a [u8], &'a [u8]) {
         match self {
-            Self::Dispatch { s, variant, event } => {
-                let rest = event.0.json_rest(*variant);
-                (head.build(*s, rest.len()), rest)
+            Self::Dispatch {
+                s,
+                encoding,
+                variant,
+                event,
+            } => {
+                let rest = event.rest(*encoding, *variant);
+                (head.build(*encoding, *s, rest.len()), rest)
             }
             Self::Bytes(bytes) => (bytes, &[]),
         }
+    }
+
+    fn len(&self) -> usize {
+        let mut head = Head::default();
+        let (a, b) = self.parts(&mut head);
+        a.len() + b.len()
     }
 }
 
@@ -72,9 +84,21 @@ impl Outbox {
     }
 
     /// Appends an event by reference.
-    pub(crate) fn push_dispatch(&mut self, s: u64, variant: Variant, event: Rc<LocalEvent>) {
-        self.bytes += Head::frame_len(s, event.0.json_rest(variant).len());
-        self.items.push_back(Item::Dispatch { s, variant, event });
+    pub(crate) fn push_dispatch(
+        &mut self,
+        s: u64,
+        encoding: Encoding,
+        variant: Variant,
+        event: Rc<LocalEvent>,
+    ) {
+        let item = Item::Dispatch {
+            s,
+            encoding,
+            variant,
+            event,
+        };
+        self.bytes += item.len();
+        self.items.push_back(item);
     }
 
     /// Drops everything but a frame that is already partly written, so that a close frame can follow.
@@ -82,11 +106,7 @@ impl Outbox {
         let keep = usize::from(self.offset > 0);
         self.items.truncate(keep);
         self.bytes = match self.items.front() {
-            Some(item) => {
-                let mut head = Head::default();
-                let (a, b) = item.parts(&mut head);
-                a.len() + b.len() - self.offset
-            }
+            Some(item) => item.len() - self.offset,
             None => 0,
         };
     }
@@ -257,9 +277,13 @@ mod tests {
     }
 
     fn expected(s: u64, event: &LocalEvent) -> Vec<u8> {
-        let rest = event.0.json_rest(Variant::Full);
+        frame(s, Encoding::Json, event)
+    }
+
+    fn frame(s: u64, encoding: Encoding, event: &LocalEvent) -> Vec<u8> {
+        let rest = event.rest(encoding, Variant::Full);
         let mut head = Head::default();
-        [head.build(s, rest.len()), rest].concat()
+        [head.build(encoding, s, rest.len()), rest].concat()
     }
 
     fn drain(outbox: &mut Outbox, socket: &mut Stingy) {
@@ -295,7 +319,7 @@ mod tests {
             {
                 let (s, event) = (s as u64 + 95, event(size));
                 all.extend(expected(s, &event));
-                outbox.push_dispatch(s, Variant::Full, event);
+                outbox.push_dispatch(s, Encoding::Json, Variant::Full, event);
                 outbox.push_bytes(Box::new([7; 9]));
                 all.extend([7; 9]);
             }
@@ -315,7 +339,7 @@ mod tests {
             for (s, event) in (1..).zip(&events) {
                 all.extend(expected(s, event));
                 ends.push(all.len());
-                outbox.push_dispatch(s, Variant::Full, Rc::clone(event));
+                outbox.push_dispatch(s, Encoding::Json, Variant::Full, Rc::clone(event));
             }
             outbox.consume(limit);
             outbox.discard_unstarted();
@@ -334,10 +358,10 @@ mod tests {
     fn an_outbox_that_moves_keeps_the_octets_still_to_be_written() {
         let mut outbox = Outbox::default();
         let event = event(300);
-        outbox.push_dispatch(7, Variant::Full, Rc::clone(&event));
+        outbox.push_dispatch(7, Encoding::Etf, Variant::Full, Rc::clone(&event));
         outbox.push_bytes(Box::new([9; 3]));
         outbox.consume(20);
-        let whole = [expected(7, &event), vec![9; 3]].concat();
+        let whole = [frame(7, Encoding::Etf, &event), vec![9; 3]].concat();
         assert_eq!(outbox.into_bytes(), whole[20..]);
     }
 }

@@ -389,3 +389,21 @@ fn large_payloads_are_standalone_zlib_for_those_who_asked_and_small_ones_are_tex
     rig.publish(2, "small");
     assert_eq!(client.dispatch("MESSAGE_CREATE", 4)["content"], "small");
 }
+
+#[test]
+fn an_etf_connection_speaks_terms_in_binary_frames_and_takes_no_text() {
+    let rig = rig();
+    let mut client = Client::connect(rig.port, "v=10&encoding=etf");
+    assert_eq!(client.term()["op"], 10);
+    client.send_term(&json!({"op": 1, "d": null}));
+    assert_eq!(client.term()["op"], 11);
+    client.send_term(&json!({"op": 2, "d": {"token": "user-7"}}));
+    let ready = client.term();
+    assert_eq!((&ready["s"], &ready["t"]), (&json!(1), &json!("READY")));
+    assert_eq!(client.term()["t"], "GUILD_CREATE");
+    rig.publish(1, "hello");
+    let expected = json!({"s": 3, "t": "MESSAGE_CREATE", "op": 0, "d": {"content": "hello"}});
+    assert_eq!(client.term(), expected);
+    client.send(&json!({"op": 1, "d": null}));
+    assert_eq!(client.close_code(), 4002);
+}

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tocsin_codec::etf::{Rules, etf_to_json, term_of_json};
 use tocsin_gateway::command::{Accept, Command};
 use tocsin_gateway::{
     Envelope, Gateway, GatewayConfig, HostRequest, Scope, SessionKey, token_digest,
@@ -300,6 +301,23 @@ impl Client {
 
     pub fn send(&mut self, payload: &Value) {
         self.write(&Self::frame(1, payload.to_string().as_bytes()));
+    }
+
+    /// A payload as a term, which makes it a binary frame.
+    pub fn send_term(&mut self, payload: &Value) {
+        let term = term_of_json(payload.to_string().as_bytes()).expect("a term");
+        self.write(&Self::frame(2, &term));
+    }
+
+    /// The next payload, which must be a term in a binary frame.
+    pub fn term(&mut self) -> Value {
+        match self.frame_in() {
+            Some((2, term)) => {
+                let json = etf_to_json(&term, Rules::LENIENT).expect("a term");
+                serde_json::from_slice(&json).expect("JSON")
+            }
+            other => panic!("no binary frame: {other:?}"),
+        }
     }
 
     pub fn close(&mut self, code: u16) {
