@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use tocsin_bus::{Envelope, Sequencer, Step};
+use tocsin_bus::{Envelope, Scope, Sequencer, Step};
 use tocsin_codec::{ContentGate, EncodedDispatch};
 use tocsin_proto::Intents;
 
@@ -16,6 +16,9 @@ use crate::gateway::Shared;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
 use crate::message::{Order, Recipients, WorkerMessage};
+
+/// The kind of a guild's scope (`ScopeKind.GUILD`).
+const GUILD_SCOPE: u8 = 1;
 
 /// One item of the dispatcher's queue.
 #[derive(Debug)]
@@ -218,13 +221,29 @@ impl Dispatcher {
 
     fn on_event(&mut self, envelope: Envelope) {
         self.shared.metrics.dispatcher.events.add(1);
-        if let Some(step) = self.sequencer.push(envelope) {
+        let (scope, users) = (envelope.scope, envelope.users.clone());
+        let step = self.sequencer.push(envelope);
+        if self.sequencer.take_loss().is_some() {
+            self.give_up(scope, &users);
+        }
+        if let Some(step) = step {
             self.on_step(step);
         }
         let metrics = &self.shared.metrics.dispatcher;
         metrics.duplicates.set(self.sequencer.duplicates());
         metrics.gaps.set(self.sequencer.gaps());
         metrics.held.set(self.sequencer.held() as u64);
+    }
+
+    /// Events of a scope are lost: its sessions are told so and begin anew, rather than go on with a hole.
+    fn give_up(&mut self, scope: Scope, users: &[u64]) {
+        if scope.kind == GUILD_SCOPE {
+            self.tell_all(|| Order::GiveUpGuild(scope.id));
+            return;
+        }
+        for key in self.directory.sessions(users, 0, "") {
+            self.tell_owner(key, Order::Invalidate(key, false));
+        }
     }
 
     fn on_resolve(&mut self, ticket: u64) {

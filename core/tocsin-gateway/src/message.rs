@@ -53,6 +53,8 @@ pub(crate) enum Order {
     Unassign(SessionKey, u64),
     /// An event for some of the worker's sessions.
     Deliver(Arc<Delivery>, Recipients),
+    /// Events of a guild are lost: all its sessions begin anew.
+    GiveUpGuild(u64),
     /// Close and forget.
     EndSession(SessionKey, u16),
     /// Op 7.

@@ -29,6 +29,12 @@ impl Worker {
                     self.subscriptions.unassign(key, guild);
                 }
             }
+            Order::GiveUpGuild(guild) => {
+                let keys: Vec<_> = self.subscriptions.guild_sessions(guild).collect();
+                for key in keys {
+                    self.invalidate(key, false);
+                }
+            }
             Order::EndSession(key, close_code) => self.end_by_host(key, close_code),
             Order::Reconnect(key) => self.reconnect(key),
             Order::Invalidate(key, resumable) => self.invalidate(key, resumable),

@@ -407,3 +407,16 @@ fn an_etf_connection_speaks_terms_in_binary_frames_and_takes_no_text() {
     client.send(&json!({"op": 1, "d": null}));
     assert_eq!(client.close_code(), 4002);
 }
+
+#[test]
+fn sessions_of_a_scope_that_lost_an_event_are_told_to_begin_anew() {
+    let rig = rig();
+    let (mut client, id) = rig.session("user-7");
+    rig.publish(1, "seen");
+    client.dispatch("MESSAGE_CREATE", 3);
+    rig.publish(3, "after a hole");
+    assert_eq!(client.op(9), json!(false));
+    client.resume_again("user-7", &id, 3);
+    assert_eq!(client.op(9), json!(false));
+    assert_eq!(rig.stat("gaps"), 1);
+}
