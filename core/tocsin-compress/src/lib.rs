@@ -3,6 +3,7 @@
 mod zlib_stream;
 mod zstd_stream;
 
+use thiserror::Error;
 use zlib_stream::ZlibStream;
 use zstd_stream::ZstdStream;
 
@@ -29,6 +30,11 @@ impl Transport {
     }
 }
 
+/// The stream cannot go on: no memory for it. The connection must be ended; its session may be resumed on another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("compression failed")]
+pub struct CompressError;
+
 /// A connection's compressor. A resume on a new connection starts a new one.
 #[derive(Debug)]
 pub struct Compressor(Stream);
@@ -37,6 +43,8 @@ pub struct Compressor(Stream);
 enum Stream {
     Zlib(ZlibStream),
     Zstd(ZstdStream),
+    /// After an error: a payload less would shift everything after it, so nothing more comes out.
+    Broken,
 }
 
 impl Compressor {
@@ -45,16 +53,44 @@ impl Compressor {
     pub fn new(transport: Transport) -> Self {
         Self(match transport {
             Transport::ZlibStream => Stream::Zlib(ZlibStream::new()),
-            Transport::ZstdStream => Stream::Zstd(ZstdStream::new()),
+            Transport::ZstdStream => ZstdStream::new().map_or(Stream::Broken, Stream::Zstd),
         })
     }
 
-    /// Compresses one payload, given in parts, and flushes: what comes out decodes to exactly that payload.
-    pub fn compress(&mut self, parts: &[&[u8]]) -> Vec<u8> {
-        match &mut self.0 {
-            Stream::Zlib(stream) => stream.compress(parts),
-            Stream::Zstd(stream) => stream.compress(parts),
+    /// Compresses one payload, given in parts, and flushes: what is appended to `out` decodes to exactly that payload.
+    ///
+    /// # Errors
+    /// `CompressError`, also for every later payload; what was appended then must not be sent.
+    pub fn compress_into(
+        &mut self,
+        parts: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        let done = match &mut self.0 {
+            Stream::Zlib(stream) => stream.compress(parts, out),
+            Stream::Zstd(stream) => stream.compress(parts, out),
+            Stream::Broken => Err(CompressError),
+        };
+        if done.is_err() {
+            self.0 = Stream::Broken;
         }
+        done
+    }
+
+    /// `compress_into` a new buffer; empty once the stream is broken.
+    pub fn compress(&mut self, parts: &[&[u8]]) -> Vec<u8> {
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let mut out = Vec::with_capacity(total / 4 + 128);
+        if self.compress_into(parts, &mut out).is_err() {
+            out.clear();
+        }
+        out
+    }
+
+    /// Whether the stream has failed: close the connection with 4000.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        matches!(self.0, Stream::Broken)
     }
 }
 
@@ -105,15 +141,60 @@ mod tests {
             let mut output = zstd_safe::OutBuffer::around(&mut out);
             while input.pos() < compressed.len() {
                 assert_ne!(
-                    decoder.decompress_stream(&mut output, &mut input).expect("it decodes"),
+                    decoder
+                        .decompress_stream(&mut output, &mut input)
+                        .expect("it decodes"),
                     0
                 );
             }
             // Drain what the decoder still holds.
-            decoder.decompress_stream(&mut output, &mut input).expect("it decodes");
+            decoder
+                .decompress_stream(&mut output, &mut input)
+                .expect("it decodes");
             let length = output.pos();
             assert_eq!(&out[..length], payload);
         }
+    }
+
+    #[test]
+    fn a_flush_is_marked_once_however_long_its_payload() {
+        for length in 0..3_000u32 {
+            let mut seed = length;
+            let payload: Vec<u8> = (0..length)
+                .map(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (seed >> 24) as u8
+                })
+                .collect();
+            let mut compressor = Compressor::new(Transport::ZlibStream);
+            let compressed = compressor.compress(&[&payload]);
+            assert!(!compressor.is_broken());
+            assert!(compressed.starts_with(&[0x78, 0x9c]), "{length}");
+            assert!(compressed.ends_with(&[0, 0, 0xff, 0xff]), "{length}");
+            assert!(!compressed.ends_with(&[0, 0, 0xff, 0xff, 0, 0, 0, 0xff, 0xff]));
+        }
+    }
+
+    #[test]
+    fn the_protocols_example_comes_out_octet_for_octet() {
+        let mut compressor = Compressor::new(Transport::ZlibStream);
+        let first = compressor.compress(&[b"{\"op\":", b"10}"]);
+        assert_eq!(
+            first,
+            b"\x78\x9c\xaa\x56\xca\x2f\x50\xb2\x32\x34\xa8\x05\0\0\0\xff\xff"
+        );
+        let second = compressor.compress(&[b"{\"op\":11}"]);
+        assert_eq!(second, b"\xaa\x86\x30\x0c\x6b\x01\0\0\0\xff\xff");
+    }
+
+    #[test]
+    fn a_zstd_window_is_small_and_its_frame_says_nothing_of_size_or_checksum() {
+        let compressed = Compressor::new(Transport::ZstdStream).compress(&[&[b'x'; 100_000]]);
+        assert_eq!(compressed[..4], [0x28, 0xb5, 0x2f, 0xfd]);
+        // Frame header descriptor: no content size, no single segment, no checksum, no dictionary (RFC 8878 §3.1.1.1.1).
+        assert_eq!(compressed[4], 0);
+        let window_log = 10 + (compressed[5] >> 3);
+        assert!(window_log <= 17, "{window_log}");
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 
+use crate::CompressError;
+
+const LEVEL: u32 = 6;
+
 #[derive(Debug)]
 pub(crate) struct ZlibStream {
     deflate: Compress,
@@ -10,29 +14,36 @@ pub(crate) struct ZlibStream {
 impl ZlibStream {
     pub(crate) fn new() -> Self {
         Self {
-            deflate: Compress::new(Compression::new(6), true),
+            deflate: Compress::new(Compression::new(LEVEL), true),
         }
     }
 
-    pub(crate) fn compress(&mut self, parts: &[&[u8]]) -> Vec<u8> {
-        run(&mut self.deflate, parts, FlushCompress::Sync)
+    pub(crate) fn compress(
+        &mut self,
+        parts: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        run(&mut self.deflate, parts, FlushCompress::Sync, out)
     }
 }
 
 /// A payload as a complete zlib stream of its own, for clients that identified with `compress: true`.
 #[must_use]
 pub fn zlib_standalone(parts: &[&[u8]]) -> Vec<u8> {
-    run(
-        &mut Compress::new(Compression::new(6), true),
-        parts,
-        FlushCompress::Finish,
-    )
+    let mut out = Vec::new();
+    let mut deflate = Compress::new(Compression::new(LEVEL), true);
+    run(&mut deflate, parts, FlushCompress::Finish, &mut out)
+        .expect("a fresh deflate stream takes any input");
+    out
 }
 
-/// Feeds all parts and flushes after the last. Deflate itself cannot fail on a live stream.
-fn run(deflate: &mut Compress, parts: &[&[u8]], last: FlushCompress) -> Vec<u8> {
-    let total: usize = parts.iter().map(|part| part.len()).sum();
-    let mut out = Vec::with_capacity(total / 4 + 64);
+/// Feeds all parts and flushes after the last.
+fn run(
+    deflate: &mut Compress,
+    parts: &[&[u8]],
+    last: FlushCompress,
+    out: &mut Vec<u8>,
+) -> Result<(), CompressError> {
     for (at, part) in parts.iter().enumerate() {
         let flush = if at + 1 == parts.len() {
             last
@@ -41,15 +52,17 @@ fn run(deflate: &mut Compress, parts: &[&[u8]], last: FlushCompress) -> Vec<u8> 
         };
         let mut rest = *part;
         loop {
+            // Room for the worst case: a flush that runs into the end of its room is marked twice (zlib.h, deflate).
+            out.reserve(rest.len() + rest.len() / 512 + 64);
             let before = deflate.total_in();
-            let status = deflate.compress_vec(rest, &mut out, flush);
+            deflate
+                .compress_vec(rest, out, flush)
+                .map_err(|_| CompressError)?;
             rest = &rest[(deflate.total_in() - before) as usize..];
-            let room = out.len() < out.capacity();
-            if status.is_err() || (rest.is_empty() && room) {
+            if rest.is_empty() && out.len() < out.capacity() {
                 break;
             }
-            out.reserve(out.capacity().max(64));
         }
     }
-    out
+    Ok(())
 }
