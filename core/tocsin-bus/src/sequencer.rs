@@ -1,10 +1,12 @@
 //! `Sequencer`: per scope, order and no duplicates; a state event holds its scope until the policy has resolved it.
 //!
-//! Invariant: the steps of one scope come out in the order its envelopes went in.
+//! Invariant: the steps of one scope come out in the order its envelopes went in. Memory is bounded: so many idle
+//! scopes are remembered, so many envelopes wait behind a held one. A held scope is never forgotten.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::envelope::{Envelope, Scope};
+use crate::recent::Recent;
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,46 +22,141 @@ pub enum Step {
     },
 }
 
-#[derive(Debug, Default)]
-struct ScopeState {
-    /// The last place seen in the log, 0 for none.
+/// Events of a scope that will not come out. What to tell its sessions is the caller's decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The places `expected..got` of the scope's log never came.
+    Gap {
+        /// Whose log.
+        scope: Scope,
+        /// The place after the last one seen.
+        expected: u64,
+        /// The place that came instead.
+        got: u64,
+    },
+    /// The envelope found no room behind its held scope and was dropped. Its place does not count as seen, so the
+    /// next one of the scope that finds room reports a gap. Ephemeral ones may be dropped; they are counted only.
+    Overflow {
+        /// The held scope.
+        scope: Scope,
+        /// The dropped envelope's place.
+        seq: u64,
+    },
+}
+
+/// How much a sequencer remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Idle scopes whose last place is known, at least 2; about 32 octets each. A scope beyond them is taken as new.
+    pub scopes: usize,
+    /// Envelopes that may wait behind one held scope.
+    pub waiting_per_scope: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            scopes: 131_072,
+            waiting_per_scope: 65_536,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    /// The last place taken, 0 for none.
     seq: u64,
-    /// The ticket that holds the scope.
-    ticket: Option<u64>,
     waiting: VecDeque<Envelope>,
 }
 
 /// All scopes of a node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sequencer {
-    scopes: HashMap<Scope, ScopeState>,
+    limits: Limits,
+    /// The scopes that are not held.
+    recent: Recent,
+    held: HashMap<Scope, Held>,
     tickets: HashMap<u64, Scope>,
     last_ticket: u64,
+    waiting: usize,
+    loss: Option<Loss>,
     duplicates: u64,
     gaps: u64,
-    held: usize,
+    overflows: u64,
+}
+
+impl Default for Sequencer {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
 }
 
 impl Sequencer {
-    /// Takes the next envelope of the inbox: a step, or `None` if it waits behind a held scope or was seen before.
-    pub fn push(&mut self, envelope: Envelope) -> Option<Step> {
-        let state = self.scopes.entry(envelope.scope).or_default();
-        if envelope.seq != 0 {
-            if envelope.seq <= state.seq {
-                self.duplicates += 1;
-                return None;
-            }
-            if state.seq != 0 && envelope.seq != state.seq + 1 {
-                self.gaps += 1;
-            }
-            state.seq = envelope.seq;
+    /// A sequencer that has seen nothing.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            recent: Recent::new(limits.scopes),
+            held: HashMap::new(),
+            tickets: HashMap::new(),
+            last_ticket: 0,
+            waiting: 0,
+            loss: None,
+            duplicates: 0,
+            gaps: 0,
+            overflows: 0,
         }
-        if state.ticket.is_some() {
-            state.waiting.push_back(envelope);
-            self.held += 1;
+    }
+
+    /// Takes the next envelope of the inbox: a step, or `None` if it waits behind a held scope, was seen before, or
+    /// found no room. What was lost with it, if anything, is [`take_loss`](Self::take_loss)'s to say.
+    pub fn push(&mut self, envelope: Envelope) -> Option<Step> {
+        let (scope, seq) = (envelope.scope, envelope.seq);
+        let held = self.held.get_mut(&scope);
+        let last = match &held {
+            Some(held) => held.seq,
+            None if seq == 0 && !envelope.state => 0,
+            None => self.recent.last(scope),
+        };
+        self.loss = None;
+        if seq != 0 && seq <= last {
+            self.duplicates += 1;
             return None;
         }
-        Some(self.step(envelope))
+        if held
+            .as_ref()
+            .is_some_and(|held| held.waiting.len() >= self.limits.waiting_per_scope)
+        {
+            self.overflows += 1;
+            self.loss = (seq != 0).then_some(Loss::Overflow { scope, seq });
+            return None;
+        }
+        if seq != 0 && last != 0 && seq != last + 1 {
+            self.gaps += 1;
+            let expected = last + 1;
+            self.loss = Some(Loss::Gap {
+                scope,
+                expected,
+                got: seq,
+            });
+        }
+        let last = if seq == 0 { last } else { seq };
+        if let Some(held) = held {
+            held.seq = last;
+            held.waiting.push_back(envelope);
+            self.waiting += 1;
+            return None;
+        }
+        if envelope.state {
+            self.recent.forget(scope);
+            let waiting = VecDeque::new();
+            return Some(self.ask(envelope, Held { seq: last, waiting }));
+        }
+        if seq != 0 {
+            self.recent.note(scope, seq);
+        }
+        Some(Step::Forward(envelope))
     }
 
     /// The policy is done with a ticket: the steps that waited for it, up to the next state event of the scope.
@@ -69,34 +166,35 @@ impl Sequencer {
         let Some(scope) = self.tickets.remove(&ticket) else {
             return steps;
         };
-        if let Some(state) = self.scopes.get_mut(&scope) {
-            state.ticket = None;
-        }
-        while let Some(envelope) = self.next_waiting(scope) {
-            self.held -= 1;
-            let step = self.step(envelope);
-            let holds = matches!(step, Step::Ask { .. });
-            steps.push(step);
-            if holds {
-                break;
+        let Some(mut held) = self.held.remove(&scope) else {
+            return steps;
+        };
+        while let Some(envelope) = held.waiting.pop_front() {
+            self.waiting -= 1;
+            if envelope.state {
+                steps.push(self.ask(envelope, held));
+                return steps;
             }
+            steps.push(Step::Forward(envelope));
+        }
+        if held.seq != 0 {
+            self.recent.note(scope, held.seq);
         }
         steps
     }
 
-    fn next_waiting(&mut self, scope: Scope) -> Option<Envelope> {
-        self.scopes.get_mut(&scope)?.waiting.pop_front()
-    }
-
-    fn step(&mut self, envelope: Envelope) -> Step {
-        if !envelope.state {
-            return Step::Forward(envelope);
-        }
+    /// Holds the scope of a state event.
+    fn ask(&mut self, envelope: Envelope, held: Held) -> Step {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         self.tickets.insert(ticket, envelope.scope);
-        self.scopes.entry(envelope.scope).or_default().ticket = Some(ticket);
+        self.held.insert(envelope.scope, held);
         Step::Ask { ticket, envelope }
+    }
+
+    /// What the last [`push`](Self::push) found to be lost; said once.
+    pub const fn take_loss(&mut self) -> Option<Loss> {
+        self.loss.take()
     }
 
     /// Envelopes dropped because their place in the log was seen before.
@@ -105,15 +203,27 @@ impl Sequencer {
         self.duplicates
     }
 
-    /// Places of a log that were skipped.
+    /// How often a log skipped places.
     #[must_use]
     pub const fn gaps(&self) -> u64 {
         self.gaps
     }
 
+    /// Envelopes dropped because too many waited behind their held scope.
+    #[must_use]
+    pub const fn overflows(&self) -> u64 {
+        self.overflows
+    }
+
     /// Envelopes that wait behind a held scope now.
     #[must_use]
     pub const fn held(&self) -> usize {
-        self.held
+        self.waiting
+    }
+
+    /// How many scopes are remembered, and how many of them are held.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.recent.len() + self.held.len(), self.held.len())
     }
 }
