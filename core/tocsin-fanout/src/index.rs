@@ -1,7 +1,10 @@
 //! `SubscriptionIndex`: one worker's sessions by guild, channel and cohort.
 //!
 //! A cohort is the sessions of a guild with the same permission inputs; ids are unique over all guilds and never
-//! used again. Asking allocates nothing; joining, leaving and moving are O(1) per membership.
+//! used again. Asking allocates nothing. Joining, leaving and moving look through the session's guilds, and through
+//! the guild's cohorts when one of them empties; they never look through a cohort's sessions.
+//!
+//! Invariant: a cohort belongs to one guild. What would mix two guilds is refused: nobody sees more by a mistake.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -25,11 +28,18 @@ struct Guild {
     channels: HashMap<u64, Box<[CohortId]>>,
 }
 
+#[derive(Debug)]
+struct Cohort<K> {
+    guild: u64,
+    members: Vec<K>,
+}
+
 /// The index. `K` names a session; it is the caller's.
 #[derive(Debug)]
 pub struct SubscriptionIndex<K> {
     guilds: HashMap<u64, Guild>,
-    cohorts: HashMap<CohortId, Vec<K>>,
+    /// Those that have sessions here.
+    cohorts: HashMap<CohortId, Cohort<K>>,
     sessions: HashMap<K, Vec<Membership>>,
 }
 
@@ -44,10 +54,13 @@ impl<K> Default for SubscriptionIndex<K> {
 }
 
 impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
-    /// Sets who may view a channel.
+    /// Sets who may view a channel. A cohort named twice counts once.
     pub fn set_channel(&mut self, guild: u64, channel: u64, cohorts: &[CohortId]) {
+        let mut cohorts = cohorts.to_vec();
+        cohorts.sort_unstable();
+        cohorts.dedup();
         let guild = self.guilds.entry(guild).or_default();
-        guild.channels.insert(channel, cohorts.into());
+        guild.channels.insert(channel, cohorts.into_boxed_slice());
     }
 
     /// Forgets a channel: nobody may view it.
@@ -64,24 +77,32 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
             return;
         };
         for cohort in found.cohorts {
-            for session in self.cohorts.remove(&cohort).unwrap_or_default() {
+            let members = self.cohorts.remove(&cohort).map(|each| each.members);
+            for session in members.unwrap_or_default() {
                 self.forget_membership(session, guild);
             }
         }
     }
 
-    /// Puts a session into a cohort of a guild, out of the one it was in before.
+    /// Puts a session into a cohort of a guild, out of the one it was in before. With a cohort that has sessions in
+    /// another guild, the session ends up in none.
     pub fn assign(&mut self, session: K, guild: u64, cohort: CohortId) {
         if self.cohort_of(session, guild) == Some(cohort) {
             return;
         }
         self.unassign(session, guild);
-        let members = self.cohorts.entry(cohort).or_default();
-        if members.is_empty() {
+        let found = self.cohorts.entry(cohort).or_insert_with(|| Cohort {
+            guild,
+            members: Vec::new(),
+        });
+        if found.guild != guild {
+            return;
+        }
+        if found.members.is_empty() {
             self.guilds.entry(guild).or_default().cohorts.push(cohort);
         }
-        let position = members.len() as u32;
-        members.push(session);
+        let position = found.members.len() as u32;
+        found.members.push(session);
         self.sessions.entry(session).or_default().push(Membership {
             guild,
             cohort,
@@ -115,8 +136,12 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
 
     /// The sessions that may view a channel; none for a channel that was never set.
     pub fn channel_sessions(&self, guild: u64, channel: u64) -> impl Iterator<Item = K> {
-        let cohorts = self.guilds.get(&guild).and_then(|guild| guild.channels.get(&channel));
-        self.cohort_sessions(cohorts.map_or(&[], |cohorts| cohorts))
+        let channels = self.guilds.get(&guild).map(|guild| &guild.channels);
+        let cohorts = channels.and_then(|channels| channels.get(&channel));
+        self.found(cohorts.map_or(&[], |cohorts| cohorts))
+            .filter(move |cohort| cohort.guild == guild)
+            .flat_map(|cohort| &cohort.members)
+            .copied()
     }
 
     /// The sessions of a guild.
@@ -124,13 +149,15 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
         self.cohort_sessions(self.guilds.get(&guild).map_or(&[], |guild| &guild.cohorts))
     }
 
-    /// The sessions of some cohorts.
+    /// The sessions of some cohorts, each to be named once.
     pub fn cohort_sessions(&self, cohorts: &[CohortId]) -> impl Iterator<Item = K> {
-        cohorts
-            .iter()
-            .filter_map(|cohort| self.cohorts.get(cohort))
-            .flatten()
+        self.found(cohorts)
+            .flat_map(|cohort| &cohort.members)
             .copied()
+    }
+
+    fn found(&self, cohorts: &[CohortId]) -> impl Iterator<Item = &Cohort<K>> {
+        cohorts.iter().filter_map(|cohort| self.cohorts.get(cohort))
     }
 
     /// How many guilds, cohorts and sessions it holds: zeros once all is gone.
@@ -151,7 +178,7 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
 
     /// Swap-removes a member; the one that takes its place learns its new position.
     fn leave_cohort(&mut self, left: Membership) {
-        let Some(members) = self.cohorts.get_mut(&left.cohort) else {
+        let Some(Cohort { members, .. }) = self.cohorts.get_mut(&left.cohort) else {
             return;
         };
         members.swap_remove(left.position as usize);

@@ -20,14 +20,21 @@ fn cohort(guild: u64, local: u32) -> u32 {
     guild as u32 * 10 + local
 }
 
+fn guild_of(cohort: u32) -> u64 {
+    u64::from(cohort / 10)
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let (slot, guild, local) = (0..12u32, 0..3u64, 0..4u32);
     prop_oneof![
         6 => (slot.clone(), guild.clone(), local.clone()).prop_map(|(s, g, c)| Op::Assign(s, g, cohort(g, c))),
         2 => (slot.clone(), guild.clone()).prop_map(|(s, g)| Op::Unassign(s, g)),
         1 => slot.prop_map(Op::RemoveSession),
-        3 => (guild.clone(), 0..3u64, proptest::collection::btree_set(local, 0..4))
-            .prop_map(|(g, c, locals)| Op::SetChannel(g, c, locals.into_iter().map(|l| cohort(g, l)).collect())),
+        // Cohorts named twice, and now and then one of another guild.
+        3 => (guild.clone(), 0..3u64, proptest::collection::vec((local, 0..12u64), 0..5)).prop_map(|(g, c, named)| {
+            let owner = |other: u64| if other < 3 { other } else { g };
+            Op::SetChannel(g, c, named.into_iter().map(|(l, other)| cohort(owner(other), l)).collect())
+        }),
         1 => (guild.clone(), 0..3u64).prop_map(|(g, c)| Op::RemoveChannel(g, c)),
         1 => guild.prop_map(Op::RemoveGuild),
     ]
@@ -69,7 +76,7 @@ impl Model {
             .cloned()
             .unwrap_or_default();
         let may = |((slot, g), cohort): (&(u32, u64), &u32)| {
-            (*g == guild && cohorts.contains(cohort)).then_some(*slot)
+            (*g == guild && guild_of(*cohort) == guild && cohorts.contains(cohort)).then_some(*slot)
         };
         self.memberships.iter().filter_map(may).collect()
     }
@@ -80,9 +87,7 @@ fn apply(index: &mut SubscriptionIndex<u32>, op: Op) {
         Op::Assign(slot, guild, cohort) => index.assign(slot, guild, cohort),
         Op::Unassign(slot, guild) => index.unassign(slot, guild),
         Op::RemoveSession(slot) => index.remove_session(slot),
-        Op::SetChannel(guild, channel, cohorts) => {
-            index.set_channel(guild, channel, &cohorts)
-        }
+        Op::SetChannel(guild, channel, cohorts) => index.set_channel(guild, channel, &cohorts),
         Op::RemoveChannel(guild, channel) => index.remove_channel(guild, channel),
         Op::RemoveGuild(guild) => index.remove_guild(guild),
     }
@@ -119,4 +124,22 @@ proptest! {
         }
         prop_assert_eq!(index.sizes(), (0, 0, 0));
     }
+}
+
+#[test]
+fn a_cohort_of_another_guild_lets_nobody_in() {
+    let mut index = SubscriptionIndex::default();
+    index.set_channel(1, 10, &[7]);
+    index.assign(100, 1, 7);
+    index.assign(200, 2, 8);
+    index.assign(200, 2, 7);
+    assert_eq!(sorted(index.channel_sessions(1, 10)), [100]);
+    assert_eq!(sorted(index.guild_sessions(2)), []);
+    index.set_channel(2, 20, &[7]);
+    assert_eq!(sorted(index.channel_sessions(2, 20)), []);
+    index.remove_session(100);
+    index.remove_session(200);
+    index.remove_channel(1, 10);
+    index.remove_channel(2, 20);
+    assert_eq!(index.sizes(), (0, 0, 0));
 }
