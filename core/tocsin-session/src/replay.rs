@@ -107,3 +107,37 @@ impl<E> ReplayLog<E> {
         self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::ReplayLog;
+
+    #[test]
+    fn what_is_acknowledged_or_pushed_out_is_let_go_of() {
+        let event = Rc::new(());
+        let mut log = ReplayLog::new(10, 1_000);
+        for _ in 0..25 {
+            log.push(Rc::clone(&event), 10);
+        }
+        assert_eq!(Rc::strong_count(&event), 11);
+        log.acknowledge(20);
+        assert_eq!(Rc::strong_count(&event), 6);
+        log.push(Rc::clone(&event), 1_001);
+        assert_eq!((Rc::strong_count(&event), log.last_seq()), (1, 26));
+        assert!(log.reaches(26) && !log.reaches(25));
+    }
+
+    #[test]
+    fn a_quiet_session_gives_the_memory_of_a_burst_back() {
+        let mut log = ReplayLog::new(1_000, usize::MAX);
+        for number in 0..1_000 {
+            log.push(number, 1);
+        }
+        log.acknowledge(990);
+        assert!(log.entries.capacity() <= 20);
+        log.acknowledge(1_000);
+        assert_eq!(log.entries.capacity(), 0);
+    }
+}

@@ -65,19 +65,20 @@ proptest! {
                 Op::Resume(seq) => {
                     let last = model.sent.len() as u64;
                     let missed: Vec<(u64, u64)> = log.after(seq).map(|(s, number)| (s, *number)).collect();
-                    if log.reaches(seq) {
-                        let expected: Vec<(u64, u64)> = (seq + 1..=last).map(|s| (s, s)).collect();
-                        prop_assert_eq!(missed, expected);
-                    } else {
-                        // Lost only if never sent, acknowledged past, or out of room. Then nothing at all is replayed.
-                        prop_assert!(seq > last || seq < model.acknowledged || seq + 1 < model.kept_from());
-                        prop_assert!(missed.is_empty());
-                    }
+                    // Lost if never sent, acknowledged past, or out of room, and only then. Then nothing is replayed.
+                    let first = model.kept_from().max(model.acknowledged + 1);
+                    let reaches = seq <= last && seq + 1 >= first;
+                    prop_assert_eq!(log.reaches(seq), reaches);
+                    let from = if reaches { seq + 1 } else { last + 1 };
+                    let expected: Vec<(u64, u64)> = (from..=last).map(|s| (s, s)).collect();
+                    prop_assert_eq!(missed, expected);
                 }
             }
             prop_assert_eq!(log.last_seq(), model.sent.len() as u64);
             prop_assert!(log.len() <= MAX_EVENTS);
             prop_assert!(log.bytes() <= MAX_BYTES);
+            let kept = &model.sent[model.sent.len() - log.len()..];
+            prop_assert_eq!(log.bytes(), kept.iter().sum::<usize>());
         }
     }
 }
