@@ -20,6 +20,7 @@ RUST := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.loc
 PACKAGE := pyproject.toml README.md $(RUST) $(shell find -L python api -name '*.py' -o -name '*.pyi')
 export VIRTUAL_ENV := $(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_QUIET := 1
 
 .PHONY: help serve test test-rust test-python check bench wheel image clean
 
