@@ -85,7 +85,8 @@ def test_the_wheel_serves_in_an_empty_environment_with_no_source_tree(dist: Path
     # No compiler, no cargo, no source tree: a PATH that holds nothing.
     environment = {"PATH": str(tmp_path / "nothing"), "HOME": str(tmp_path)}
     ready = elsewhere / "ready.json"
-    command: list[str | Path] = [home / "bin/tocsin", "serve", "--http-port", "0", "--gateway-port", "0", "--drain-spread-ms", "0"]
+    ports = ["--http-port", "0", "--gateway-port", "0"]
+    command: list[str | Path] = [home / "bin/tocsin", "serve", *ports, "--drain-spread-ms", "0"]
     with (elsewhere / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--seed", world, "--ready-file", ready], cwd=elsewhere, env=environment, stdout=log, stderr=log
