@@ -319,19 +319,15 @@ impl FrameDecoder {
     fn take_payload(&mut self, header: Header) -> Result<bool, FrameError> {
         let wanted = header.length - header.taken;
         let available = wanted.min(self.buffer.len() - self.start);
-        let piece = &self.buffer[self.start..self.start + available];
-        let unmasked = piece
-            .iter()
-            .zip((header.taken..).map(|at| header.mask[at % MASK_BYTES]))
-            .map(|(octet, mask)| octet ^ mask);
+        let piece = &mut self.buffer[self.start..self.start + available];
+        unmask(piece, header.mask, header.taken);
         if header.opcode >= CLOSE {
-            self.control.extend(unmasked);
+            self.control.extend_from_slice(piece);
         } else if let Some(partial) = &mut self.partial {
-            let before = partial.data.len();
-            partial.data.extend(unmasked);
-            if partial.kind == MessageKind::Text && !partial.check.push(&partial.data[before..]) {
+            if partial.kind == MessageKind::Text && !partial.check.push(piece) {
                 return Err(FrameError::Utf8);
             }
+            partial.data.extend_from_slice(piece);
         }
         self.start += available;
         self.header = Some(Header {
@@ -368,6 +364,20 @@ impl FrameDecoder {
                 }))
             }
         }
+    }
+}
+
+/// Takes the mask off octets that are the payload's from `offset` on.
+fn unmask(piece: &mut [u8], mut mask: [u8; MASK_BYTES], offset: usize) {
+    mask.rotate_left(offset % MASK_BYTES);
+    let mut words = piece.chunks_exact_mut(MASK_BYTES);
+    for word in &mut words {
+        for (octet, key) in word.iter_mut().zip(mask) {
+            *octet ^= key;
+        }
+    }
+    for (octet, key) in words.into_remainder().iter_mut().zip(mask) {
+        *octet ^= key;
     }
 }
 

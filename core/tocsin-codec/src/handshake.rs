@@ -110,42 +110,47 @@ impl Handshake {
 #[derive(Debug, Default)]
 pub struct HandshakeParser {
     head: Vec<u8>,
-    scanned: usize,
 }
 
 impl HandshakeParser {
-    /// Takes the next octets; the handshake once the head is complete.
+    /// Takes the next octets; the handshake once the head is complete. What is no HTTP is refused at its first bad octet.
     ///
     /// # Errors
     /// A `HandshakeError`; answer it and close.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<Handshake>, HandshakeError> {
-        // The limit is on the head; what a client sends along with it has its own.
-        self.head.extend_from_slice(bytes);
-        let from = self.scanned.saturating_sub(3);
-        let Some(at) = self.head[from..]
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-        else {
-            self.scanned = self.head.len();
-            if self.head.len() > MAX_HEAD_BYTES {
+        for (at, &octet) in bytes.iter().enumerate() {
+            // The limit is on the head; what a client sends along with it has its own.
+            if self.head.len() == MAX_HEAD_BYTES {
                 return Err(HandshakeError::TooLarge);
             }
-            return Ok(None);
-        };
-        let end = from + at;
-        if end + 4 > MAX_HEAD_BYTES {
-            return Err(HandshakeError::TooLarge);
+            check_octet(self.head.last().copied(), octet)?;
+            self.head.push(octet);
+            if self.head.ends_with(b"\r\n\r\n") {
+                let head = std::mem::take(&mut self.head);
+                let (accept, query) = parse(&head[..head.len() - 4])?;
+                return Ok(Some(Handshake {
+                    accept,
+                    query,
+                    leftover: bytes[at + 1..].to_vec(),
+                }));
+            }
         }
-        let mut head = std::mem::take(&mut self.head);
-        let leftover = head.split_off(end + 4);
-        head.truncate(end);
-        parse(&head).map(|(accept, query)| {
-            Some(Handshake {
-                accept,
-                query,
-                leftover,
-            })
-        })
+        Ok(None)
+    }
+}
+
+/// Lines end with CR LF and with nothing else; all other octets are printable ASCII, or a tab.
+const fn check_octet(before: Option<u8>, octet: u8) -> Result<(), HandshakeError> {
+    let after_cr = matches!(before, Some(b'\r'));
+    let fine = match octet {
+        b'\n' => after_cr,
+        b'\r' | b'\t' | b' '..=b'~' => !after_cr,
+        _ => false,
+    };
+    if fine {
+        Ok(())
+    } else {
+        Err(HandshakeError::Malformed)
     }
 }
 
@@ -162,11 +167,6 @@ struct Fields<'a> {
 }
 
 fn parse(head: &[u8]) -> Result<(String, Query), HandshakeError> {
-    if head.iter().any(|&octet| {
-        octet == 0 || octet > 0x7e || (octet < 0x20 && !matches!(octet, b'\r' | b'\n' | b'\t'))
-    }) {
-        return Err(HandshakeError::Malformed);
-    }
     let text = std::str::from_utf8(head).map_err(|_| HandshakeError::Malformed)?;
     let mut lines = text.split("\r\n");
     let request = lines.next().unwrap_or_default();
@@ -189,7 +189,7 @@ fn parse(head: &[u8]) -> Result<(String, Query), HandshakeError> {
 }
 
 fn request_line(line: &str) -> Result<Query, HandshakeError> {
-    if line.contains(['\n', '\r', '\t']) {
+    if line.contains('\t') {
         return Err(HandshakeError::Malformed);
     }
     let mut parts = line.split(' ');
@@ -199,6 +199,7 @@ fn request_line(line: &str) -> Result<Query, HandshakeError> {
         return Err(HandshakeError::Malformed);
     };
     if version != "HTTP/1.1"
+        || target.is_empty()
         || method.is_empty()
         || !method.bytes().all(|octet| octet.is_ascii_uppercase())
     {
@@ -237,9 +238,6 @@ fn headers<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Fields<'a>, Hands
     for (count, line) in lines.enumerate() {
         if count >= MAX_HEADERS {
             return Err(HandshakeError::TooLarge);
-        }
-        if line.contains(['\n', '\r']) {
-            return Err(HandshakeError::Malformed);
         }
         let (name, value) = line.split_once(':').ok_or(HandshakeError::Malformed)?;
         if name.is_empty() || !name.bytes().all(is_token) {
@@ -298,83 +296,4 @@ fn accept_of(key: &str) -> String {
     hash.update(key.as_bytes());
     hash.update(GUID);
     STANDARD.encode(hash.finalize())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{HandshakeError, HandshakeParser};
-
-    const GOOD: &str = "GET /?v=10&encoding=json&v=9 HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
-    #[test]
-    fn the_example_of_the_rfc_is_accepted_in_any_pieces() {
-        for cut in 1..GOOD.len() {
-            let mut parser = HandshakeParser::default();
-            let first = parser.feed(&GOOD.as_bytes()[..cut]).expect("no violation");
-            assert!(first.is_none());
-            let rest = [&GOOD.as_bytes()[cut..], b"more"].concat();
-            let handshake = parser
-                .feed(&rest)
-                .expect("no violation")
-                .expect("a whole head");
-            assert_eq!(handshake.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-            assert_eq!(handshake.query.v.as_deref(), Some("10"));
-            assert_eq!(handshake.leftover, b"more");
-        }
-    }
-
-    #[test]
-    fn what_is_not_quite_http_is_refused() {
-        let cases = [
-            (GOOD.replace("GET", "POST"), HandshakeError::Method),
-            (
-                GOOD.replace("HTTP/1.1", "HTTP/1.0"),
-                HandshakeError::Malformed,
-            ),
-            (GOOD.replace("GET /?", "GET /x?"), HandshakeError::NotFound),
-            (
-                GOOD.replace("Host: a\r\n", "Host: a\r\n b\r\n"),
-                HandshakeError::Malformed,
-            ),
-            (
-                GOOD.replace("Host: a\r\n", "Host: a\n"),
-                HandshakeError::Malformed,
-            ),
-            (GOOD.replace("Host: a\r\n", ""), HandshakeError::Malformed),
-            (
-                GOOD.replace("Host: a", "Host: a\r\nContent-Length: 4"),
-                HandshakeError::Malformed,
-            ),
-            (
-                GOOD.replace("Host: a", "Host : a"),
-                HandshakeError::Malformed,
-            ),
-            (
-                GOOD.replace("Version: 13", "Version: 8"),
-                HandshakeError::UpgradeRequired,
-            ),
-            (
-                GOOD.replace("Upgrade: WebSocket\r\n", ""),
-                HandshakeError::UpgradeRequired,
-            ),
-            (GOOD.replace("b25jZQ==", "b25j"), HandshakeError::Malformed),
-            (
-                GOOD.replace("Host: a", &format!("Host: a{}", "\r\nX: y".repeat(70))),
-                HandshakeError::TooLarge,
-            ),
-            (
-                GOOD.replace("Host: a", &format!("Host: {}", "a".repeat(9000))),
-                HandshakeError::TooLarge,
-            ),
-        ];
-        for (request, error) in cases {
-            assert_eq!(
-                HandshakeParser::default().feed(request.as_bytes()),
-                Err(error),
-                "{request}"
-            );
-            assert!(error.response().ends_with(b"}"));
-        }
-    }
 }
