@@ -232,6 +232,7 @@ impl Dispatcher {
         let metrics = &self.shared.metrics.dispatcher;
         metrics.duplicates.set(self.sequencer.duplicates());
         metrics.gaps.set(self.sequencer.gaps());
+        metrics.overflows.set(self.sequencer.overflows());
         metrics.held.set(self.sequencer.held() as u64);
     }
 

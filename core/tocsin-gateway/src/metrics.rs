@@ -137,6 +137,7 @@ pub(crate) struct DispatcherMetrics {
     pub(crate) held: Counter,
     pub(crate) duplicates: Counter,
     pub(crate) gaps: Counter,
+    pub(crate) overflows: Counter,
     pub(crate) panics: Counter,
     pub(crate) queue: Counter,
 }
@@ -299,6 +300,12 @@ impl Metrics {
                 "counter",
                 "Gaps seen in scope sequences",
                 d.gaps.get(),
+            ),
+            (
+                "tocsin_held_overflows_total",
+                "counter",
+                "Events dropped because too many waited for a policy",
+                d.overflows.get(),
             ),
             (
                 "tocsin_dispatcher_panics_total",
