@@ -47,6 +47,9 @@ check: $(STAMPS)/core ## Format, lints, types, layers
 	$(BIN)/python -m mypy.stubtest tocsin._core --allowlist tests/packaging/stubtest-allowlist.txt
 	$(BIN)/lint-imports --no-cache --no-logo
 
+bench: $(STAMPS)/core ## Measure fan-out, and keep the figures in bench/results/
+	$(BIN)/python bench/fanout.py
+
 wheel: $(STAMPS)/wheel ## Build the wheel and the sdist into dist/
 
 image: ## Build the container image
