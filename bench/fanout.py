@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,14 @@ UPGRADE = (
     b"GET /?v=10&encoding=json HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
 )
+
+
+def address(url: str) -> tuple[str, int]:
+    """Host and port of a URL that has both."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
 
 
 def masked(payload: bytes) -> bytes:
@@ -82,7 +91,7 @@ class Bench:
     """Clients against one node."""
 
     def __init__(self, http: str, gateway: str, sessions: int) -> None:
-        self._http, self._gateway = urlsplit(http), urlsplit(gateway)
+        self._http, self._gateway = address(http), address(gateway)
         self._sessions = sessions
         self._wanted: tuple[bytes, int, asyncio.Event] = (b"", 0, asyncio.Event())
         self.lost = 0
@@ -110,12 +119,12 @@ class Bench:
         done = self._want(b"GUILD_CREATE", self._sessions)
         for n in range(1, self._sessions + 1):
             token = f"load-token-{n}"
-            await loop.create_connection(lambda t=token: Client(t, self), self._gateway.hostname, self._gateway.port)
+            await loop.create_connection(partial(Client, token, self), *self._gateway)
         await asyncio.wait_for(done.wait(), 120)
 
     async def post(self, messages: int, at_once: int) -> None:
         """Post messages, `at_once` at a time, each time waiting for all deliveries."""
-        streams = [await asyncio.open_connection(self._http.hostname, self._http.port) for _ in range(at_once)]
+        streams = [await asyncio.open_connection(*self._http) for _ in range(at_once)]
         body = json.dumps({"content": "The quick brown fox jumps over the lazy dog. " * 2}).encode()
         head = (
             "POST /api/v10/channels/3001/messages HTTP/1.1\r\nHost: bench\r\nAuthorization: ada-token\r\n"
