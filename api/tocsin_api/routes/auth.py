@@ -31,7 +31,7 @@ async def log_in(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @post("/auth/logout", status_code=204, summary="Log out")
 async def log_out(request: ApiRequest) -> Response[None]:
-    """Revokes the token that the request came with."""
+    """Revokes the token that the request came with; its sessions are closed with 4004."""
     await services(request).auth.revoke_digest(request.user.token_digest)
     return no_content()
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 from litestar import Request, Response, post
 
-from tocsin.errors import ApiError, BadRequest, NotFound, Unauthorized, WorldFileError
+from tocsin.errors import ApiError, BadRequest, NotFound, WorldFileError
 from tocsin.service.world_file import parse_world_file
 from tocsin.service.world_seed import seed_world
 from tocsin_api.request import answer_json, decode, services
@@ -68,17 +68,10 @@ class RevokeForm(msgspec.Struct):
 
 @post("/_tocsin/revoke", status_code=200, opt=OPEN, summary="Revoke a token at once")
 async def post_revoke(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Answer whether the token was known; from now on it is refused."""
+    """Answer whether the token was known; from now on it is refused, and its sessions are closed with 4004."""
     _check(request)
     token = decode(await request.body(), RevokeForm).token
-    auth = services(request).auth
-    try:
-        await auth.authenticate(token)
-        known = True
-    except Unauthorized:
-        known = False
-    await auth.revoke_token(token)
-    return answer_json({"known": known})
+    return answer_json({"known": await services(request).auth.revoke_token(token)})
 
 
 class Faults(Protocol):

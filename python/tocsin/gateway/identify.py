@@ -34,7 +34,7 @@ from tocsin.gateway.session import Pending, Session, Sessions, covers
 from tocsin.model import intents as intent_bits
 from tocsin.model.intents import Intents
 from tocsin.model.presence import SessionPresence, platform_of
-from tocsin.service.auth import Principal
+from tocsin.service.auth import Principal, digest_of, strip_scheme
 from tocsin.service.services import Services
 
 CLOSE_UNKNOWN = 4000
@@ -89,6 +89,7 @@ class Identifier:
 
     async def _identify(self, key: int, session_id: str, d: bytes, pending: Pending) -> None:
         form = read_identify(d)
+        pending.token_digest = digest_of(strip_scheme(form.token))
         try:
             principal = await self._services.auth.authenticate(form.token)
         except Unauthorized:
@@ -116,6 +117,8 @@ class Identifier:
                 break
         if pending.gone:
             return
+        if pending.revoked:
+            raise Refused(CLOSE_AUTHENTICATION)
         if pending.user is not None:
             principal = msgspec.structs.replace(principal, user=pending.user)
         session = Session(

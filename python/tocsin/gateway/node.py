@@ -15,6 +15,7 @@ from tocsin.config import Settings
 from tocsin.gateway.batch import Batch, Orders
 from tocsin.gateway.commands import Commands
 from tocsin.gateway.faults import Faults
+from tocsin.gateway.forms import CLOSE_AUTHENTICATION
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.host import Host
 from tocsin.gateway.identify import Identifier
@@ -89,6 +90,7 @@ class GatewayNode:
         self._core.start()
         self._running = True
         self._host.start()
+        services.auth.on_revoked.append(self._on_revoked)
         self._orders.attach(lambda: self._core.submit(self._core_batch))
         self._sweeper = asyncio.create_task(self._sweep(guilds))
 
@@ -115,6 +117,10 @@ class GatewayNode:
                 for user_id in event.users:
                     for pending in self._sessions.pending_of(user_id):
                         pending.dms_changed = True
+
+    def _on_revoked(self, user_id: int, token_digest: bytes) -> None:
+        for session in self._sessions.revoke(user_id, token_digest):
+            self._orders().end_session(session.key, CLOSE_AUTHENTICATION)
 
     def online_in(self, guild_id: int) -> int:
         """Return how many members of a guild are seen online from this node."""

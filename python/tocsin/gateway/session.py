@@ -64,9 +64,11 @@ def covers(shard: tuple[int, int] | None, guild_id: int) -> bool:
 class Pending:
     """An identify under way: what happens to its user meanwhile is noted here, so that nothing is missed."""
 
-    __slots__ = ("dms_changed", "gone", "joined", "user", "user_id")
+    __slots__ = ("dms_changed", "gone", "joined", "revoked", "token_digest", "user", "user_id")
 
     def __init__(self) -> None:
+        self.token_digest = b""
+        self.revoked = False  # its token is good no more
         self.user_id = 0
         self.joined: set[int] = set()  # guilds the user joined since the list of guilds was read
         self.dms_changed = False
@@ -136,6 +138,13 @@ class Sessions:
     def pending(self, key: int) -> Pending | None:
         """Return the identify under way of this key."""
         return self._pending.get(key)
+
+    def revoke(self, user_id: int, token_digest: bytes) -> list[Session]:
+        """Spoil the identifies under way with a token and return the sessions that were begun with it."""
+        for pending in self._pending.values():
+            if pending.token_digest == token_digest:
+                pending.revoked = True
+        return [each for each in self.of_user(user_id) if each.principal.token_digest == token_digest]
 
     def pending_of(self, user_id: int) -> Iterator[Pending]:
         """Iterate over the user's identifies under way."""

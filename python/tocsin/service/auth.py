@@ -9,6 +9,7 @@ import base64
 import hashlib
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,9 +72,13 @@ def new_token(user_id: int, now_ms: int) -> str:
 
 
 class AuthService:
-    """Turns tokens into principals, and makes and revokes them."""
+    """Turns tokens into principals, and makes and revokes them.
+
+    `on_revoked` is told the user and the digest of each token that is revoked, before the revoking call returns.
+    """
 
     def __init__(self, context: Context) -> None:
+        self.on_revoked: list[Callable[[int, bytes], None]] = []
         self._context = context
         self._known: OrderedDict[bytes, tuple[int, Principal]] = OrderedDict()
         self._changes = 0  # a read that a change overtook is not kept
@@ -117,15 +122,22 @@ class AuthService:
         await self._context.store.commit(token_ops(digest_of(token), user_id, now))
         return token
 
-    async def revoke_token(self, token: str) -> None:
-        """Forget a token; later calls with it fail. An unknown token is no error."""
-        await self.revoke_digest(digest_of(strip_scheme(token)))
+    async def revoke_token(self, token: str) -> bool:
+        """Forget a token and end its sessions; later calls with it fail. Return whether it was known."""
+        return await self.revoke_digest(digest_of(strip_scheme(token)))
 
-    async def revoke_digest(self, digest: bytes) -> None:
+    async def revoke_digest(self, digest: bytes) -> bool:
         """As `revoke_token`, for a principal's `token_digest`."""
-        await self._context.store.commit([Delete("tokens", {"digest": digest})])
+        store = self._context.store
+        user = await store.user_by_token(digest)
+        await store.commit([Delete("tokens", {"digest": digest})])
         self._changes += 1
         self._known.pop(digest, None)
+        if user is None:
+            return False
+        for told in self.on_revoked:
+            told(user.id, digest)
+        return True
 
     def _forget_user(self, user_id: int) -> None:
         self._changes += 1
