@@ -1,0 +1,149 @@
+"""API cost: the node's CPU time per durable message POST, by thread, with 1 and with many connections."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support.server import UNLIMITED, Server, running_server
+
+CHANNEL, TOKEN = "3001", "ada-token"
+BODY = json.dumps({"content": "The quick brown fox jumps over the lazy dog. " * 2, "tts": False}).encode()
+REQUEST = (
+    f"POST /api/v10/channels/{CHANNEL}/messages HTTP/1.1\r\nHost: bench\r\nAuthorization: {TOKEN}\r\n"
+    f"User-Agent: bench\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+).encode() + BODY
+PARTS = ("loop", "store", "http", "gateway")
+Spent = dict[str, int]
+"""Nanoseconds on a CPU, by part of the node."""
+
+
+def thread_ns(pid: int) -> Spent:
+    """CPU time of the node's parts, from the kernel's scheduler.
+
+    Threads of Python and of Granian carry no name of their own, but they start in a known order: the store's,
+    then the gateway's (`tocsin-*`), then Granian's.
+    """
+    spent = dict.fromkeys(PARTS, 0)
+    seen_gateway = False
+    for tid in sorted(int(name) for name in os.listdir(f"/proc/{pid}/task")):
+        task = Path(f"/proc/{pid}/task/{tid}")
+        gateway = (task / "comm").read_text().startswith("tocsin-")
+        seen_gateway |= gateway
+        part = "loop" if tid == pid else "gateway" if gateway else "http" if seen_gateway else "store"
+        spent[part] += int((task / "schedstat").read_text().split()[0])
+    return spent
+
+
+class Poster:
+    """Keep-alive connections that each post again as soon as they are answered."""
+
+    def __init__(self, http: str, connections: int) -> None:
+        where = urlsplit(http)
+        assert where.hostname is not None
+        assert where.port is not None
+        self._selector = selectors.DefaultSelector()
+        self._idle = [socket.create_connection((where.hostname, where.port)) for _ in range(connections)]
+        for link in self._idle:
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._selector.register(link, selectors.EVENT_READ, link)
+
+    def post(self, count: int) -> None:
+        """Post `count` messages, every connection at work, and check each answer."""
+        asked = answered = 0
+        for idle in self._idle[:count]:
+            idle.sendall(REQUEST)
+            asked += 1
+        while answered < count:
+            for key, _ in self._selector.select():
+                link: socket.socket = key.data
+                _read_answer(link)
+                answered += 1
+                if asked < count:
+                    link.sendall(REQUEST)
+                    asked += 1
+
+    def close(self) -> None:
+        """Close the connections."""
+        for link in self._idle:
+            link.close()
+        self._selector.close()
+
+
+def _read_answer(link: socket.socket) -> None:
+    answer = link.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    while b"\r\n\r\n" not in answer:
+        answer += link.recv(65536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    (length,) = (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    while len(body) < length:
+        body += link.recv(65536)
+
+
+def measure(server: Server, connections: int, posts: int, rounds: int) -> dict[str, object]:
+    """Microseconds of the node's CPU per POST: the median of the rounds, with their range."""
+    poster = Poster(server.http, connections)
+    pid = server.process.pid
+    poster.post(4 * connections + 50)
+    per_round: list[dict[str, float]] = []
+    for _ in range(rounds):
+        before = thread_ns(pid)
+        poster.post(posts)
+        after = thread_ns(pid)
+        figures = {part: (after[part] - before[part]) / posts / 1000 for part in PARTS}
+        figures["all"] = sum(figures.values())
+        per_round.append(figures)
+    poster.close()
+    return {
+        part: {
+            "us_per_post": round(statistics.median(each[part] for each in per_round), 1),
+            "low": round(min(each[part] for each in per_round), 1),
+            "high": round(max(each[part] for each in per_round), 1),
+        }
+        for part in (*PARTS, "all")
+    }
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--posts", type=int, default=2000, help="per round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "api_cost.json")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), *UNLIMITED) as server:
+        figures = {
+            f"{connections}_connections": measure(server, connections, given.posts, given.rounds)
+            for connections in given.connections
+        }
+    described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    result = {
+        "bench": "api_cost",
+        "posts": given.posts,
+        "rounds": given.rounds,
+        "commit": described.stdout.strip(),
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
+        "load_average": os.getloadavg()[0],
+        "figures": figures,
+    }
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
