@@ -46,6 +46,17 @@ def test_each_shard_has_its_own_guilds(town: Town) -> None:
         assert {(int(each) >> 22) % 3 for each in held} <= {index}
 
 
+def test_a_direct_message_reaches_the_first_shard_and_no_other(town: Town) -> None:
+    person = town.person()
+    while not int(town.place(person, CLERK).id) >> 22 & 1:
+        pass  # until the second shard has a guild, by which it can be flushed
+    dm = town.call(person, "POST", "/users/@me/channels", {"recipient_id": CLERK.id})
+    shards = [town.listen(CLERK, intents=1 << 12, shard=[index, 2]) for index in range(2)]
+    message = town.call(person, "POST", f"/channels/{dm['id']}/messages", {"content": "to you"})
+    assert shards[0].until("MESSAGE_CREATE", channel_id=dm["id"])["id"] == message["id"]
+    assert shards[1].flush() == []
+
+
 def test_identifies_beyond_the_concurrency_get_op_9_and_may_try_again(tmp_path: Path) -> None:
     with running_server(tmp_path, "--identify-max-concurrency", "2", "--identify-window-ms", "600000") as server:
         for _ in range(2):
