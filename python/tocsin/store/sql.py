@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -31,6 +31,7 @@ def plain(value: Any) -> Any:
 
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 _decode = msgspec.json.Decoder().decode
+_KEPT_AS_IS = frozenset({int, str, bool, bytes, float, type(None)})
 
 
 def bind(value: Any) -> Any:
@@ -38,6 +39,10 @@ def bind(value: Any) -> Any:
     if isinstance(value, (list, tuple, dict)):
         return _encode(value).decode()
     return value
+
+
+def _bound(values: Iterable[Any]) -> list[Any]:
+    return [value if type(value) in _KEPT_AS_IS else bind(value) for value in values]
 
 
 @cache
@@ -82,19 +87,19 @@ def _shape(conditions: dict[str, Any]) -> Shape:
 
 def where(conditions: dict[str, Any]) -> Statement:
     """Return the text and the parameters of a condition; a list means IN."""
-    return _where(_shape(conditions)), [bind(value) for value in conditions.values()]
+    return _where(_shape(conditions)), _bound(conditions.values())
 
 
 def statement(op: Op) -> Statement:
     """Return the text and the parameters of a row operation."""
     if isinstance(op, Insert):
         make = _insert if op.unique else _insert_or_ignore
-        return make(op.table, tuple(op.row)), [bind(value) for value in op.row.values()]
+        return make(op.table, tuple(op.row)), _bound(op.row.values())
     if isinstance(op, Upsert):
-        return _upsert(op.table, op.key, tuple(op.row)), [bind(value) for value in op.row.values()]
-    parameters = [bind(value) for value in op.where.values()]
+        return _upsert(op.table, op.key, tuple(op.row)), _bound(op.row.values())
+    parameters = _bound(op.where.values())
     if isinstance(op, Update):
-        return _update(op.table, tuple(op.set), _shape(op.where)), [*map(bind, op.set.values()), *parameters]
+        return _update(op.table, tuple(op.set), _shape(op.where)), _bound(op.set.values()) + parameters
     return _delete(op.table, _shape(op.where), tuple(op.below)), [*parameters, *op.below.values()]
 
 

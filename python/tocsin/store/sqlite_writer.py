@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from tocsin.errors import Conflict, StoreUnavailable
-from tocsin.model.event import Event
+from tocsin.model.event import Event, Scope
 from tocsin.store import sql
 from tocsin.store.base import Op
 
@@ -139,43 +139,21 @@ class SqliteWriter:
         return connection
 
     def _write(self, connection: sqlite3.Connection, group: list[_Unit]) -> list[Outcome]:
+        """Write a group as one batch; only when one of its commits is at fault, each in a savepoint of its own."""
         now = self._clock()
-        outcomes: list[Outcome] = []
         connection.execute("BEGIN IMMEDIATE")
-        alone = len(group) == 1
-        for unit in group:
-            if not alone:
-                connection.execute("SAVEPOINT unit")
-            try:
-                outcomes.append((unit, self._apply(connection, unit, now)))
-            except Exception as error:
-                if not (_is_own_fault(error) and connection.in_transaction):
-                    raise
-                outcomes.append((unit, _refusal(error)))
-                if alone:
-                    connection.execute("ROLLBACK")
-                    return outcomes
-                connection.execute("ROLLBACK TO unit")
-            if not alone:
-                connection.execute("RELEASE unit")
+        try:
+            outcomes: list[Outcome] = list(zip(group, _apply(connection, group, now), strict=True))
+        except Exception as error:
+            if not (_is_own_fault(error) and connection.in_transaction):
+                raise
+            connection.execute("ROLLBACK")
+            if len(group) == 1:
+                return [(group[0], _refusal(error))]
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [(unit, _apply_alone(connection, unit, now)) for unit in group]
         connection.execute("COMMIT")
         return outcomes
-
-    @staticmethod
-    def _apply(connection: sqlite3.Connection, unit: _Unit, now: int) -> list[Event]:
-        for op in unit.ops:
-            text, parameters = sql.statement(op)
-            cursor = connection.execute(text, parameters)
-            if cursor.rowcount == 0 and sql.must_match(op):
-                raise Conflict(f"no row in {op.table}")
-        events = []
-        for event in unit.events:
-            kind, scope_id = event.scope
-            (seq,) = connection.execute(_NEXT_SEQ, (kind, scope_id, 1)).fetchone()
-            numbered = msgspec.structs.replace(event, seq=seq)
-            connection.execute(_OUTBOX, (kind, scope_id, seq, _encode_event(numbered), now))
-            events.append(numbered)
-        return events
 
     # -- on the event loop
 
@@ -192,6 +170,50 @@ class SqliteWriter:
                     unit.done.set_result(outcome)
                 else:
                     unit.done.set_exception(outcome)
+
+
+def _apply(connection: sqlite3.Connection, units: Sequence[_Unit], now: int) -> list[list[Event]]:
+    """Write the rows of the units, then their events with the next numbers of their scopes, and return those."""
+    for unit in units:
+        for op in unit.ops:
+            text, parameters = sql.statement(op)
+            cursor = connection.execute(text, parameters)
+            if cursor.rowcount == 0 and sql.must_match(op):
+                raise Conflict(f"no row in {op.table}")
+    # One statement per scope and group, not per event.
+    last: dict[Scope, int] = {}
+    for scope, count in Counter(event.scope for unit in units for event in unit.events).items():
+        (seq,) = connection.execute(_NEXT_SEQ, (*scope, count)).fetchone()
+        last[scope] = seq - count
+    written: list[list[Event]] = []
+    outbox = []
+    for unit in units:
+        events = []
+        for event in unit.events:
+            scope = event.scope
+            last[scope] = seq = last[scope] + 1
+            numbered = msgspec.structs.replace(event, seq=seq)
+            outbox.append((*scope, seq, _encode_event(numbered), now))
+            events.append(numbered)
+        written.append(events)
+    if outbox:
+        connection.executemany(_OUTBOX, outbox)
+    return written
+
+
+def _apply_alone(connection: sqlite3.Connection, unit: _Unit, now: int) -> list[Event] | Exception:
+    """Write one commit of a group whose other commits are to stay, whatever is wrong with this one."""
+    connection.execute("SAVEPOINT unit")
+    outcome: list[Event] | Exception
+    try:
+        (outcome,) = _apply(connection, [unit], now)
+    except Exception as error:
+        if not (_is_own_fault(error) and connection.in_transaction):
+            raise
+        outcome = _refusal(error)
+        connection.execute("ROLLBACK TO unit")
+    connection.execute("RELEASE unit")
+    return outcome
 
 
 def _is_own_fault(error: Exception) -> bool:
