@@ -128,7 +128,7 @@ class Node:
         world = World(store, self._clock)
         context = Context(settings, store, bus, world, snowflakes, self._clock)
         services = self.services = build_services(context)
-        services.guilds.online_in = gateway.online_in
+        services.guilds.online_in = services.users.online_in = gateway.online_in
         store.on_commit[:] = [world.on_commit]
         if settings.seed:
             # Before the bus is wired: nobody is connected who could hear of it.

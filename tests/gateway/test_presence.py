@@ -116,3 +116,14 @@ def test_guild_create_shows_who_is_online(town: Town) -> None:
     [shown] = [each for each in guild["presences"] if each["user"]["id"] == friend.id]
     assert shown["status"] == "dnd"
     assert "guild_id" not in shown
+
+
+def test_http_counts_who_is_online_and_not_who_hides(town: Town) -> None:
+    owner, friend = town.person(), town.person()
+    place = town.place(owner, friend)
+    watch = town.listen(owner)
+    town.listen(friend, presence=presence("invisible"))
+    [listed] = town.call(owner, "GET", "/users/@me/guilds?with_counts=true")
+    guild = town.call(owner, "GET", f"/guilds/{place.id}?with_counts=true")
+    for body in (listed, guild):
+        assert (body["approximate_member_count"], body["approximate_presence_count"]) == (2, 1)

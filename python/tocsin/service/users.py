@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,10 @@ class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserService:
-    """Reads and changes users."""
+    """Reads and changes users. `online_in` counts who is online in a guild; the gateway sets it."""
 
     def __init__(self, context: Context) -> None:
+        self.online_in: Callable[[int], int] = lambda guild_id: 0
         self._context = context
         self._edits = KeyedLocks()
 
@@ -130,7 +132,7 @@ class UserService:
             }
             if with_counts:
                 body["approximate_member_count"] = state.member_count
-                body["approximate_presence_count"] = 0
+                body["approximate_presence_count"] = self.online_in(guild_id)
             page.append(body)
         return page
 
