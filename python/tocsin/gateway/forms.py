@@ -24,7 +24,7 @@ MIN_LARGE_THRESHOLD = 25
 _decode = msgspec.json.Decoder().decode
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """A payload that closes the connection."""
 
     def __init__(self, close_code: int) -> None:
