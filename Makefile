@@ -15,6 +15,7 @@ STAMPS := .build
 DATA ?= tocsin-data
 IMAGE ?= tocsin
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 RUST := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PACKAGE := pyproject.toml README.md $(RUST) $(shell find -L python api -name '*.py' -o -name '*.pyi')
@@ -47,8 +48,8 @@ check: $(STAMPS)/core ## Format, lints, types, layers
 	$(BIN)/python -m mypy.stubtest tocsin._core --allowlist tests/packaging/stubtest-allowlist.txt
 	$(BIN)/lint-imports --no-cache --no-logo
 
-bench: $(STAMPS)/core ## Measure fan-out, and keep the figures in bench/results/
-	$(BIN)/python bench/fanout.py
+bench: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/peers ## Measure everything beside peers and render docs/benchmarks.md (BENCH_ARGS=--quick)
+	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
 wheel: $(STAMPS)/wheel ## Build the wheel and the sdist into dist/
 
@@ -74,6 +75,10 @@ $(STAMPS)/wheel: $(STAMPS)/venv $(PACKAGE)
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --quiet --out dist
 	$(BIN)/maturin sdist --quiet --out dist
+	@touch $@
+
+$(STAMPS)/peers: $(STAMPS)/venv requirements/bench.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements/bench.txt
 	@touch $@
 
 $(STAMPS)/npm: tests/clients/js/package-lock.json

@@ -1,0 +1,508 @@
+//! Fleet: all clients of a run on one epoll: connects them, reads what they get, and keeps them alive.
+
+use std::io::{self, ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::args::{Args, fail};
+use crate::connection::{ACCEPT, Connection, KEY, State};
+use crate::histogram::Histogram;
+use crate::publisher::{FIRST_TOKEN, Publisher};
+use crate::window::Window;
+use crate::{etf, frame};
+
+const BEAT_SCAN: Duration = Duration::from_millis(200);
+/// Shorter frames than this are acknowledgements, never events of a window.
+const EVENT_MIN: usize = 40;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    /// Frames are only counted.
+    Plain,
+    Json,
+    /// ETF or compressed: frames are told apart by their order.
+    Counted {
+        etf: bool,
+        zlib: bool,
+    },
+}
+
+pub(crate) struct Fleet {
+    poll: Poll,
+    events: Events,
+    scratch: Vec<u8>,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) publisher: Publisher,
+    pub(crate) window: Option<Window>,
+    /// Connections that came to the state the present step waits for.
+    pub(crate) reached: usize,
+    /// From asking (identify, resume) to its end.
+    pub(crate) answers: Histogram,
+    /// Events replayed by resumes.
+    pub(crate) replayed: u64,
+    wire: Wire,
+    request: String,
+    port: u16,
+    sources: u8,
+    token: String,
+    tokens: usize,
+    intents: u32,
+    guilds: u32,
+    beat_every: Duration,
+    scanned_at: Instant,
+}
+
+impl Fleet {
+    pub(crate) fn new(args: &Args) -> io::Result<Self> {
+        let (encoding, compress) = (args.text("encoding", "json"), args.text("compress", "none"));
+        let plain = args.text("protocol", "discord") == "plain";
+        let wire = match (plain, encoding, compress) {
+            (true, _, _) => Wire::Plain,
+            (_, "json", "none") => Wire::Json,
+            (_, "json" | "etf", "none" | "zlib-stream") => Wire::Counted {
+                etf: encoding == "etf",
+                zlib: compress != "none",
+            },
+            _ => return Err(fail(format!("no such wire: {encoding}, {compress}"))),
+        };
+        let mut path = "/".to_owned();
+        if !plain {
+            path = format!("/?v=10&encoding={encoding}");
+            if compress != "none" {
+                path = format!("{path}&compress={compress}");
+            }
+        }
+        let port = args.number("port", 0)?;
+        let poll = Poll::new()?;
+        let publisher = Publisher::open(args, poll.registry())?;
+        let count: usize = args.number("connections", 1)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(1024),
+            scratch: vec![0; 256 * 1024],
+            connections: (0..count).map(|_| Connection::new()).collect(),
+            publisher,
+            window: None,
+            reached: 0,
+            answers: Histogram::new(),
+            replayed: 0,
+            wire,
+            request: format!(
+                "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+            ),
+            port,
+            sources: args.number("sources", 8)?,
+            token: args.text("token", "load-{n}").to_owned(),
+            tokens: args.number("tokens", count)?,
+            intents: args.number("intents", 1 | 1 << 9 | 1 << 15)?,
+            guilds: args.number("guilds", 1)?,
+            beat_every: Duration::from_millis(args.number("heartbeat-ms", 41_250)?),
+            scanned_at: Instant::now(),
+        })
+    }
+
+    pub(crate) fn compressed(&self) -> bool {
+        matches!(self.wire, Wire::Counted { zlib: true, .. })
+    }
+
+    /// Begin to connect from one of several loopback addresses, so that ports do not run out.
+    pub(crate) fn connect(&mut self, index: usize) -> io::Result<()> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        let source = 2 + (index % usize::from(self.sources.max(1))) as u8;
+        socket.bind(&SocketAddr::from(([127, 0, 0, source], 0)).into())?;
+        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        match socket.connect(&server.into()) {
+            Ok(()) => {}
+            // EINPROGRESS
+            Err(error) if error.raw_os_error() == Some(115) => {}
+            Err(error) => return Err(error),
+        }
+        let mut socket = TcpStream::from_std(socket.into());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll
+            .registry()
+            .register(&mut socket, Token(index), interest)?;
+        let connection = &mut self.connections[index];
+        connection.socket = Some(socket);
+        connection.state = State::Upgrading;
+        connection.dispatches = 0;
+        if index == 0 && matches!(self.wire, Wire::Counted { zlib: true, .. }) {
+            connection.inflate();
+        }
+        connection.send(self.request.as_bytes())
+    }
+
+    pub(crate) fn identify(&mut self, index: usize) -> io::Result<()> {
+        let n = index % self.tokens + 1;
+        let token = self.token.replace("{n}", &n.to_string());
+        let intents = self.intents;
+        let message = if let Wire::Counted { etf: true, .. } = self.wire {
+            frame::masked(2, &etf::identify(&token, intents))
+        } else {
+            let text = serde_json::json!({"op": 2, "d": {
+                "token": token, "intents": intents, "compress": false,
+                "properties": {"os": "linux", "browser": "load", "device": "load"},
+            }});
+            frame::masked(1, text.to_string().as_bytes())
+        };
+        self.ask(index, State::Identifying, &message)
+    }
+
+    pub(crate) fn resume(&mut self, index: usize) -> io::Result<()> {
+        if self.wire != Wire::Json {
+            return Err(fail(
+                "resume needs plain JSON: it must know its session's id",
+            ));
+        }
+        let connection = &self.connections[index];
+        let token = self
+            .token
+            .replace("{n}", &(index % self.tokens + 1).to_string());
+        let text = serde_json::json!({"op": 6, "d": {
+            "token": token, "session_id": connection.session_id, "seq": connection.seq,
+        }});
+        let message = frame::masked(1, text.to_string().as_bytes());
+        self.ask(index, State::Resuming, &message)
+    }
+
+    fn ask(&mut self, index: usize, state: State, message: &[u8]) -> io::Result<()> {
+        let connection = &mut self.connections[index];
+        connection.state = state;
+        connection.dispatches = 0;
+        connection.asked_at = Instant::now();
+        connection.send(message)
+    }
+
+    /// Wait for the network at most `wait`, and serve it.
+    pub(crate) fn pump(&mut self, wait: Duration) -> io::Result<()> {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let polled = match self.poll.poll(&mut events, Some(wait)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            other => other,
+        };
+        let mut outcome = polled;
+        for event in &events {
+            if outcome.is_err() {
+                break;
+            }
+            let Token(token) = event.token();
+            outcome = if token >= FIRST_TOKEN {
+                self.publisher.on_readable(token - FIRST_TOKEN)
+            } else {
+                let written = if event.is_writable() {
+                    self.connections[token].flush()
+                } else {
+                    Ok(())
+                };
+                written.and_then(|()| {
+                    if event.is_readable() {
+                        self.read(token)
+                    } else {
+                        Ok(())
+                    }
+                })
+            };
+        }
+        self.events = events;
+        outcome?;
+        let now = Instant::now();
+        if now - self.scanned_at >= BEAT_SCAN {
+            self.scanned_at = now;
+            self.beat(now)?;
+        }
+        Ok(())
+    }
+
+    fn beat(&mut self, now: Instant) -> io::Result<()> {
+        // An acknowledgement inside a compressed stream could not be told from an event.
+        if self.compressed() && self.window.is_some() {
+            return Ok(());
+        }
+        for connection in &mut self.connections {
+            if connection.beat_at.is_some_and(|due| due <= now) {
+                connection.beat_at = Some(now + self.beat_every);
+                let message = if let Wire::Counted { etf: true, .. } = self.wire {
+                    frame::masked(2, &etf::heartbeat(connection.seq as u32))
+                } else {
+                    let seq = connection.seq;
+                    frame::masked(1, format!("{{\"op\":1,\"d\":{seq}}}").as_bytes())
+                };
+                connection.send(&message)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, index: usize) -> io::Result<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let outcome = self.read_into(index, &mut scratch);
+        self.scratch = scratch;
+        outcome
+    }
+
+    fn read_into(&mut self, index: usize, scratch: &mut [u8]) -> io::Result<()> {
+        loop {
+            let Some(socket) = &mut self.connections[index].socket else {
+                return Ok(());
+            };
+            let read = match socket.read(scratch) {
+                Ok(0) => return Err(fail(format!("connection {index} was closed by the server"))),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let now = Instant::now();
+            if let Some(window) = &mut self.window {
+                window.reads += 1;
+            }
+            let mut partial = std::mem::take(&mut self.connections[index].partial);
+            let rest = if partial.is_empty() {
+                let taken = self.take(index, &scratch[..read], now)?;
+                scratch[taken..read].to_vec()
+            } else {
+                partial.extend_from_slice(&scratch[..read]);
+                let taken = self.take(index, &partial, now)?;
+                partial.drain(..taken);
+                partial
+            };
+            self.connections[index].partial = rest;
+            // A short read has emptied the socket: the next byte makes a new edge.
+            if read < scratch.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Handle what is whole in `bytes`; return how much that was.
+    fn take(&mut self, index: usize, bytes: &[u8], now: Instant) -> io::Result<usize> {
+        let mut at = 0;
+        if self.connections[index].state == State::Upgrading
+            && self.connections[index].beat_at.is_none()
+            && bytes.starts_with(b"HTTP/")
+        {
+            let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
+                return Ok(0);
+            };
+            let head = &bytes[..end];
+            if !head.starts_with(b"HTTP/1.1 101")
+                || memchr::memmem::find(head, ACCEPT.as_bytes()).is_none()
+            {
+                return Err(fail(format!(
+                    "no upgrade: {}",
+                    String::from_utf8_lossy(head)
+                )));
+            }
+            at = end + 4;
+            if self.wire == Wire::Plain {
+                self.opened(index);
+            }
+        }
+        while let Some((opcode, range)) = frame::next(&bytes[at..]) {
+            let payload = &bytes[at + range.start..at + range.end];
+            match opcode {
+                frame::PING => {}
+                frame::CLOSE => {
+                    let code = payload
+                        .first_chunk()
+                        .map_or(1005, |two| u16::from_be_bytes(*two));
+                    return Err(fail(format!(
+                        "connection {index} was closed with {code} while {:?}",
+                        self.connections[index].state
+                    )));
+                }
+                _ => self.on_message(index, payload, range.end, now)?,
+            }
+            at += range.end;
+        }
+        Ok(at)
+    }
+
+    fn opened(&mut self, index: usize) {
+        self.connections[index].state = State::Open;
+        self.reached += 1;
+    }
+
+    fn ready(&mut self, index: usize, now: Instant) {
+        let spread = self
+            .beat_every
+            .mul_f64((index as f64 + 1.0) / self.connections.len() as f64);
+        let connection = &mut self.connections[index];
+        connection.state = State::Ready;
+        connection.beat_at = Some(now + spread);
+        self.answers
+            .record(now.saturating_duration_since(connection.asked_at));
+        self.reached += 1;
+    }
+
+    fn event(&mut self, index: usize, bytes: usize, now: Instant) {
+        if let Some(window) = &mut self.window {
+            let connection = &mut self.connections[index];
+            window.delivered(connection.delivered, bytes, now);
+            connection.delivered += 1;
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        index: usize,
+        payload: &[u8],
+        bytes: usize,
+        now: Instant,
+    ) -> io::Result<()> {
+        match self.wire {
+            Wire::Plain => self.event(index, bytes, now),
+            Wire::Json => return self.on_json(index, payload, bytes, now),
+            Wire::Counted { .. } => {
+                if self.connections[index].inflates() {
+                    self.check_inflated(index, payload)?;
+                }
+                match self.connections[index].state {
+                    State::Upgrading => self.opened(index),
+                    State::Identifying => {
+                        let connection = &mut self.connections[index];
+                        connection.dispatches += 1;
+                        connection.seq += 1;
+                        if connection.dispatches == 1 + self.guilds {
+                            self.ready(index, now);
+                        }
+                    }
+                    _ if payload.len() >= EVENT_MIN
+                        || self.compressed() && self.window.is_some() =>
+                    {
+                        self.connections[index].seq += 1;
+                        self.event(index, bytes, now);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One connection of a compressed run reads all it gets: dispatches must be JSON and count up by one.
+    fn check_inflated(&mut self, index: usize, payload: &[u8]) -> io::Result<()> {
+        let connection = &mut self.connections[index];
+        let text = connection.inflated(payload)?;
+        if text.first() == Some(&131) {
+            return Ok(());
+        }
+        let value: serde_json::Value = serde_json::from_slice(&text)
+            .map_err(|error| fail(format!("a compressed message is no JSON: {error}")))?;
+        let expected = connection.seq + 1;
+        if value["op"] == 0 && value["s"] != expected {
+            return Err(fail(format!("s is {}, not {expected}", value["s"])));
+        }
+        Ok(())
+    }
+
+    fn on_json(
+        &mut self,
+        index: usize,
+        payload: &[u8],
+        bytes: usize,
+        now: Instant,
+    ) -> io::Result<()> {
+        let Some((seq, name)) = dispatch_head(payload) else {
+            return match opcode(payload) {
+                Some(10) => {
+                    if let Some(interval) = number_after(payload, b"\"heartbeat_interval\":") {
+                        self.beat_every = Duration::from_millis(interval);
+                    }
+                    self.opened(index);
+                    Ok(())
+                }
+                Some(1 | 11) => Ok(()),
+                _ => Err(fail(format!(
+                    "connection {index} got {}",
+                    String::from_utf8_lossy(payload)
+                ))),
+            };
+        };
+        let connection = &mut self.connections[index];
+        let first = name == b"READY";
+        if seq != if first { 1 } else { connection.seq + 1 } {
+            return Err(fail(format!(
+                "connection {index}: s is {seq} after {}",
+                connection.seq
+            )));
+        }
+        connection.seq = seq;
+        match name {
+            b"MESSAGE_CREATE" if connection.state == State::Resuming => self.replayed += 1,
+            b"MESSAGE_CREATE" => self.event(index, bytes, now),
+            b"READY" => {
+                connection.session_id = text_after(payload, b"\"session_id\":\"")
+                    .ok_or_else(|| fail("READY without session_id"))?;
+                connection.dispatches = 1;
+                if self.guilds == 0 {
+                    self.ready(index, now);
+                }
+            }
+            b"GUILD_CREATE" if connection.state == State::Identifying => {
+                connection.dispatches += 1;
+                if connection.dispatches == 1 + self.guilds {
+                    self.ready(index, now);
+                }
+            }
+            b"RESUMED" => self.ready(index, now),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn number_after(payload: &[u8], mark: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(payload, mark)? + mark.len();
+    let digits = payload[at..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    std::str::from_utf8(&payload[at..at + digits])
+        .ok()?
+        .parse()
+        .ok()
+}
+
+fn text_after(payload: &[u8], mark: &[u8]) -> Option<String> {
+    let at = memchr::memmem::find(payload, mark)? + mark.len();
+    let length = memchr::memchr(b'"', &payload[at..])?;
+    String::from_utf8(payload[at..at + length].to_vec()).ok()
+}
+
+fn opcode(payload: &[u8]) -> Option<u64> {
+    number_after(payload, b"\"op\":")
+}
+
+/// `s` and `t` of a dispatch, as tocsin writes it: `{"s":N,"t":"NAME",...`.
+fn dispatch_head(payload: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = payload.strip_prefix(b"{\"s\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let seq = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    let rest = rest[digits..].strip_prefix(b",\"t\":\"")?;
+    let length = memchr::memchr(b'"', rest)?;
+    Some((seq, &rest[..length]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_dispatch_names_it() {
+        let text = br#"{"s":12,"t":"READY","op":0,"d":{"session_id":"abc"}}"#;
+        assert_eq!(dispatch_head(text), Some((12, &b"READY"[..])));
+        assert_eq!(
+            text_after(text, b"\"session_id\":\"").as_deref(),
+            Some("abc")
+        );
+        assert_eq!(dispatch_head(br#"{"op":11,"d":null}"#), None);
+        assert_eq!(opcode(br#"{"t":null,"s":null,"op":11,"d":null}"#), Some(11));
+    }
+}

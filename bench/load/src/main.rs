@@ -1,0 +1,51 @@
+//! tocsin-load: `gateway` puts load on a server and measures it; `floor` is the cheapest server there can be.
+//!
+//! One thread, one epoll. Results are one JSON object on stdout; see `bench/README.md` for the method.
+
+mod args;
+mod connection;
+mod etf;
+mod fleet;
+mod floor;
+mod frame;
+mod histogram;
+mod process;
+mod publisher;
+mod steps;
+mod window;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+tocsin-load floor [--bytes 336]
+    Accept WebSockets; for each byte on the control port, write one prebuilt frame to each with one send.
+tocsin-load gateway --port P --connections N --steps LIST [options]
+    --pid PID            whose CPU and memory are read
+    --control PORT       publish by one byte each to this port (floor, peers and bench/host.py)
+    --http PORT --channel ID --author TOKEN   publish by POST of a message
+    --protocol discord|plain    default discord
+    --encoding json|etf --compress none|zlib-stream
+    --token load-{n}     token of connection n, counted from 1; --tokens M starts again after M
+    --intents 33281 --guilds 1 --in-flight 128 --sources 8 --content-bytes 40
+  steps, separated by commas:
+    connect  identify  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let outcome = match words.next().as_deref() {
+        Some("floor") => args::Args::parse(words).and_then(|args| floor::run(&args)),
+        Some("gateway") => args::Args::parse(words).and_then(|args| steps::run(&args)),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tocsin-load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Publisher: how an event is caused: one byte to a control port, or a message posted to the API.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use crate::args::{Args, fail};
+use crate::histogram::Histogram;
+
+/// Tokens of publishers count down from here; those of clients count up from 0.
+pub(crate) const FIRST_TOKEN: usize = usize::MAX / 2;
+
+struct Post {
+    socket: TcpStream,
+    posted_at: Option<Instant>,
+    reply: Vec<u8>,
+}
+
+enum Kind {
+    Nobody,
+    Control(TcpStream),
+    Http { posts: Vec<Post>, head: String },
+}
+
+pub(crate) struct Publisher {
+    kind: Kind,
+    content_bytes: usize,
+    /// Publishes that the server has confirmed.
+    pub(crate) confirmed: usize,
+    pub(crate) asked: usize,
+    pub(crate) replies: Histogram,
+}
+
+fn connect(port: u16, registry: &Registry, token: usize) -> io::Result<TcpStream> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let plain = std::net::TcpStream::connect(address)?;
+    plain.set_nodelay(true)?;
+    plain.set_nonblocking(true)?;
+    let mut socket = TcpStream::from_std(plain);
+    registry.register(&mut socket, Token(token), Interest::READABLE)?;
+    Ok(socket)
+}
+
+impl Publisher {
+    pub(crate) fn open(args: &Args, registry: &Registry) -> io::Result<Self> {
+        let (control, http): (u16, u16) = (args.number("control", 0)?, args.number("http", 0)?);
+        let kind = if control != 0 {
+            Kind::Control(connect(control, registry, FIRST_TOKEN)?)
+        } else if http != 0 {
+            let many: usize = args.number("posts-at-once", 16)?;
+            let posts = (0..many)
+                .map(|index| {
+                    Ok(Post {
+                        socket: connect(http, registry, FIRST_TOKEN + index)?,
+                        posted_at: None,
+                        reply: Vec::new(),
+                    })
+                })
+                .collect::<io::Result<_>>()?;
+            let head = format!(
+                "POST /api/v10/channels/{}/messages HTTP/1.1\r\nHost: load\r\nAuthorization: {}\r\n\
+                 Content-Type: application/json\r\nContent-Length: ",
+                args.text("channel", ""),
+                args.text("author", "")
+            );
+            Kind::Http { posts, head }
+        } else {
+            Kind::Nobody
+        };
+        Ok(Self {
+            kind,
+            content_bytes: args.number("content-bytes", 40)?,
+            confirmed: 0,
+            asked: 0,
+            replies: Histogram::new(),
+        })
+    }
+
+    /// Whether another publish can go out now.
+    pub(crate) fn free(&self) -> bool {
+        match &self.kind {
+            Kind::Nobody => false,
+            Kind::Control(_) => true,
+            Kind::Http { posts, .. } => posts.iter().any(|post| post.posted_at.is_none()),
+        }
+    }
+
+    pub(crate) fn publish(&mut self) -> io::Result<()> {
+        self.asked += 1;
+        match &mut self.kind {
+            Kind::Nobody => Err(fail("this step needs --control or --http")),
+            Kind::Control(socket) => socket.write_all(b"p"),
+            Kind::Http { posts, head } => {
+                let post = posts
+                    .iter_mut()
+                    .find(|post| post.posted_at.is_none())
+                    .ok_or_else(|| fail("all connections to the API are busy"))?;
+                let mut content = format!("{} ", self.asked);
+                while content.len() < self.content_bytes {
+                    content.push((b'a' + (content.len() * 7 + self.asked) as u8 % 26) as char);
+                }
+                let body = format!("{{\"content\":\"{content}\"}}");
+                post.posted_at = Some(Instant::now());
+                post.socket
+                    .write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes())
+            }
+        }
+    }
+
+    /// Read what the server answered on one of the publishers' sockets.
+    pub(crate) fn on_readable(&mut self, index: usize) -> io::Result<()> {
+        let mut buffer = [0; 16384];
+        loop {
+            let socket = match &mut self.kind {
+                Kind::Nobody => return Ok(()),
+                Kind::Control(socket) => socket,
+                Kind::Http { posts, .. } => &mut posts[index].socket,
+            };
+            let read = match socket.read(&mut buffer) {
+                Ok(0) => return Err(fail("the server closed a publisher's connection")),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            match &mut self.kind {
+                Kind::Nobody => {}
+                Kind::Control(_) => self.confirmed += read,
+                Kind::Http { posts, .. } => {
+                    let post = &mut posts[index];
+                    post.reply.extend_from_slice(&buffer[..read]);
+                    if let Some(took) = post.answered()? {
+                        self.replies.record(took);
+                        self.confirmed += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Post {
+    /// How long the answer took, once it is whole.
+    fn answered(&mut self) -> io::Result<Option<Duration>> {
+        let Some(end) = memchr::memmem::find(&self.reply, b"\r\n\r\n") else {
+            return Ok(None);
+        };
+        let head = String::from_utf8_lossy(&self.reply[..end]).to_ascii_lowercase();
+        if !head.starts_with("http/1.1 200") {
+            return Err(fail(format!(
+                "a post failed: {}",
+                String::from_utf8_lossy(&self.reply)
+            )));
+        }
+        let length: usize = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"))
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(|| fail("an answer without content-length"))?;
+        if self.reply.len() < end + 4 + length {
+            return Ok(None);
+        }
+        self.reply.clear();
+        Ok(self.posted_at.take().map(|then| then.elapsed()))
+    }
+}
