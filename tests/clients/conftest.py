@@ -1,16 +1,29 @@
-"""The stage that the client tests play on."""
+"""The stages that the client tests play on."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.clients.stage import Stage, open_stage
+from tests.clients.stage import Node, Stage, open_stage, running_node, stage_on
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with running_node(tmp_path_factory.mktemp("node")) as node:
+        yield node
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(node: Node) -> AsyncIterator[Stage]:
+    async with stage_on(node) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def own_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage whose node no other test uses, to revoke tokens on."""
     async with open_stage(tmp_path / "node") as stage:
         yield stage

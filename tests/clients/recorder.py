@@ -53,6 +53,14 @@ class Bot(ABC):
         """Return the `d.id` of every dispatch called `name`, as it came off the wire."""
         return [event["id"] for event in self.events if event["event"] == "raw" and event["t"] == name]
 
+    @property
+    def session_id(self) -> str:
+        """The id of the newest session, as the last READY told it."""
+        ids: list[str] = [
+            event["session"] for event in self.events if event["event"] == "raw" and event["t"] == "READY"
+        ]
+        return ids[-1]
+
     @abstractmethod
     async def do(self, action: str, **arguments: Any) -> Any:
         """Run one action through the library and return its value."""

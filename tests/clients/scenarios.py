@@ -170,18 +170,18 @@ class Scenarios:
         await check_delivery(stage, bot, texts)
 
     async def test_op_7_makes_it_resume(self, stage: Stage, bot: Bot) -> None:
-        await say_across(stage, bot, lambda: stage.fault("reconnect", BELL))
+        await say_across(stage, bot, lambda: stage.fault("reconnect", bot.session_id))
         assert bot.raw_ids("READY") == [None]
 
     async def test_op_9_true_makes_it_resume(self, stage: Stage, bot: Bot) -> None:
-        await say_across(stage, bot, lambda: stage.fault("invalid_session", BELL, resumable=True))
+        await say_across(stage, bot, lambda: stage.fault("invalid_session", bot.session_id, resumable=True))
         assert bot.raw_ids("READY") == [None]
 
     async def test_op_9_false_makes_it_identify_anew(self, stage: Stage, bot: Bot) -> None:
         await stage.say("before")
         await bot.wait_for("messageCreate", content="before")
         mark = len(bot.events)
-        await stage.fault("invalid_session", BELL, resumable=False)
+        await stage.fault("invalid_session", bot.session_id, resumable=False)
         second = await bot.wait_for("raw", since=mark, t="READY")
         first = await bot.wait_for("raw", t="READY")
         assert second["session"] != first["session"]
@@ -190,5 +190,5 @@ class Scenarios:
         await check_delivery(stage, bot, ["before"])
 
     async def test_a_resumable_close_makes_it_resume(self, stage: Stage, bot: Bot) -> None:
-        await say_across(stage, bot, lambda: stage.fault("close", BELL, code=4000))
+        await say_across(stage, bot, lambda: stage.fault("close", bot.session_id, code=4000))
         assert bot.raw_ids("READY") == [None]

@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.support.cut_proxy import CutProxy
-from tests.support.server import UNLIMITED, Server, start_server
+from tests.support.server import UNLIMITED, Server, running_server
 
 
 def token_of(user_id: str, name: str) -> str:
@@ -80,12 +80,12 @@ class Stage:
         return self.server.http
 
     async def call(self, method: str, path: str, who: str, body: Any = None) -> Any:
-        """Do one API request as a person; return the decoded answer.
+        """Do one API request as a person or a bot; return the decoded answer.
 
         Raises:
             AssertionError: the answer is not 2xx.
         """
-        headers = {"Authorization": TOKENS[who]}
+        headers = {"Authorization": TOKENS[who] if who in (ADA, DORA) else f"Bot {TOKENS[who]}"}
         response = await self.http.request(method, f"/api/v10{path}", headers=headers, json=body)
         assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
         return response.json() if response.content else None
@@ -100,6 +100,15 @@ class Stage:
         page = await self.call("GET", f"/channels/{channel}/messages?limit=100", who)
         return [message["content"] for message in reversed(page)]
 
+    async def wipe(self, channel: str) -> None:
+        """Delete all messages of a channel, as bell, since people may not in bulk."""
+        path = f"/channels/{channel}/messages"
+        while page := [message["id"] for message in await self.call("GET", f"{path}?limit=100", BELL)]:
+            if len(page) == 1:
+                await self.call("DELETE", f"{path}/{page[0]}", BELL)
+            else:
+                await self.call("POST", f"{path}/bulk-delete", BELL, {"messages": page})
+
     async def control(self, path: str, body: Mapping[str, Any]) -> Any:
         """Do one request of the node's own tools."""
         headers = {"Authorization": f"Tocsin {self.server.control_token}"}
@@ -107,44 +116,66 @@ class Stage:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def fault(self, fault: str, user_id: str, **more: Any) -> None:
-        """Let a fault befall the one session of a user."""
-        assert await self.control("faults", {"fault": fault, "user_id": user_id, **more}) == {"sessions": 1}
+    async def fault(self, fault: str, session_id: str, **more: Any) -> None:
+        """Let a fault befall a session."""
+        assert await self.control("faults", {"fault": fault, "session_id": session_id, **more}) == {"sessions": 1}
 
     async def revoke(self, user_id: str) -> None:
         """Revoke a user's token."""
         assert await self.control("revoke", {"token": TOKENS[user_id]}) == {"known": True}
 
 
-def own_address() -> tuple[str, int]:
-    """A loopback address of this process alone, and a port that is free on it."""
+@dataclass(frozen=True)
+class Node:
+    """A server, where its gateway listens, and where it says it does: there a relay must stand."""
+
+    server: Server
+    gateway: tuple[str, int]
+    relay: tuple[str, int]
+
+
+def own_addresses() -> list[tuple[str, int]]:
+    """Two ports that are free, on a loopback address of this process alone."""
     host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[:2]  # type: ignore[no-any-return]
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind((host, 0))
+        return [one.getsockname(), other.getsockname()]
 
 
-@contextlib.asynccontextmanager
-async def open_stage(data: Path, *limits: str, world: Mapping[str, Any] = WORLD) -> AsyncIterator[Stage]:
-    """A stage for an `async with` block. At its end the server must drain and exit 0.
+@contextlib.contextmanager
+def running_node(data: Path, *limits: str, world: Mapping[str, Any] = WORLD) -> Iterator[Node]:
+    """A node for a `with` block. At its end it must drain and exit 0.
 
     Args:
         data: the server's folder.
         limits: flags that replace those for no limits.
         world: what is seeded.
     """
-    async with CutProxy() as proxy:
-        proxy.target = host, port = own_address()
-        flags = ("--host", host, "--gateway-port", str(port), "--public-gateway-url", proxy.url, *(limits or UNLIMITED))
-        server = await asyncio.to_thread(start_server, data, *flags, world=world)
-        try:
-            async with httpx.AsyncClient(base_url=server.http) as http:
-                yield Stage(server, proxy, http)
-        except BaseException:
-            server.kill()
-            raise
-        code = await asyncio.to_thread(server.stop)
-        assert code == 0, (data / "server.log").read_text()[-4000:]
+    gateway, relay = own_addresses()
+    host, port = gateway
+    flags = ("--host", host, "--gateway-port", str(port), "--public-gateway-url", f"ws://{relay[0]}:{relay[1]}")
+    with running_server(data, *flags, *(limits or UNLIMITED), world=world) as server:
+        yield Node(server, gateway, relay)
+
+
+@contextlib.asynccontextmanager
+async def stage_on(node: Node) -> AsyncIterator[Stage]:
+    """A stage on a running node, with no messages in the guild."""
+    async with CutProxy(node.relay) as proxy, httpx.AsyncClient(base_url=node.server.http) as http:
+        proxy.target = node.gateway
+        stage = Stage(node.server, proxy, http)
+        for channel in (GENERAL, STAFF_ONLY):
+            await stage.wipe(channel)
+        yield stage
+
+
+@contextlib.asynccontextmanager
+async def open_stage(data: Path, *limits: str, world: Mapping[str, Any] = WORLD) -> AsyncIterator[Stage]:
+    """A stage on a node of its own, which it may change for good."""
+    with running_node(data, *limits, world=world) as node:
+        async with stage_on(node) as stage:
+            yield stage
 
 
 class Listener:

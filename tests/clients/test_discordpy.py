@@ -73,11 +73,11 @@ async def test_an_unknown_token_fails_the_login(stage: Stage) -> None:
         await bot.stop()
 
 
-async def test_a_token_revoked_after_the_login_is_closed_with_4004(stage: Stage) -> None:
-    with pointed_at(stage, ZLIB):
+async def test_a_token_revoked_after_the_login_is_closed_with_4004(own_stage: Stage) -> None:
+    with pointed_at(own_stage, ZLIB):
         bot = DiscordPyBot()
         await bot.client.login(TOKENS[BELL])
-        await stage.revoke(BELL)
+        await own_stage.revoke(BELL)
         with pytest.raises(discord.ConnectionClosed) as closed:
             await bot.client.connect()
         assert closed.value.code == 4004

@@ -9,10 +9,15 @@ from typing import Self
 
 
 class CutProxy:
-    """Relays to `target` (host, port), which may be set after the start. `url` is what clients connect to."""
+    """Relays to `target` (host, port), which may be set after the start. `url` is what clients connect to.
 
-    def __init__(self) -> None:
+    Args:
+        at: the address and port to listen on; port 0 is any free one.
+    """
+
+    def __init__(self, at: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.target: tuple[str, int] | None = None
+        self._at = at
         self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -21,7 +26,7 @@ class CutProxy:
         self._open.set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, *self._at)
         return self
 
     async def __aexit__(
@@ -37,7 +42,8 @@ class CutProxy:
     def url(self) -> str:
         """The WebSocket URL of the relay."""
         assert self._server is not None
-        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        host, port = self._server.sockets[0].getsockname()
+        return f"ws://{host}:{port}"
 
     def cut(self) -> int:
         """Abort every connection, with no close frame. Returns how many ends were cut."""
