@@ -1,14 +1,11 @@
-//! JSON to terms in one pass, straight from the parser's events.
+//! What we send as terms: whole payloads, the pieces of a dispatch, and bare values.
 //!
 //! Invariant: whatever fails leaves the output as it was.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::snowflake::{self, Place};
-use super::tag;
+use super::snowflake::Place;
+use super::{scan, tag, term};
 use crate::command::DecodeError;
 
 /// The event whose own `id` names a member list (protocol.md §1.11).
@@ -57,26 +54,19 @@ const ENVELOPE: [u8; 9] = [tag::VERSION, tag::MAP, 0, 0, 0, 4, tag::SMALL_ATOM, 
 pub(crate) fn dispatch_head(seq: u64, out: &mut [u8; 32]) -> usize {
     let (prefix, value) = out.split_at_mut(ENVELOPE.len());
     prefix.copy_from_slice(&ENVELOPE);
-    if let Ok(small) = u8::try_from(seq) {
-        value[..2].copy_from_slice(&[tag::SMALL_INTEGER, small]);
-        ENVELOPE.len() + 2
-    } else if let Ok(middle) = i32::try_from(seq) {
-        value[0] = tag::INTEGER;
-        value[1..5].copy_from_slice(&middle.to_be_bytes());
-        ENVELOPE.len() + 5
-    } else {
-        let length = big_length(seq);
-        value[..3].copy_from_slice(&[tag::SMALL_BIG, length as u8, 0]);
-        value[3..3 + length].copy_from_slice(&seq.to_le_bytes()[..length]);
-        ENVELOPE.len() + 3 + length
-    }
+    let (octets, length) = term::integer(seq, false);
+    value[..octets.len()].copy_from_slice(&octets);
+    ENVELOPE.len() + length
 }
 
 /// The start of any payload, up to the value of `s`.
 pub(crate) fn envelope_head(seq: Option<u64>, out: &mut Vec<u8>) {
     out.extend_from_slice(&ENVELOPE);
     match seq {
-        Some(seq) => unsigned(seq, out),
+        Some(seq) => {
+            let (octets, length) = term::integer(seq, false);
+            out.extend_from_slice(&octets[..length]);
+        }
         None => atom("nil", out),
     }
 }
@@ -107,200 +97,10 @@ fn atom(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(name);
 }
 
-/// A non-negative integer in its shortest form.
-fn unsigned(value: u64, out: &mut Vec<u8>) {
-    if let Ok(small) = u8::try_from(value) {
-        out.extend_from_slice(&[tag::SMALL_INTEGER, small]);
-    } else if let Ok(middle) = i32::try_from(value) {
-        out.push(tag::INTEGER);
-        out.extend_from_slice(&middle.to_be_bytes());
-    } else {
-        big(value, false, out);
-    }
-}
-
-fn signed(value: i64, out: &mut Vec<u8>) {
-    if let Ok(value) = u64::try_from(value) {
-        unsigned(value, out);
-    } else if let Ok(middle) = i32::try_from(value) {
-        out.push(tag::INTEGER);
-        out.extend_from_slice(&middle.to_be_bytes());
-    } else {
-        big(value.unsigned_abs(), true, out);
-    }
-}
-
-const fn big_length(magnitude: u64) -> usize {
-    8 - magnitude.leading_zeros() as usize / 8
-}
-
-fn big(magnitude: u64, negative: bool, out: &mut Vec<u8>) {
-    let length = big_length(magnitude);
-    out.extend_from_slice(&[tag::SMALL_BIG, length as u8, u8::from(negative)]);
-    out.extend_from_slice(&magnitude.to_le_bytes()[..length]);
-}
-
-/// All eight octets, even when fewer would do: erlpack for JS gives a string for more than four, a number for less.
-fn snowflake(id: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[tag::SMALL_BIG, 8, 0]);
-    out.extend_from_slice(&id.to_le_bytes());
-}
-
-fn binary<E: serde::de::Error>(text: &str, out: &mut Vec<u8>) -> Result<(), E> {
-    let length = u32::try_from(text.len()).map_err(|_| E::custom("string too long"))?;
-    out.push(tag::BINARY);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
-    Ok(())
-}
-
 fn push_json(json: &[u8], place: Place, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let before = out.len();
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let done = Term {
-        place,
-        out: &mut *out,
-    }
-    .deserialize(&mut deserializer)
-    .and_then(|()| deserializer.end());
-    done.map_err(|_| {
+    scan::push(json, place, out).ok_or_else(|| {
         out.truncate(before);
         DecodeError::Json
     })
-}
-
-struct Term<'a> {
-    place: Place,
-    out: &'a mut Vec<u8>,
-}
-
-impl Term<'_> {
-    /// Reserves a counted term's head and gives the place of its count.
-    fn open(&mut self, tag: u8) -> usize {
-        self.out.extend_from_slice(&[tag, 0, 0, 0, 0]);
-        self.out.len() - 4
-    }
-
-    fn close<E: serde::de::Error>(&mut self, at: usize, count: usize) -> Result<(), E> {
-        let count = u32::try_from(count).map_err(|_| E::custom("too many entries"))?;
-        self.out[at..at + 4].copy_from_slice(&count.to_be_bytes());
-        Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Term<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Term<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        atom("nil", self.out);
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        atom(if value { "true" } else { "false" }, self.out);
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        unsigned(value, self.out);
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        signed(value, self.out);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.out.push(tag::NEW_FLOAT);
-        self.out.extend_from_slice(&value.to_be_bytes());
-        Ok(())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if self.place == Place::Snowflake
-            && let Some(id) = snowflake::parse(text)
-        {
-            snowflake(id, self.out);
-            return Ok(());
-        }
-        binary(text, self.out)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        let at = self.open(tag::LIST);
-        let mut count = 0;
-        while items
-            .next_element_seed(Term {
-                place: self.place,
-                out: &mut *self.out,
-            })?
-            .is_some()
-        {
-            count += 1;
-        }
-        if count == 0 {
-            // The only form of an empty list that every decoder takes.
-            self.out.truncate(at - 1);
-        } else {
-            self.close(at, count)?;
-        }
-        self.out.push(tag::NIL);
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        let at = self.open(tag::MAP);
-        let mut count = 0;
-        while let Some(place) = entries.next_key_seed(Key {
-            place: self.place,
-            out: &mut *self.out,
-        })? {
-            entries.next_value_seed(Term {
-                place,
-                out: &mut *self.out,
-            })?;
-            count += 1;
-        }
-        self.close(at, count)
-    }
-}
-
-/// An object's key: writes it, and tells the place of its value.
-struct Key<'a> {
-    place: Place,
-    out: &'a mut Vec<u8>,
-}
-
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = Place;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Place, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Key<'_> {
-    type Value = Place;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Place, E> {
-        binary(key, self.out)?;
-        Ok(self.place.below(key))
-    }
 }

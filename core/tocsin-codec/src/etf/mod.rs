@@ -3,8 +3,10 @@
 
 mod decode;
 mod encode;
+mod scan;
 mod snowflake;
 mod tag;
+mod term;
 
 pub use decode::{EtfError, Rules, etf_to_json};
 pub use encode::{json_to_etf, term_of_json};
