@@ -16,8 +16,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from tocsin.errors import BadRequest
 from tocsin_api import errors, health, openapi
-from tocsin_api.gate import Gate, refuse
-from tocsin_api.ratelimit import RateLimits
+from tocsin_api.express import Express
+from tocsin_api.gate import Gate, Gatekeeper, refuse
 from tocsin_api.routes import (
     applications,
     auth,
@@ -44,7 +44,12 @@ _SERVED = {"9", "10"}
 
 
 class Api(Litestar):
-    """Litestar with one name per route: other spellings of the version are rewritten before routing."""
+    """Litestar with one name per route: other spellings of the version are rewritten before routing.
+
+    `express` is asked before Litestar is.
+    """
+
+    express: Express
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Serve one ASGI connection."""
@@ -58,6 +63,10 @@ class Api(Litestar):
                 rest = path[found.end() :] if found is not None else path[len("/api") :]
                 scope["path"] = ROOT + rest
                 scope["raw_path"] = scope["path"].encode()
+            channel = self.express.takes(scope)
+            if channel is not None:
+                await self.express.serve(scope, receive, send, channel)
+                return
         await super().__call__(scope, receive, send)
 
 
@@ -78,14 +87,14 @@ def create_app(
     """
     settings = services.context.settings
     handlers: list[Any] = [handler for module in MODULES for handler in module.HANDLERS]
-    limits = RateLimits(settings)
+    keeper = Gatekeeper(services)
 
     def gate(app: ASGIApp) -> ASGIApp:
         # A function, because Litestar copies its routers deeply, and functions alone are not copied.
-        return Gate(app, services, limits)
+        return Gate(app, keeper)
 
     parts = {"services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}
-    return Api(
+    app = Api(
         route_handlers=[Router(ROOT, route_handlers=handlers, middleware=[gate]), *health.HANDLERS, *control.HANDLERS],
         exception_handlers=errors.HANDLERS,
         state=State(parts, deep_copy=False),
@@ -93,3 +102,5 @@ def create_app(
         logging_config=None,
         request_max_body_size=settings.body_max_bytes,
     )
+    app.express = Express(services, keeper)
+    return app

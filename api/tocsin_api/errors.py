@@ -69,21 +69,34 @@ def _respond(error: ApiError) -> Response[bytes]:
     return Response(body, status_code=status, headers=headers, media_type=_JSON)
 
 
-def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Response[bytes]:
-    """An error that a service raised on purpose."""
-    return _respond(error)
+def refusal_of(error: Exception, what: str) -> ApiError:
+    """Return what the client is told of an error; log what the operator should know of it. `what` names the request."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, msgspec.ValidationError):
+        return InvalidForm(form_errors(str(error)))
+    if isinstance(error, StoreUnavailable):
+        _log.error("store unavailable: %s", error)
+        return ApiError(130000, "API resource is currently overloaded. Try again a little later", status=503)
+    _log.error("unexpected error in %s", what, exc_info=error)
+    return ApiError(0, _REASONS[500], status=500)
 
 
-def on_validation_error(_: Request[Any, Any, Any], error: msgspec.ValidationError) -> Response[bytes]:
-    """A body of the wrong shape."""
-    return _respond(InvalidForm(form_errors(str(error))))
+def too_large() -> ApiError:
+    """The body is over `body_max_bytes`."""
+    return ApiError(40005, "Request entity too large", status=413)
+
+
+def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Whatever a route or a service raised."""
+    return _respond(refusal_of(error, f"{request.method} {request.url.path}"))
 
 
 def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Litestar's own refusals: no such route or method, a body too large, a form that does not parse."""
     status = error.status_code
     if status == 413:
-        return _respond(ApiError(40005, "Request entity too large", status=413))
+        return _respond(too_large())
     if status == 400:
         return _respond(InvalidForm({"_errors": [{"code": "FORM_INVALID", "message": "The form cannot be read."}]}))
     if status >= 500:
@@ -91,24 +104,9 @@ def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[b
     return _respond(ApiError(0, _REASONS.get(status, f"{status}: Error"), status=status))
 
 
-def on_unavailable(_: Request[Any, Any, Any], error: StoreUnavailable) -> Response[bytes]:
-    """The database refused; nothing was written."""
-    _log.error("store unavailable: %s", error)
-    return _respond(ApiError(130000, "API resource is currently overloaded. Try again a little later", status=503))
-
-
-def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """A fault of the server."""
-    _log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
-    return _respond(ApiError(0, _REASONS[500], status=500))
-
-
 HANDLERS: dict[int | type[Exception], Callable[..., Response[Any]]] = {
-    ApiError: on_api_error,
-    msgspec.ValidationError: on_validation_error,
     HTTPException: on_http_error,
-    StoreUnavailable: on_unavailable,
-    Exception: on_unexpected,
+    Exception: on_error,
 }
 
 # -- msgspec's sentences, as the form errors of protocol.md §8.1

@@ -1,32 +1,71 @@
-"""Gate: the ASGI middleware in front of every API route: who asks, and whether they ask too often."""
+"""Gate: in front of every API route: who asks, and whether they ask too often."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.errors import ApiError, RateLimited
+from tocsin.service.auth import Principal
 from tocsin_api.auth import principal_of
-from tocsin_api.errors import rate_limit_body, rate_limit_headers, render
+from tocsin_api.errors import render
 from tocsin_api.ratelimit import RateLimits, headers_of
 
 if TYPE_CHECKING:
     from tocsin.service.services import Services
 
+Header = tuple[bytes, bytes]
+
+
+class Admission(NamedTuple):
+    """What the limits say of a request: the X-RateLimit headers of its answer, and why it is refused."""
+
+    headers: list[Header]
+    refusal: RateLimited | None = None
+
+
+UNLIMITED = Admission([])
+
+
+class Gatekeeper:
+    """Knows the callers and counts their requests."""
+
+    def __init__(self, services: Services) -> None:
+        self._auth = services.auth
+        self._clock = services.context.clock
+        self._limits = RateLimits(services.context.settings)
+
+    async def principal(self, scope: Scope) -> Principal:
+        """Return who asks, and note it in the scope. Raises `errors.Unauthorized`."""
+        principal = await principal_of(scope, self._auth)
+        scope["user"] = principal
+        return principal
+
+    def count(self, group: str, identity: Hashable, params: dict[str, Any]) -> Admission:
+        """Count a request of `identity` against its global limit and that of its route group."""
+        now = self._clock()
+        verdict = self._limits.hit_global(identity, now)
+        if verdict is not None and verdict.retry_after_ms:
+            return Admission([], RateLimited(verdict.retry_after_ms / 1000, scope="global"))
+        verdict = self._limits.hit_group(group, identity, params, now)
+        if verdict is None:
+            return UNLIMITED
+        headers = headers_of(verdict, self._limits.bucket(group), now)
+        return Admission(headers, RateLimited(verdict.retry_after_ms / 1000) if verdict.retry_after_ms else None)
+
 
 class Gate:
-    """Authenticates, counts, and adds the X-RateLimit headers to whatever answers.
+    """The ASGI middleware: authenticates, counts, and adds the X-RateLimit headers to whatever answers.
 
     Reads the route's `opt`: `auth` False opens it to everyone, `rate_limit` False exempts it, `bucket` names its group.
     """
 
-    def __init__(self, app: ASGIApp, services: Services, limits: RateLimits) -> None:
+    def __init__(self, app: ASGIApp, keeper: Gatekeeper) -> None:
         self.app = app
-        self._auth = services.auth
-        self._clock = services.context.clock
-        self._limits = limits
+        self._keeper = keeper
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401 or 429."""
@@ -34,33 +73,26 @@ class Gate:
             await self.app(scope, receive, send)
             return
         opt = scope["route_handler"].opt
-        try:
-            if opt.get("auth", True):
-                principal = await principal_of(scope, self._auth)
-                scope["user"] = principal
-                identity: object = principal.user.id
-            else:
-                client = scope.get("client")
-                identity = client[0] if client else ""
-        except ApiError as error:
-            await refuse(send, error)
-            return
+        identity: Hashable
+        if opt.get("auth", True):
+            try:
+                identity = (await self._keeper.principal(scope)).id
+            except ApiError as error:
+                await refuse(send, error)
+                return
+        else:
+            client = scope.get("client")
+            identity = client[0] if client else ""
         if not opt.get("rate_limit", True):
             await self.app(scope, receive, send)
             return
-        now = self._clock()
-        verdict = self._limits.hit_global(identity, now)
-        if verdict is not None and verdict.retry_after_ms:
-            await _refuse_busy(send, RateLimited(verdict.retry_after_ms / 1000, scope="global"), [])
-            return
         group = opt.get("bucket") or f"{scope['method']} {scope['path_template']}"
-        verdict = self._limits.hit_group(group, identity, scope["path_params"], now)
-        if verdict is None:
-            await self.app(scope, receive, send)
+        headers, refusal = self._keeper.count(group, identity, scope["path_params"])
+        if refusal is not None:
+            await refuse(send, refusal, headers)
             return
-        headers = headers_of(verdict, self._limits.bucket(group), now)
-        if verdict.retry_after_ms:
-            await _refuse_busy(send, RateLimited(verdict.retry_after_ms / 1000), headers)
+        if not headers:
+            await self.app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -73,20 +105,16 @@ class Gate:
         await self.app(scope, receive, send_with_headers)
 
 
-async def refuse(send: Send, error: ApiError) -> None:
-    """Answer with an error, without a route."""
-    status, headers, body = render(error)
-    await _send(send, status, [(name.lower().encode(), value.encode()) for name, value in headers.items()], body)
-
-
-async def _refuse_busy(send: Send, error: RateLimited, bucket: list[tuple[bytes, bytes]]) -> None:
-    mine = [(name.lower().encode(), value.encode()) for name, value in rate_limit_headers(error).items()]
+async def refuse(send: Send, error: ApiError, bucket: list[Header] | None = None) -> None:
+    """Answer with an error, without a route. Its own headers come before those of its `bucket`."""
+    status, given, body = render(error)
+    mine = [(name.lower().encode(), value.encode()) for name, value in given.items()]
     names = {name for name, _ in mine}
-    headers = mine + [(name, value) for name, value in bucket if name not in names]
-    await _send(send, 429, headers, rate_limit_body(error))
+    await reply(send, status, body, mine + [header for header in bucket or () if header[0] not in names])
 
 
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def reply(send: Send, status: int, body: bytes, headers: list[Header]) -> None:
+    """Answer with a JSON text."""
     start = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -168,7 +168,7 @@ def query_id(request: Request[Any, Any, Any], name: str) -> int:
     raw = request.query_params.get(name)
     if raw is None or raw == "":
         return 0
-    return _id(raw, name)
+    return parse_id(raw, name)
 
 
 def query_bool(request: Request[Any, Any, Any], name: str, default: bool = False) -> bool:
@@ -185,10 +185,11 @@ def query_bool(request: Request[Any, Any, Any], name: str, default: bool = False
 
 def path_id(request: Request[Any, Any, Any], name: str) -> int:
     """Read an id of the path. Raises `InvalidForm` naming it."""
-    return _id(str(request.path_params[name]), name)
+    return parse_id(str(request.path_params[name]), name)
 
 
-def _id(raw: str, name: str) -> int:
+def parse_id(raw: str, name: str) -> int:
+    """Read an id that a path or a query gives. Raises `InvalidForm` naming it."""
     value = _whole(raw)
     if value is None or value > MAX_ID:
         raise InvalidForm.field(name, "NUMBER_TYPE_COERCE", f'Value "{raw[:64]}" is not snowflake.')
