@@ -135,6 +135,16 @@ def cpu_us_per_publish(kind: str) -> Callable[[Run], float | None]:
 
 
 def kib_per_session(run: Run) -> float | None:
-    """Resident memory that a connected, identified, idle session added."""
-    first, end = run["steps"][0]["server_memory"]["rss_kib"], run["steps"][-1]["server_memory"]["rss_kib"]
-    return float(end - first) / float(run["connections"]) if first and end else None
+    """Resident memory that a session added which is identified, has sent a heartbeat and is idle."""
+    return kib_after("idle")(run)
+
+
+def kib_after(kind: str) -> Callable[[Run], float | None]:
+    """Resident memory per connection that a run added until the end of a step's last occurrence."""
+
+    def read(run: Run) -> float | None:
+        first = run["steps"][0]["server_memory"]["rss_kib"]
+        ends = [step["server_memory"]["rss_kib"] for step in run["steps"] if step["step"].split(":")[0] == kind]
+        return float(ends[-1] - first) / float(run["connections"]) if first and ends and ends[-1] else None
+
+    return read

@@ -74,7 +74,7 @@ def fanout(scale: Scale, count: int, load: Path) -> list[Scenario]:
 
 def memory(count: int) -> list[Scenario]:
     """Resident memory of idle sessions in 10 guilds, and what identifying them took."""
-    steps = ("idle:0.3", "connect", "idle:0.5", "identify", "idle:1.5")
+    steps = ("idle:0.3", "connect", "identify", "beat", "idle:1.0")
     in_ten = ("--guilds", "10")
     town = servers.world(100, guilds=10, channels=20)
     users = (*in_ten, "--tokens", "100")

@@ -21,6 +21,8 @@ pub(crate) enum State {
     Open,
     Identifying,
     Resuming,
+    /// A heartbeat is out, its acknowledgement is not in.
+    Beating,
     /// READY and all guilds are in, or RESUMED.
     Ready,
 }

@@ -42,6 +42,8 @@ pub(crate) struct Fleet {
     pub(crate) reached: usize,
     /// From asking (identify, resume) to its end.
     pub(crate) answers: Histogram,
+    /// Bytes read since the step began.
+    pub(crate) bytes: u64,
     /// Events replayed by resumes.
     pub(crate) replayed: u64,
     wire: Wire,
@@ -89,6 +91,7 @@ impl Fleet {
             window: None,
             reached: 0,
             answers: Histogram::new(),
+            bytes: 0,
             replayed: 0,
             wire,
             request: format!(
@@ -172,6 +175,13 @@ impl Fleet {
         self.ask(index, State::Resuming, &message)
     }
 
+    /// Send a heartbeat out of turn and wait for its acknowledgement: the server may then forget what it holds for a
+    /// resume.
+    pub(crate) fn beat_now(&mut self, index: usize) -> io::Result<()> {
+        let message = heartbeat(self.wire, self.connections[index].seq);
+        self.ask(index, State::Beating, &message)
+    }
+
     fn ask(&mut self, index: usize, state: State, message: &[u8]) -> io::Result<()> {
         let connection = &mut self.connections[index];
         connection.state = state;
@@ -228,12 +238,7 @@ impl Fleet {
         for connection in &mut self.connections {
             if connection.beat_at.is_some_and(|due| due <= now) {
                 connection.beat_at = Some(now + self.beat_every);
-                let message = if let Wire::Counted { etf: true, .. } = self.wire {
-                    frame::masked(2, &etf::heartbeat(connection.seq as u32))
-                } else {
-                    let seq = connection.seq;
-                    frame::masked(1, format!("{{\"op\":1,\"d\":{seq}}}").as_bytes())
-                };
+                let message = heartbeat(self.wire, connection.seq);
                 connection.send(&message)?;
             }
         }
@@ -259,6 +264,7 @@ impl Fleet {
                 Err(error) => return Err(error),
             };
             let now = Instant::now();
+            self.bytes += read as u64;
             if let Some(window) = &mut self.window {
                 window.reads += 1;
             }
@@ -365,6 +371,7 @@ impl Fleet {
                 }
                 match self.connections[index].state {
                     State::Upgrading => self.opened(index),
+                    State::Beating => self.ready(index, now),
                     State::Identifying => {
                         let connection = &mut self.connections[index];
                         connection.dispatches += 1;
@@ -418,6 +425,10 @@ impl Fleet {
                     self.opened(index);
                     Ok(())
                 }
+                Some(11) if self.connections[index].state == State::Beating => {
+                    self.ready(index, now);
+                    Ok(())
+                }
                 Some(1 | 11) => Ok(()),
                 _ => Err(fail(format!(
                     "connection {index} got {}",
@@ -455,6 +466,14 @@ impl Fleet {
             _ => {}
         }
         Ok(())
+    }
+}
+
+fn heartbeat(wire: Wire, seq: u64) -> Vec<u8> {
+    if let Wire::Counted { etf: true, .. } = wire {
+        frame::masked(2, &etf::heartbeat(seq as u32))
+    } else {
+        frame::masked(1, format!("{{\"op\":1,\"d\":{seq}}}").as_bytes())
     }
 }
 

@@ -53,6 +53,7 @@ impl Run {
             "connect" => self.storm(fleet, State::Closed, Fleet::connect)?,
             "identify" => self.storm(fleet, State::Open, Fleet::identify)?,
             "resume" => self.storm(fleet, State::Open, Fleet::resume)?,
+            "beat" => self.storm(fleet, State::Ready, Fleet::beat_now)?,
             "idle" => idle(fleet, number()?)?,
             "closed" => {
                 let (window, seconds) = (number()? as usize, number()?);
@@ -107,7 +108,8 @@ impl Run {
         if fleet.connections.iter().any(|each| each.state != from) {
             return Err(fail(format!("all connections must be {from:?} first")));
         }
-        (fleet.reached, fleet.replayed, fleet.answers) = (0, 0, Histogram::new());
+        (fleet.reached, fleet.replayed, fleet.bytes) = (0, 0, 0);
+        fleet.answers = Histogram::new();
         let mut begun = 0;
         let mut progress = (0, Instant::now());
         while fleet.reached < count {
@@ -120,6 +122,7 @@ impl Run {
         }
         let mut report = Map::new();
         report.insert("done".into(), count.into());
+        report.insert("bytes".into(), fleet.bytes.into());
         report.insert("replayed".into(), fleet.replayed.into());
         report.insert("latency_ms".into(), fleet.answers.to_json());
         Ok(report)
