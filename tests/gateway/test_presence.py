@@ -121,7 +121,7 @@ def test_guild_create_shows_who_is_online(town: Town) -> None:
 def test_http_counts_who_is_online_and_not_who_hides(town: Town) -> None:
     owner, friend = town.person(), town.person()
     place = town.place(owner, friend)
-    watch = town.listen(owner)
+    town.listen(owner)
     town.listen(friend, presence=presence("invisible"))
     [listed] = town.call(owner, "GET", "/users/@me/guilds?with_counts=true")
     guild = town.call(owner, "GET", f"/guilds/{place.id}?with_counts=true")
