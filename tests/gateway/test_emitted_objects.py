@@ -53,6 +53,15 @@ def test_ready_and_guild_create(bot: RawClient) -> None:
     assert {"2001"} <= {guild["id"] for guild in guilds}
 
 
+def test_ready_and_guild_create_of_a_person(server: Server) -> None:
+    with RawClient(server.gateway) as client:
+        client.open()
+        client.send(op(2, {"token": "ada-token", "properties": {}, "shard": [0, 1]}))
+        ready = received(client, "READY")
+        for _ in ready["guilds"]:
+            received(client, "GUILD_CREATE")
+
+
 def test_messages(bot: RawClient, ready: Any, ada: ApiClient, server: Server) -> None:
     messages = "/channels/3001/messages"
     first = ada.ok("POST", messages, {"content": "hello", "embeds": [{"title": "t", "description": "d"}]})
