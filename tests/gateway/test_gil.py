@@ -1,4 +1,4 @@
-"""Python is not entered for a handshake or a heartbeat: both are answered while the GIL is held for good (design §3)."""
+"""Python is not entered for a handshake or a heartbeat: both are answered while the GIL is held (design §3)."""
 
 from __future__ import annotations
 
