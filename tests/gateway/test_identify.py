@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.raw_client import RawClient, op
-from tests.support.server import running_server
+from tests.support.server import Server, running_server
 from tests.support.town import BELL, CLERK, Listener, Person, Place, Town
 
 VIEW = "1024"
@@ -34,6 +34,15 @@ def test_ready_of_a_bot_and_of_a_person(town: Town) -> None:
     assert [each["id"] for each in person["private_channels"]] == [dm["id"]]
     assert [each["id"] for each in person["private_channels"][0]["recipients"]] == [BELL.id]
     assert len(person["session_id"]) == 32
+
+
+@pytest.mark.parametrize("target", ["/?v=9&encoding=json", "/?v=10", "//?v=10&encoding=json", "?v=10&encoding=json"])
+def test_both_versions_and_every_spelling_of_the_root_are_served(server: Server, target: str) -> None:
+    with RawClient(server.gateway) as client:
+        client.send(client.request().replace(b"/?v=10&encoding=json", target.encode(), 1))
+        assert client.read_head()[0] == 101
+        assert client.read_payload()["op"] == 10
+        assert client.identify("ada-token", intents=0)["user"]["username"] == "ada"
 
 
 def test_each_shard_has_its_own_guilds(town: Town) -> None:
