@@ -98,9 +98,5 @@ fn atom(name: &str, out: &mut Vec<u8>) {
 }
 
 fn push_json(json: &[u8], place: Place, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let before = out.len();
-    scan::push(json, place, out).ok_or_else(|| {
-        out.truncate(before);
-        DecodeError::Json
-    })
+    scan::push(json, place, out).ok_or(DecodeError::Json)
 }

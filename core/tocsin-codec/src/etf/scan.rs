@@ -1,403 +1,417 @@
-//! `Scan`: one pass over JSON that writes its term as it goes, eight octets at a time and without a tree.
+//! JSON to terms in one pass, sixteen octets at a time and without a tree. The grammar is RFC 8259's.
 //!
-//! The grammar is RFC 8259's. Lengths and counts are written when they are known, over the five octets left for them.
+//! `pos` is where we are in the JSON, `at` where in the output; both go from function to function by value, to stay in
+//! registers. More octets may be written than count: the next term goes over the rest. Lengths and counts are written
+//! when they are known, into the five octets left for them.
 
 use super::snowflake::{self, Place};
 use super::{tag, term};
 
 /// Most containers within each other.
 const MAX_DEPTH: usize = 127;
-/// What is written at once at most; only a part of it may count.
-const WIDEST: usize = 16;
+/// Room for what is written over the end of the last term.
+const OVERHANG: usize = 32;
+
+/// Why a pass ended early.
+enum Stop {
+    Malformed,
+    /// The output has no room.
+    Full,
+}
+
+/// Where a term and its JSON end.
+type Ends = Result<(usize, usize), Stop>;
 
 /// Appends the term of one JSON value at this place.
 ///
-/// `None` when it is not one JSON value of at most 127 levels; what is in `out` then is of no use.
+/// `None` when it is not one JSON value of at most 127 levels; `out` is as it was then.
 pub(super) fn push(json: &[u8], place: Place, out: &mut Vec<u8>) -> Option<()> {
     // Octets over 127 are right in strings only, so that the whole may be judged instead of each string.
     std::str::from_utf8(json).ok()?;
-    let at = out.len();
-    out.reserve(json.len() + json.len() / 4 + WIDEST);
-    out.resize(out.capacity(), 0);
-    let mut scan = Scan {
-        json,
-        pos: 0,
-        out: std::mem::take(out),
-        at,
-    };
-    let done = scan.value(place, MAX_DEPTH);
-    let end = scan.token();
-    let pos = scan.pos;
-    scan.out.truncate(scan.at);
-    *out = scan.out;
-    done.filter(|()| end == END && pos == json.len())
+    let start = out.len();
+    // A value of n octets takes no more than 3(n + 1), as floats of two octets show, and hardly ever over 1.5 n.
+    for room in [json.len() + json.len() / 2, 3 * (json.len() + 1)] {
+        out.resize(start + room + OVERHANG, 0);
+        match value(json, out, token(json, 0), start, place, MAX_DEPTH) {
+            Err(Stop::Full) => {}
+            Ok((pos, at)) if is_end(token(json, pos), json) => {
+                out.truncate(at);
+                return Some(());
+            }
+            Ok(_) | Err(Stop::Malformed) => break,
+        }
+    }
+    out.truncate(start);
+    None
 }
 
-/// What `token` gives at the end. No value begins with it.
-const END: u8 = 0;
+fn is_end((_, pos): (u8, usize), json: &[u8]) -> bool {
+    pos == json.len()
+}
 
-struct Scan<'a> {
-    json: &'a [u8],
-    /// Where we are in `json`.
-    pos: usize,
-    /// The terms, and room for more after `at`.
-    out: Vec<u8>,
+/// The next octet that is no white space, and its place; at the end a zero, with which nothing begins.
+#[inline(always)]
+fn token(json: &[u8], pos: usize) -> (u8, usize) {
+    match json.get(pos) {
+        Some(&octet) if octet > b' ' => (octet, pos),
+        _ => token_after_space(json, pos),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn token_after_space(json: &[u8], mut pos: usize) -> (u8, usize) {
+    while let Some(&octet) = json.get(pos) {
+        if !matches!(octet, b' ' | b'\n' | b'\r' | b'\t') {
+            return (octet, pos);
+        }
+        pos += 1;
+    }
+    (0, pos)
+}
+
+#[inline(always)]
+fn chunk<const N: usize>(json: &[u8], pos: usize) -> Option<&[u8; N]> {
+    json.get(pos..)?.first_chunk()
+}
+
+#[inline(always)]
+fn put<const N: usize>(out: &mut [u8], at: usize, octets: &[u8; N]) -> Result<(), Stop> {
+    let room = out.get_mut(at..).and_then(|rest| rest.first_chunk_mut());
+    *room.ok_or(Stop::Full)? = *octets;
+    Ok(())
+}
+
+/// The head of a list, a map or a binary.
+#[inline(always)]
+fn put_head(out: &mut [u8], at: usize, tag: u8, count: usize) -> Result<(), Stop> {
+    let count = u32::try_from(count).map_err(|_| Stop::Malformed)?;
+    let [a, b, c, d] = count.to_be_bytes();
+    put(out, at, &[tag, a, b, c, d])
+}
+
+/// The value that begins with this token.
+#[inline(always)]
+fn value(
+    json: &[u8],
+    out: &mut [u8],
+    (first, pos): (u8, usize),
     at: usize,
+    place: Place,
+    depth: usize,
+) -> Ends {
+    match first {
+        b'"' if place == Place::Snowflake => id(json, out, pos + 1, at),
+        b'"' => text(json, out, pos + 1, at).map(|text| (text.pos, text.at)),
+        b'n' => literal(json, out, pos, at, b"null", b"s\x03nil\0\0\0", 5),
+        b't' => literal(json, out, pos, at, b"true", b"s\x04true\0\0", 6),
+        b'f' => literal(json, out, pos, at, b"false", b"s\x05false\0", 7),
+        b'{' => map(json, out, pos + 1, at, place, depth),
+        b'[' => list(json, out, pos + 1, at, place, depth),
+        b'-' | b'0'..=b'9' => number(json, out, pos, at),
+        _ => Err(Stop::Malformed),
+    }
 }
 
-impl Scan<'_> {
-    /// The next octet that is no white space; it stays.
-    #[inline(always)]
-    fn token(&mut self) -> u8 {
-        match self.json.get(self.pos) {
-            Some(&octet) if octet > b' ' => octet,
-            _ => self.token_after_space(),
-        }
+#[inline(always)]
+fn literal<const N: usize>(
+    json: &[u8],
+    out: &mut [u8],
+    pos: usize,
+    at: usize,
+    name: &[u8; N],
+    atom: &[u8; 8],
+    length: usize,
+) -> Ends {
+    if chunk(json, pos) != Some(name) {
+        return Err(Stop::Malformed);
     }
+    put(out, at, atom)?;
+    Ok((pos + N, at + length))
+}
 
-    #[cold]
-    fn token_after_space(&mut self) -> u8 {
-        while let Some(&octet) = self.json.get(self.pos) {
-            if !matches!(octet, b' ' | b'\n' | b'\r' | b'\t') {
-                return octet;
-            }
-            self.pos += 1;
-        }
-        END
-    }
-
-    /// Writes octets at the end, of which the first `count` stay.
-    #[inline(always)]
-    fn put<const N: usize>(&mut self, octets: &[u8; N], count: usize) {
-        self.put_at(self.at, octets);
-        self.at += count;
-    }
-
-    #[inline(always)]
-    fn put_at<const N: usize>(&mut self, at: usize, octets: &[u8; N]) {
-        if let Some(room) = self.out.get_mut(at..at + N) {
-            room.copy_from_slice(octets);
-        } else {
-            self.put_and_grow(at, octets);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_and_grow(&mut self, at: usize, octets: &[u8]) {
-        let length = at + at / 2 + (self.json.len() - self.pos) + WIDEST;
-        self.out.resize(length, 0);
-        self.out[at..at + octets.len()].copy_from_slice(octets);
-    }
-
-    fn value(&mut self, place: Place, depth: usize) -> Option<()> {
-        match self.token() {
-            b'"' => self.string(place),
-            b'{' => self.map(place, depth.checked_sub(1)?),
-            b'[' => self.list(place, depth.checked_sub(1)?),
-            b'n' => self.literal(b"null", b"s\x03nil\0\0\0", 5),
-            b't' => self.literal(b"true", b"s\x04true\0\0", 6),
-            b'f' => self.literal(b"false", b"s\x05false\0", 7),
-            b'-' | b'0'..=b'9' => self.number(),
-            _ => None,
-        }
-    }
-
-    #[inline(always)]
-    fn literal<const N: usize>(
-        &mut self,
-        name: &[u8; N],
-        atom: &[u8; 8],
-        length: usize,
-    ) -> Option<()> {
-        let found = self.json.get(self.pos..self.pos + N)?;
-        if found != name {
-            return None;
-        }
-        self.pos += N;
-        self.put(atom, length);
-        Some(())
-    }
-
-    fn map(&mut self, place: Place, depth: usize) -> Option<()> {
-        let head = self.open();
-        let mut count = 0u32;
-        if self.token() == b'}' {
-            self.pos += 1;
-            return self.close(head, tag::MAP, count);
-        }
+fn map(json: &[u8], out: &mut [u8], pos: usize, head: usize, place: Place, depth: usize) -> Ends {
+    let depth = depth.checked_sub(1).ok_or(Stop::Malformed)?;
+    let mut at = head + 5;
+    let mut count = 0;
+    let (mut next, mut pos) = token(json, pos);
+    if next != b'}' {
         loop {
-            if self.token() != b'"' {
-                return None;
+            if next != b'"' {
+                return Err(Stop::Malformed);
             }
-            let below = self.key(place)?;
-            if self.token() != b':' {
-                return None;
+            let key = text(json, out, pos + 1, at)?;
+            let name = if key.plain {
+                json.get(pos + 1..key.pos - 1)
+            } else {
+                out.get(at + 5..key.at)
+            };
+            let below = place.below(name.unwrap_or_default());
+            (next, pos) = token(json, key.pos);
+            if next != b':' {
+                return Err(Stop::Malformed);
             }
-            self.pos += 1;
-            self.value(below, depth)?;
-            count = count.checked_add(1)?;
-            match self.token() {
-                b',' => self.pos += 1,
+            (pos, at) = value(json, out, token(json, pos + 1), key.at, below, depth)?;
+            count += 1;
+            (next, pos) = token(json, pos);
+            match next {
+                b',' => (next, pos) = token(json, pos + 1),
                 b'}' => break,
-                _ => return None,
+                _ => return Err(Stop::Malformed),
             }
         }
-        self.pos += 1;
-        self.close(head, tag::MAP, count)
     }
+    put_head(out, head, tag::MAP, count)?;
+    Ok((pos + 1, at))
+}
 
-    fn list(&mut self, place: Place, depth: usize) -> Option<()> {
-        let head = self.open();
-        let mut count = 0u32;
-        if self.token() == b']' {
-            self.pos += 1;
-            // The only form of an empty list that every decoder takes.
-            self.at = head;
-            self.put(&[tag::NIL], 1);
-            return Some(());
+fn list(json: &[u8], out: &mut [u8], pos: usize, head: usize, place: Place, depth: usize) -> Ends {
+    let depth = depth.checked_sub(1).ok_or(Stop::Malformed)?;
+    let (mut next, mut pos) = token(json, pos);
+    if next == b']' {
+        // The only form of an empty list that every decoder takes.
+        put(out, head, &[tag::NIL])?;
+        return Ok((pos + 1, head + 1));
+    }
+    let mut at = head + 5;
+    let mut count = 0;
+    loop {
+        (pos, at) = value(json, out, (next, pos), at, place, depth)?;
+        count += 1;
+        (next, pos) = token(json, pos);
+        match next {
+            b',' => (next, pos) = token(json, pos + 1),
+            b']' => break,
+            _ => return Err(Stop::Malformed),
         }
-        loop {
-            self.value(place, depth)?;
-            count = count.checked_add(1)?;
-            match self.token() {
-                b',' => self.pos += 1,
-                b']' => break,
-                _ => return None,
+    }
+    put_head(out, head, tag::LIST, count)?;
+    put(out, at, &[tag::NIL])?;
+    Ok((pos + 1, at + 1))
+}
+
+/// The value of a string where ids are snowflakes.
+#[inline(always)]
+fn id(json: &[u8], out: &mut [u8], pos: usize, at: usize) -> Ends {
+    let rest = json.get(pos..).unwrap_or_default();
+    if let Some((id, length)) = snowflake::prefix(rest)
+        && rest.get(length) == Some(&b'"')
+    {
+        let (octets, width) = term::snowflake(id);
+        put(out, at, &octets)?;
+        return Ok((pos + length + 1, at + width));
+    }
+    odd_id(json, out, pos, at)
+}
+
+#[cold]
+#[inline(never)]
+fn odd_id(json: &[u8], out: &mut [u8], pos: usize, at: usize) -> Ends {
+    let text = text(json, out, pos, at)?;
+    let decoded = out.get(at + 5..text.at).unwrap_or_default();
+    let Some(id) = snowflake::parse(decoded) else {
+        return Ok((text.pos, text.at));
+    };
+    let (octets, width) = term::snowflake(id);
+    put(out, at, &octets)?;
+    Ok((text.pos, at + width))
+}
+
+/// A string's ends, and whether its octets are those between the quotes.
+struct Text {
+    pos: usize,
+    at: usize,
+    plain: bool,
+}
+
+/// The string after whose opening quote we are.
+#[inline(always)]
+fn text(json: &[u8], out: &mut [u8], mut pos: usize, head: usize) -> Result<Text, Stop> {
+    let mut at = head + 5;
+    while let Some(sixteen) = chunk::<16>(json, pos) {
+        put(out, at, sixteen)?;
+        let length = plain_length(sixteen);
+        pos += length;
+        at += length;
+        if length < 16 {
+            if json.get(pos) != Some(&b'"') {
+                break;
+            }
+            put_head(out, head, tag::BINARY, at - head - 5)?;
+            return Ok(Text {
+                pos: pos + 1,
+                at,
+                plain: true,
+            });
+        }
+    }
+    odd_text(json, out, pos, at, head)
+}
+
+/// The rest of a string that has escapes or is near the end.
+#[cold]
+#[inline(never)]
+fn odd_text(
+    json: &[u8],
+    out: &mut [u8],
+    mut pos: usize,
+    mut at: usize,
+    head: usize,
+) -> Result<Text, Stop> {
+    let mut plain = true;
+    loop {
+        while let Some(sixteen) = chunk::<16>(json, pos) {
+            put(out, at, sixteen)?;
+            let length = plain_length(sixteen);
+            pos += length;
+            at += length;
+            if length < 16 {
+                break;
             }
         }
-        self.pos += 1;
-        self.close(head, tag::LIST, count)?;
-        self.put(&[tag::NIL], 1);
-        Some(())
-    }
-
-    /// Steps over a bracket and leaves room for a tag and a count; gives its place.
-    #[inline(always)]
-    fn open(&mut self) -> usize {
-        self.pos += 1;
-        let head = self.at;
-        self.put(&[0; 8], 5);
-        head
-    }
-
-    #[inline(always)]
-    fn close(&mut self, head: usize, tag: u8, count: u32) -> Option<()> {
-        let [a, b, c, d] = count.to_be_bytes();
-        self.put_at(head, &[tag, a, b, c, d]);
-        Some(())
-    }
-
-    #[inline(always)]
-    fn key(&mut self, place: Place) -> Option<Place> {
-        let (start, head) = (self.pos + 1, self.at + 5);
-        let plain = self.text()?;
-        let key = if plain {
-            self.json.get(start..self.pos - 1)?
-        } else {
-            self.out.get(head..self.at)?
-        };
-        Some(place.below(key))
-    }
-
-    #[inline(always)]
-    fn string(&mut self, place: Place) -> Option<()> {
-        if place != Place::Snowflake {
-            self.text()?;
-            return Some(());
-        }
-        let rest = self.json.get(self.pos + 1..)?;
-        if let Some((id, length)) = snowflake::prefix(rest)
-            && rest.get(length) == Some(&b'"')
-        {
-            self.pos += length + 2;
-            self.snowflake(id);
-            return Some(());
-        }
-        let head = self.at;
-        let plain = self.text()?;
-        if !plain && let Some(id) = snowflake::parse(&self.out[head + 5..self.at]) {
-            self.at = head;
-            self.snowflake(id);
-        }
-        Some(())
-    }
-
-    #[inline(always)]
-    fn snowflake(&mut self, id: u64) {
-        let (octets, length) = term::snowflake(id);
-        self.put(&octets, length);
-    }
-
-    /// Writes the string that begins here as a binary; tells whether it is the same octets in JSON.
-    #[inline(always)]
-    fn text(&mut self) -> Option<bool> {
-        self.pos += 1;
-        let head = self.at;
-        self.at += 5;
-        let mut plain = true;
-        loop {
-            self.run();
-            match self.json.get(self.pos)? {
-                b'"' => break,
-                b'\\' => {
-                    plain = false;
-                    self.escape()?;
-                }
-                _ => return None,
+        match json.get(pos) {
+            Some(b'"') => {
+                put_head(out, head, tag::BINARY, at - head - 5)?;
+                return Ok(Text {
+                    pos: pos + 1,
+                    at,
+                    plain,
+                });
             }
-        }
-        self.pos += 1;
-        let length = u32::try_from(self.at - head - 5).ok()?;
-        self.close(head, tag::BINARY, length)?;
-        Some(plain)
-    }
-
-    /// Copies up to the next quote, backslash or control character, or to the end.
-    #[inline(always)]
-    fn run(&mut self) {
-        while let Some(octets) = self.json.get(self.pos..self.pos + 8) {
-            let mut eight = [0; 8];
-            eight.copy_from_slice(octets);
-            self.put_at(self.at, &eight);
-            let marks = special(u64::from_le_bytes(eight));
-            if marks != 0 {
-                let count = marks.trailing_zeros() as usize / 8;
-                self.pos += count;
-                self.at += count;
-                return;
+            Some(b'\\') => {
+                plain = false;
+                let (length, octets, width) = escape(json, pos).ok_or(Stop::Malformed)?;
+                put(out, at, &octets)?;
+                pos += length;
+                at += width;
             }
-            self.pos += 8;
-            self.at += 8;
-        }
-        while let Some(&octet) = self.json.get(self.pos) {
-            if octet < b' ' || octet == b'"' || octet == b'\\' {
-                return;
+            Some(&octet) if octet >= b' ' => {
+                put(out, at, &[octet])?;
+                pos += 1;
+                at += 1;
             }
-            self.put(&[octet], 1);
-            self.pos += 1;
+            _ => return Err(Stop::Malformed),
         }
     }
+}
 
-    /// Writes what the escape that begins here stands for.
-    fn escape(&mut self) -> Option<()> {
-        let octet = match self.json.get(self.pos + 1)? {
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'b' => 8,
-            b'f' => 12,
-            b'u' => return self.escape_u(),
-            &octet @ (b'"' | b'\\' | b'/') => octet,
-            _ => return None,
-        };
-        self.pos += 2;
-        self.put(&[octet], 1);
-        Some(())
-    }
-
-    fn escape_u(&mut self) -> Option<()> {
-        let mut code = self.code_unit()?;
-        if (0xd800..0xdc00).contains(&code) {
-            let low = self
-                .code_unit()
-                .filter(|low| (0xdc00..0xe000).contains(low))?;
-            code = 0x1_0000 + ((code - 0xd800) << 10 | (low - 0xdc00));
-        }
-        // Fails for a low surrogate on its own.
-        let character = char::from_u32(code)?;
-        let mut octets = [0; 4];
-        let length = character.encode_utf8(&mut octets).len();
-        self.put(&octets, length);
-        Some(())
-    }
-
-    /// The number of a `\uXXXX`.
-    fn code_unit(&mut self) -> Option<u32> {
-        let hex = self
-            .json
-            .get(self.pos..self.pos + 6)?
-            .strip_prefix(b"\\u")?;
-        self.pos += 6;
-        hex.iter().try_fold(0, |code, &digit| {
-            Some(code << 4 | char::from(digit).to_digit(16)?)
-        })
-    }
-
-    #[inline(always)]
-    fn number(&mut self) -> Option<()> {
-        let rest = self.json.get(self.pos..)?;
-        let digits = rest.strip_prefix(b"-").unwrap_or(rest);
-        let mut value = 0u64;
-        let mut length = 0;
-        let next = loop {
-            match digits.get(length) {
-                // 18 digits always fit an i64.
-                Some(digit @ b'0'..=b'9') if length < 18 => {
-                    value = value * 10 + u64::from(digit - b'0');
-                    length += 1;
-                }
-                next => break next.copied().unwrap_or_default(),
-            }
-        };
-        let plain = !matches!(next, b'.' | b'e' | b'E' | b'0'..=b'9');
-        // What begins with a zero, or is a bare minus, is either a single zero or for the slow way to judge.
-        if !plain || value == 0 || digits.first() == Some(&b'0') {
-            return self.odd_number();
-        }
-        let negative = digits.len() < rest.len();
-        self.pos += length + usize::from(negative);
-        let (octets, length) = term::integer(value, negative);
-        self.put(&octets, length);
-        Some(())
-    }
-
-    /// Zeros, floats, and integers of more digits than 18. Integers over 64 bits become floats.
-    #[cold]
-    #[inline(never)]
-    fn odd_number(&mut self) -> Option<()> {
-        let rest = self.json.get(self.pos..)?;
-        let (length, integral) = number_length(rest)?;
-        let text = std::str::from_utf8(&rest[..length]).ok()?;
-        self.pos += length;
-        let unsigned = text.strip_prefix('-').unwrap_or(text);
-        let negative = unsigned.len() < text.len();
-        let integer = integral
-            .then(|| unsigned.parse().ok())
-            .flatten()
-            .filter(|&magnitude: &u64| !negative || (1..=1 << 63).contains(&magnitude));
-        let (octets, length) = match integer {
-            Some(magnitude) => term::integer(magnitude, negative),
-            None => term::float(text.parse().ok().filter(|value: &f64| value.is_finite())?),
-        };
-        self.put(&octets, length);
-        Some(())
-    }
+/// How many of the octets come before the first quote, backslash or control character.
+#[inline(always)]
+fn plain_length(sixteen: &[u8; 16]) -> usize {
+    let both = u128::from_le_bytes(*sixteen);
+    let (low, high) = (marks(both as u64), marks((both >> 64) as u64));
+    let zeros = if low == 0 {
+        64 + high.trailing_zeros()
+    } else {
+        low.trailing_zeros()
+    };
+    zeros as usize / 8
 }
 
 /// Marks quotes, backslashes and control characters: the lowest mark is right, those above it may not be.
 #[inline(always)]
-const fn special(eight: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const TOPS: u64 = ONES << 7;
-    let quote = eight ^ (ONES * b'"' as u64);
-    let backslash = eight ^ (ONES * b'\\' as u64);
-    let below = eight.wrapping_sub(ONES * b' ' as u64) & !eight;
-    let quotes = quote.wrapping_sub(ONES) & !quote;
-    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
-    (below | quotes | backslashes) & TOPS
+const fn marks(eight: u64) -> u64 {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    // Changes places of 0x20 and the quote, 0x22, so that all below 0x21 are to be marked.
+    let quote_or_control = (eight ^ (EACH * 2)).wrapping_sub(EACH * 0x21);
+    let backslash = (eight ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
+    (quote_or_control | backslash) & !eight & (EACH << 7)
+}
+
+/// The length of the escape that begins here, the octets that it stands for, and their count.
+fn escape(json: &[u8], pos: usize) -> Option<(usize, [u8; 4], usize)> {
+    let octet = match json.get(pos + 1)? {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 8,
+        b'f' => 12,
+        b'u' => {
+            let (length, character) = unicode_escape(json, pos)?;
+            let mut octets = [0; 4];
+            let width = character.encode_utf8(&mut octets).len();
+            return Some((length, octets, width));
+        }
+        &octet @ (b'"' | b'\\' | b'/') => octet,
+        _ => return None,
+    };
+    Some((2, [octet, 0, 0, 0], 1))
+}
+
+/// One `\uXXXX`, or two that make a surrogate pair. `None` for half a pair.
+fn unicode_escape(json: &[u8], pos: usize) -> Option<(usize, char)> {
+    let code_unit = |pos| {
+        let hex = chunk::<6>(json, pos)?.strip_prefix(b"\\u")?;
+        hex.iter().try_fold(0, |code, &digit| {
+            Some(code << 4 | char::from(digit).to_digit(16)?)
+        })
+    };
+    let first = code_unit(pos)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return char::from_u32(first).map(|character| (6, character));
+    }
+    let second = code_unit(pos + 6).filter(|second| (0xdc00..0xe000).contains(second))?;
+    let code = 0x1_0000 + ((first - 0xd800) << 10 | (second - 0xdc00));
+    char::from_u32(code).map(|character| (12, character))
+}
+
+#[inline(always)]
+fn number(json: &[u8], out: &mut [u8], pos: usize, at: usize) -> Ends {
+    let negative = json.get(pos) == Some(&b'-');
+    let start = pos + usize::from(negative);
+    let mut end = start;
+    let mut magnitude = 0u64;
+    // 18 digits always fit an i64.
+    while let Some(&octet @ b'0'..=b'9') = json.get(end)
+        && end < start + 18
+    {
+        magnitude = magnitude * 10 + u64::from(octet - b'0');
+        end += 1;
+    }
+    let more = matches!(json.get(end), Some(b'.' | b'e' | b'E' | b'0'..=b'9'));
+    let zero = json.get(start) == Some(&b'0');
+    // What begins with a zero is that zero, or something to be judged by the slow way.
+    if more || end == start || (zero && (negative || end > start + 1)) {
+        return odd_number(json, out, pos, at);
+    }
+    let (octets, width) = term::integer(magnitude, negative);
+    put(out, at, &octets)?;
+    Ok((end, at + width))
+}
+
+/// Floats, and integers of more digits than 18. Those over 64 bits become floats.
+#[cold]
+#[inline(never)]
+fn odd_number(json: &[u8], out: &mut [u8], pos: usize, at: usize) -> Ends {
+    let (octets, width, length) = read_odd_number(&json[pos..]).ok_or(Stop::Malformed)?;
+    put(out, at, &octets)?;
+    Ok((pos + length, at + width))
+}
+
+fn read_odd_number(rest: &[u8]) -> Option<([u8; 16], usize, usize)> {
+    let (length, integral) = number_length(rest)?;
+    let text = std::str::from_utf8(&rest[..length]).ok()?;
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let negative = unsigned.len() < text.len();
+    let integer = integral
+        .then(|| unsigned.parse().ok())
+        .flatten()
+        // Minus zero is a float.
+        .filter(|&magnitude: &u64| !negative || (1..=1 << 63).contains(&magnitude));
+    let (octets, width) = match integer {
+        Some(magnitude) => term::integer(magnitude, negative),
+        None => term::float(text.parse().ok().filter(|value: &f64| value.is_finite())?),
+    };
+    Some((octets, width, length))
 }
 
 /// How long the number at the start is, and whether it has neither a fraction nor an exponent.
 fn number_length(text: &[u8]) -> Option<(usize, bool)> {
-    let run = |from: usize| {
+    let digits = |from: usize| {
         let rest = text.get(from..).unwrap_or_default();
-        from + rest
-            .iter()
-            .take_while(|octet| octet.is_ascii_digit())
-            .count()
+        let count = rest.iter().take_while(|octet| octet.is_ascii_digit());
+        Some(from + count.count()).filter(|&end| end > from)
     };
-    let digits = |from: usize| Some(run(from)).filter(|&end| end > from);
     let start = usize::from(text.first() == Some(&b'-'));
     let whole = digits(start)?;
     if text[start] == b'0' && whole > start + 1 {
