@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from typing import Any, cast
 
 import uvloop
 
+from bench.servers import HOLD_S
 from tocsin import _core
 
 GUILD = 2001
@@ -112,8 +114,13 @@ class Host:
         self._core.submit(self._batch)
 
 
+def hold_gil(seconds: int) -> None:
+    """Do what a hostile extension does: block inside C without letting go of the GIL."""
+    ctypes.PyDLL(None).sleep(seconds)
+
+
 class Control(asyncio.Protocol):
-    """The publisher's port: a byte is a publish, and is sent back."""
+    """The publisher's port: `p` is a publish, `g` holds the GIL; both are sent back when done."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -122,12 +129,14 @@ class Control(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        self._host.publish(len(data))
+        self._host.publish(data.count(b"p"))
+        if b"g" in data:
+            hold_gil(HOLD_S)
         self._transport.write(data)
 
 
 async def serve(options: argparse.Namespace) -> None:
-    config = _core.GatewayConfig(workers=options.workers, handshake_timeout_ms=60_000)
+    config = _core.GatewayConfig(workers=options.workers, handshake_timeout_ms=600_000, identify_timeout_ms=600_000)
     core = _core.Gateway(config)
     core.start()
     host = Host(core, options.guilds, options.bytes)

@@ -42,11 +42,12 @@ class Scale:
     fanout: tuple[int, ...]
     memory: tuple[int, ...]
     storm: int
+    cycles: int
     peers: tuple[str, ...] = PEERS
 
 
-QUICK = Scale(rounds=2, window_s=1.2, fanout=(1000,), memory=(1000, 4000), storm=1000)
-FULL = Scale(rounds=5, window_s=4.0, fanout=(1000, 5000), memory=(1000, 5000, 15000), storm=3000)
+QUICK = Scale(rounds=2, window_s=1.2, fanout=(1000,), memory=(1000, 4000), storm=1000, cycles=20_000)
+FULL = Scale(rounds=5, window_s=4.0, fanout=(1000, 5000), memory=(1000, 5000, 15000), storm=3000, cycles=1_000_000)
 
 
 def fanout(scale: Scale, count: int, load: Path) -> list[Scenario]:
@@ -99,6 +100,16 @@ def storms(scale: Scale) -> list[Scenario]:
     ]
 
 
+def boundaries(scale: Scale) -> list[Scenario]:
+    """Heartbeats while an extension sits on the GIL, and what is left of connections that came and went."""
+    held = ("connect", "identify", "hold", *("beat", "idle:0.2") * 8)
+    cycles = ("cycle:2000", f"cycle:{scale.cycles}")
+    return [
+        Scenario("gil", "core-json", 500, servers.core, (), held),
+        Scenario("cycles", "core-json", 500, servers.core, (), cycles),
+    ]
+
+
 def scenarios(scale: Scale, load: Path) -> list[tuple[int, Scenario]]:
     """All scenarios in the order they run, with their round: rounds alternate servers, so that drift is shared."""
     found: list[tuple[int, Scenario]] = []
@@ -106,6 +117,7 @@ def scenarios(scale: Scale, load: Path) -> list[tuple[int, Scenario]]:
         for count in scale.fanout:
             found += [(turn, each) for each in fanout(scale, count, load)]
         found += [(turn, each) for each in storms(scale)]
+    found += [(0, each) for each in boundaries(scale)]
     for count in scale.memory:
         found += [(0, each) for each in memory(count)]
     return found

@@ -18,6 +18,7 @@ from bench.figures import (
     per_cpu_second,
     value,
 )
+from bench.servers import HOLD_S
 from bench.targets import table
 
 ROOT = Path(__file__).parents[1]
@@ -179,6 +180,21 @@ def _rest(results: Results) -> str:
     return "## Resumes that replay 100 events each\n\n" + _table(head, rows)
 
 
+def _boundary(results: Results) -> str:
+    rows = []
+    for run in results.runs("gil", "core-json"):
+        beats = [step["latency_ms"] for step in run["steps"] if step["step"] == "beat" and step["latency_ms"]]
+        asked = sum(beat["count"] for beat in beats)
+        worst = max(beat["p99"] for beat in beats)
+        what = f"{asked:,} heartbeats while an extension holds the GIL for {HOLD_S} s: worst p99 of a volley of 500"
+        rows.append((what, "<= 50 ms", f"{worst:.1f} ms"))
+    for run in results.runs("cycles", "core-json"):
+        first, last = (step["server_memory"]["rss_kib"] for step in run["steps"])
+        what = f"memory left by {run['steps'][-1]['done']:,} connections that came and went"
+        rows.append((what, "nothing that grows", f"{last - first:,} KiB"))
+    return "## The boundary and what stays behind\n\n" + _table(("what", "wanted", "measured"), rows) if rows else ""
+
+
 def _micro(results: Results) -> str:
     rows = []
     for each in results.data.get("micro", []):
@@ -193,6 +209,11 @@ def _micro(results: Results) -> str:
     return "## Through Python (bench/micro)\n\n" + _table(("group", "bench", "best us", "median us", "size"), rows)
 
 
+def _reason(error: str) -> str:
+    lines = error.strip().splitlines()
+    return next((line for line in lines if "rror: " in line), lines[-1])
+
+
 def write(source: Path) -> Path:
     """Render a result file.
 
@@ -201,10 +222,10 @@ def write(source: Path) -> Path:
     """
     results = Results(json.loads(source.read_text()))
     PICTURES.mkdir(parents=True, exist_ok=True)
-    failed = sorted({f"{run['group']} {run['server']} {run['connections']:,}: {run['error'].splitlines()[-1]}"
+    failed = sorted({f"{run['group']} {run['server']} {run['connections']:,}: {_reason(run['error'])}"
                      for run in results.data["runs"] if "error" in run})  # fmt: skip
     parts = [_top(results), _targets(results), METHOD, _fanout(results), _idle(results), _rest(results)]
-    parts.append(_micro(results))
+    parts += [_boundary(results), _micro(results)]
     if failed:
         parts.append("## What failed\n\n" + "\n".join(f"- {line}" for line in failed) + "\n")
     PAGE.write_text("\n".join(part for part in parts if part).rstrip() + "\n")

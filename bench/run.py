@@ -72,7 +72,15 @@ def micro(quick: bool) -> list[dict[str, Any]]:
     """Run bench/micro and return its figures."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "micro.json")
-        command = [sys.executable, "-m", "pytest", "bench/micro", f"--benchmark-json={out}", "--timeout=600"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "bench/micro",
+            "--benchmark-enable",
+            f"--benchmark-json={out}",
+            "--timeout=600",
+        ]
         command += ["--benchmark-max-time=0.3", "--benchmark-min-rounds=3"] if quick else []
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "python")])}
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False)

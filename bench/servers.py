@@ -19,6 +19,8 @@ JS = ROOT / "tests" / "clients" / "js"
 SERVER_CPU, CLIENT_CPU = 0, 1
 START_S = 120.0
 EVENT_BYTES = 336
+HOLD_S = 3
+"""How long bench/host.py holds the GIL when it is asked to."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,8 @@ def node(world: dict[str, Any]) -> Iterator[Started]:
             sys.executable, "-m", "tocsin", "serve", "--data", folder, "--seed", str(seed), "--ready-file", str(ready),
             "--http-port", "0", "--gateway-port", "0", "--workers", "1", "--drain-spread-ms", "0",
             "--message-rate-limit", "0", "--global-rate-limit", "0", "--identify-max-concurrency", "100000",
-            "--session-start-limit", "1000000", "--handshake-timeout-ms", "60000",
-            "--identify-timeout-ms", "60000", "--log-level", "error",
+            "--session-start-limit", "1000000", "--handshake-timeout-ms", "600000",
+            "--identify-timeout-ms", "600000", "--log-level", "error",
         ]  # fmt: skip
         with _running(command, ready) as said:
             http, gateway = (int(said[key].rsplit(":", 1)[1].strip("/")) for key in ("http", "gateway"))

@@ -42,18 +42,19 @@ def _row(
     must: float,
     aim: float,
     figure: Figure | None,
-    show: Callable[[float], str],
+    form: str,
+    unit: str,
     beside: str,
     more_is_better: bool = False,
 ) -> Row:
     sign = ">=" if more_is_better else "<="
-    bounds = (f"{sign} {show(must)}", show(aim))
+    bounds = (f"{sign} {must:{form}} {unit}".rstrip(), f"{aim:{form}} {unit}".rstrip())
     if figure is None:
         return Row(what, *bounds, NOT_MEASURED, beside, NOT_MEASURED)
-    shown = show(figure.median)
+    shown = f"{figure.median:{form}}"
     if figure.rounds > 1:
-        shown += f" ({show(figure.low)}..{show(figure.high)})"
-    return Row(what, *bounds, shown, beside, _verdict(figure.median, must, aim, more_is_better))
+        shown += f" ({figure.low:{form}}..{figure.high:{form}})"
+    return Row(what, *bounds, f"{shown} {unit}".rstrip(), beside, _verdict(figure.median, must, aim, more_is_better))
 
 
 def _pairs(
@@ -98,7 +99,8 @@ def _fanout(results: Results) -> list[Row]:
                 0.80,
                 0.92,
                 _pairs(results, "fanout", ("core-json", one), ("floor", one), lambda ours, floor: floor / ours, count),
-                lambda n: f"{n:.2f}",
+                ".2f",
+                "",
                 f"{_floor(results, 'closed:1', count)}; {_best_peer(results, 'closed:1', count)}",
                 more_is_better=True,
             )
@@ -110,7 +112,8 @@ def _fanout(results: Results) -> list[Row]:
             1.0,
             0.7,
             results.figure("fanout", "core-json", count, burst),
-            lambda n: f"{n:.2f}",
+            ".2f",
+            "",
             f"{_floor(results, 'closed:16', count)}; {_best_peer(results, 'closed:16', count)}",
         )
     )
@@ -120,7 +123,8 @@ def _fanout(results: Results) -> list[Row]:
             1.0,
             0.5,
             _pairs(results, "fanout", ("core-zlib", one), ("core-json", one), lambda zlib, plain: zlib - plain, count),
-            lambda n: f"{n:+.2f}",
+            "+.2f",
+            "",
             "JSON of the same round",
         )
     )
@@ -137,17 +141,25 @@ def _fanout(results: Results) -> list[Row]:
                 lambda etf, plain: (etf / plain - 1) * 100,
                 count,
             ),
-            lambda n: f"{n:+.1f} %",
+            "+.1f",
+            "%",
             "JSON of the same round",
         )
     )
     return rows
 
 
+def _largest(results: Results, *servers: str) -> int:
+    """The most idle sessions at which all of these servers were measured."""
+    sizes = results.sizes("idle")
+    whole = [size for size in sizes if all(results.runs("idle", server, size) for server in servers)]
+    return (whole or sizes)[-1]
+
+
 def _idle(results: Results) -> list[Row]:
     if not results.sizes("idle"):
         return []
-    most = results.sizes("idle")[-1]
+    most = _largest(results, "core-json", "core-zlib", "node-json")
     core = results.figure("idle", "core-json", most, kib_per_session)
     alone = core.text("KiB", 1) if core else NOT_MEASURED
     zlib = results.figure("idle", "core-zlib", most, kib_per_session)
@@ -159,7 +171,8 @@ def _idle(results: Results) -> list[Row]:
             8.0,
             4.0,
             results.figure("idle", "node-json", most, kib_per_session),
-            lambda n: f"{n:.1f} KiB",
+            ".1f",
+            "KiB",
             f"the Rust core alone {alone}",
         ),
         _row(
@@ -167,7 +180,8 @@ def _idle(results: Results) -> list[Row]:
             1.5,
             0.7,
             extra,
-            lambda n: f"{n:.1f} KiB",
+            ".1f",
+            "KiB",
             "JSON of the same run",
         ),
         _row(
@@ -177,7 +191,8 @@ def _idle(results: Results) -> list[Row]:
             results.figure(
                 "fanout", "core-json", None, lambda run: (each := per_cpu_second("connect")(run)) and 1e6 / each
             ),
-            lambda n: f"{n:.0f} us CPU",
+            ".0f",
+            "us CPU",
             floor.text("us CPU for the floor", 0) if floor else "no floor",
         ),
         _row(
@@ -185,7 +200,8 @@ def _idle(results: Results) -> list[Row]:
             1500,
             4000,
             results.figure("idle", "node-json", None, per_cpu_second("identify")),
-            lambda n: f"{n:,.0f}/s",
+            ",.0f",
+            "/s",
             "no peer does this",
             more_is_better=True,
         ),
@@ -211,18 +227,20 @@ def table(results: Results) -> list[Row]:
             6000,
             12000,
             results.figure("resume", "node-json", None, per_cpu_second("resume")),
-            lambda n: f"{n:,.0f}/s",
+            ",.0f",
+            "/s",
             "no peer does this",
             more_is_better=True,
         ),
-        _row("POST to first delivery, idle, p50", 3.0, 1.0, post, lambda n: f"{n:.2f} ms", "no peer does this"),
-        _row("POST to first delivery, idle, p99", 15.0, 5.0, p99, lambda n: f"{n:.2f} ms", "no peer does this"),
+        _row("POST to first delivery, idle, p50", 3.0, 1.0, post, ".2f", "ms", "no peer does this"),
+        _row("POST to first delivery, idle, p99", 15.0, 5.0, p99, ".2f", "ms", "no peer does this"),
         _row(
             "durable message POST, CPU of the node",
             200.0,
             100.0,
             results.figure("post", "node-json", 1, cpu_us_per_publish("closed:16")),
-            lambda n: f"{n:.0f} us",
+            ".0f",
+            "us",
             "no peer does this",
         ),
         _row(
@@ -230,7 +248,8 @@ def table(results: Results) -> list[Row]:
             1.4,
             0.7,
             Figure.of([etf["stats"]["min"] * 1e6]) if etf else None,
-            lambda n: f"{n:.2f} us",
+            ".2f",
+            "us",
             ", ".join(others) or "no peer",
         ),
         Row("Redis CPU per routed event, k nodes", "<= 6 + 4k us", "batch to 2k", NOT_MEASURED, "-", NOT_MEASURED),

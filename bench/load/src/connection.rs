@@ -1,7 +1,7 @@
 //! Connection: one client: its socket, what it has been told, and what it waits for.
 
 use std::io::{self, ErrorKind, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flate2::{Decompress, FlushDecompress};
 use mio::net::TcpStream;
@@ -115,6 +115,15 @@ impl Connection {
             }
         }
         self.out.shrink_to_fit();
+        Ok(())
+    }
+
+    /// Close at once with a reset, so that no port stays behind in TIME_WAIT.
+    pub(crate) fn reset(&mut self) -> io::Result<()> {
+        if let Some(socket) = &self.socket {
+            socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO))?;
+        }
+        self.cut();
         Ok(())
     }
 

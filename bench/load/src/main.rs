@@ -28,7 +28,7 @@ tocsin-load gateway --port P --connections N --steps LIST [options]
     --token load-{n}     token of connection n, counted from 1; --tokens M starts again after M
     --intents 33281 --guilds 1 --in-flight 128 --sources 8 --content-bytes 40
   steps, separated by commas:
-    connect  identify  beat  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
+    cycle:COUNT  hold  connect  identify  beat  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
 ";
 
 fn main() -> ExitCode {

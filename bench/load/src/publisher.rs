@@ -110,6 +110,14 @@ impl Publisher {
         }
     }
 
+    /// Ask the host to block inside C with the GIL held; it answers afterwards.
+    pub(crate) fn hold(&mut self) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Control(socket) => socket.write_all(b"g"),
+            _ => Err(fail("hold needs --control")),
+        }
+    }
+
     /// Read what the server answered on one of the publishers' sockets.
     pub(crate) fn on_readable(&mut self, index: usize) -> io::Result<()> {
         let mut buffer = [0; 16384];

@@ -54,6 +54,11 @@ impl Run {
             "identify" => self.storm(fleet, State::Open, Fleet::identify)?,
             "resume" => self.storm(fleet, State::Open, Fleet::resume)?,
             "beat" => self.storm(fleet, State::Ready, Fleet::beat_now)?,
+            "hold" => {
+                fleet.publisher.hold()?;
+                idle(fleet, 0.1)?
+            }
+            "cycle" => self.cycle(fleet, number()? as usize)?,
             "idle" => idle(fleet, number()?)?,
             "closed" => {
                 let (window, seconds) = (number()? as usize, number()?);
@@ -95,6 +100,22 @@ impl Run {
             }
         }
         Ok(Value::Object(report))
+    }
+
+    /// Connect all and reset all, until `count` connections have come and gone.
+    fn cycle(&self, fleet: &mut Fleet, count: usize) -> io::Result<Map<String, Value>> {
+        let mut done = 0;
+        while done < count {
+            self.storm(fleet, State::Closed, Fleet::connect)?;
+            for connection in &mut fleet.connections {
+                connection.reset()?;
+            }
+            done += fleet.connections.len();
+        }
+        idle(fleet, 0.3)?;
+        let mut report = Map::new();
+        report.insert("done".into(), done.into());
+        Ok(report)
     }
 
     /// All connections do the same, some of them at a time, until each has come to the end of it.
