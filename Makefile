@@ -74,7 +74,7 @@ $(STAMPS)/core: $(STAMPS)/venv pyproject.toml $(RUST)
 $(STAMPS)/wheel: $(STAMPS)/venv $(PACKAGE)
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --quiet --out dist
-	$(BIN)/maturin sdist --quiet --out dist
+	$(BIN)/maturin sdist --out dist
 	@touch $@
 
 $(STAMPS)/peers: $(STAMPS)/venv requirements/bench.txt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import tomllib
@@ -45,10 +44,8 @@ def test_there_is_no_crate_without_a_layer() -> None:
 
 
 def test_every_file_says_first_what_it_owns() -> None:
-    silent = []
-    for path in tracked("python/tocsin/**.py", "api/**.py", "python/tocsin/**.pyi"):
-        if ast.get_docstring(ast.parse(path.read_text())) is None:
-            silent.append(path)
+    paths = tracked("python/tocsin/**.py", "api/**.py", "python/tocsin/**.pyi")
+    silent = [path for path in paths if not path.read_text().startswith('"""')]
     silent += [path for path in tracked("core/**/src/**.rs") if not path.read_text().startswith("//!")]
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 
