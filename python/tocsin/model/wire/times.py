@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 Body = dict[str, Any]
@@ -10,7 +11,14 @@ Body = dict[str, Any]
 
 def timestamp(ms: int) -> str:
     """Render Unix milliseconds."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="microseconds")
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03d}000+00:00"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    # The messages of a moment share it, and a member's joined_at comes with each of their messages.
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def optional_timestamp(ms: int | None) -> str | None:
