@@ -87,7 +87,7 @@ def _sqlite(_: Settings) -> Finding:
 
 def _open_files(_: Settings) -> Finding:
     # A node raises its own soft limit to the hard one.
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= FILES_WANTED:
         return Finding("open files", "ok", "unlimited" if hard == resource.RLIM_INFINITY else str(hard))
     how = f"`ulimit -Hn {FILES_WANTED}` as root before starting, or LimitNOFILE={FILES_WANTED} in the unit"
