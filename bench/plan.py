@@ -13,12 +13,14 @@ from bench.servers import Started
 PLAIN = ("--protocol", "plain")
 ZLIB = ("--compress", "zlib-stream")
 ETF = ("--encoding", "etf")
+LIVE = 50
+VOLLEYS = 60
 PEERS = ("websockets", "picows", "ws")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One server, one load. `figures` are read from the steps by name."""
+    """One server, one load."""
 
     group: str
     server: str
@@ -26,6 +28,8 @@ class Scenario:
     start: Callable[[], AbstractContextManager[Started]]
     flags: tuple[str, ...]
     steps: tuple[str, ...]
+    live: int = 0
+    """So many sessions of a second generator beat all the while."""
 
     @property
     def name(self) -> str:
@@ -46,7 +50,7 @@ class Scale:
     peers: tuple[str, ...] = PEERS
 
 
-QUICK = Scale(rounds=2, window_s=1.2, fanout=(1000,), memory=(1000, 4000), storm=1000, cycles=20_000)
+QUICK = Scale(rounds=2, window_s=1.2, fanout=(1000,), memory=(1000, 3000), storm=1000, cycles=20_000)
 FULL = Scale(rounds=5, window_s=4.0, fanout=(1000, 5000), memory=(1000, 5000, 15000), storm=3000, cycles=1_000_000)
 
 
@@ -96,6 +100,7 @@ def storms(scale: Scale) -> list[Scenario]:
     return [
         Scenario("resume", "core-json", scale.storm, servers.core, (), resume),
         Scenario("resume", "node-json", scale.storm, lambda: servers.node(crowd), (), resume),
+        Scenario("storm", "node-json", scale.storm, lambda: servers.node(crowd), (), resume, live=LIVE),
         Scenario("post", "node-json", 1, lambda: servers.node(pair), (), post),
     ]
 

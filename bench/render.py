@@ -188,11 +188,22 @@ def _boundary(results: Results) -> str:
         worst = max(beat["p99"] for beat in beats)
         what = f"{asked:,} heartbeats while an extension holds the GIL for {HOLD_S} s: worst p99 of a volley of 500"
         rows.append((what, "<= 50 ms", f"{worst:.1f} ms"))
+    for run in results.runs("storm", "node-json"):
+        beats = [step["latency_ms"] for step in run["live"] if step["latency_ms"]]
+        what = (
+            f"heartbeats of {beats[0]['count']} live sessions while {run['connections']:,} others identify, drop and "
+            "resume: worst p99 of a volley"
+        )
+        rows.append((what, "<= 100 ms", f"{max(beat['p99'] for beat in beats):.1f} ms"))
     for run in results.runs("cycles", "core-json"):
         first, last = (step["server_memory"]["rss_kib"] for step in run["steps"])
         what = f"memory left by {run['steps'][-1]['done']:,} connections that came and went"
         rows.append((what, "nothing that grows", f"{last - first:,} KiB"))
-    return "## The boundary and what stays behind\n\n" + _table(("what", "wanted", "measured"), rows) if rows else ""
+    return (
+        "## The boundary, storms and what stays behind\n\n" + _table(("what", "wanted", "measured"), rows)
+        if rows
+        else ""
+    )
 
 
 def _micro(results: Results) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import render
-from bench.plan import FULL, QUICK, Scenario, scenarios
-from bench.servers import CLIENT_CPU, ROOT, pinned
+from bench.plan import FULL, QUICK, VOLLEYS, Scenario, scenarios
+from bench.servers import CLIENT_CPU, ROOT, Started, pinned
 
 RESULTS = ROOT / "bench" / "results"
 STUCK_S = 600
+LIVE_AHEAD_S = 0.7
+"""Long enough for the live sessions to identify and send the first volleys."""
 PACKAGES = ("litestar", "granian", "uvloop", "msgspec", "websockets", "picows", "orjson", "erlpack", "zstandard")
 
 
@@ -44,9 +48,36 @@ def busy_s() -> float:
     return (sum(ticks[:8]) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
+@contextlib.contextmanager
+def beating(scenario: Scenario, server: Started, load: Path) -> Iterator[list[dict[str, Any]]]:
+    """Let the scenario's live sessions beat during the block; their volleys are in the list when it is over.
+
+    Raises:
+        RuntimeError: they failed, or were done before the block was.
+    """
+    volleys: list[dict[str, Any]] = []
+    if not scenario.live:
+        yield volleys
+        return
+    steps = ("connect", "identify", *("beat", "idle:0.1") * VOLLEYS)
+    command = [str(load), "gateway", "--port", str(server.port), "--connections", str(scenario.live)]
+    command += ["--steps", ",".join(steps)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(CLIENT_CPU)) as process:
+        assert process.stdout is not None
+        time.sleep(LIVE_AHEAD_S)
+        yield volleys
+        if process.poll() is not None:
+            raise RuntimeError("the live sessions were done before the storm was")
+        said_ = process.stdout.read()
+    if process.returncode:
+        raise RuntimeError("the live sessions failed")
+    volleys += [step for step in json.loads(said_)["steps"] if step["step"] == "beat"]
+
+
 def measure(scenario: Scenario, load: Path) -> dict[str, Any]:
     """Run a scenario once; a failure is a result too and is kept with its reason."""
     report: dict[str, Any] = {}
+    live: list[dict[str, Any]] = []
     busy, began = busy_s(), time.monotonic()
     try:
         with scenario.start() as server:
@@ -55,12 +86,15 @@ def measure(scenario: Scenario, load: Path) -> dict[str, Any]:
                 str(load), "gateway", "--port", str(server.port), "--pid", str(server.pid), *server.publish,
                 "--connections", str(scenario.connections), *scenario.flags, "--steps", ",".join(scenario.steps),
             ]  # fmt: skip
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=STUCK_S, preexec_fn=pinned(CLIENT_CPU), check=False
-            )
+            with beating(scenario, server, load) as live:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, timeout=STUCK_S, preexec_fn=pinned(CLIENT_CPU), check=False
+                )
             report = json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip()[-600:]}
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         report = {"error": str(error)[-600:]}
+    if live:
+        report["live"] = live
     wall = time.monotonic() - began
     steps = report.get("steps", [])
     own = sum(step["server_cpu"]["total_s"] + step["client_cpu_share"] * step["wall_s"] for step in steps)

@@ -12,7 +12,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.micro.payloads import stream
 
-MESSAGES = stream(200)
+MESSAGES = stream(2000)
+"""More than the largest window holds, so that the second turn finds nothing of the first."""
 WARM = 20
 """Messages before the first that counts: a context that has seen nothing is another thing."""
 
