@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.stage import Node, Stage, open_stage, running_node, stage_on
+
+
+@pytest.fixture(autouse=True)
+def libraries_leaks() -> Iterator[None]:
+    """Collect what a library left open here, where it is known whose it is, and not in some later test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
