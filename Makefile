@@ -48,7 +48,7 @@ check: $(STAMPS)/core ## Format, lints, types, layers
 	$(BIN)/python -m mypy.stubtest tocsin._core --allowlist tests/packaging/stubtest-allowlist.txt
 	$(BIN)/lint-imports --no-cache --no-logo
 
-bench: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/peers ## Measure everything beside peers and render docs/benchmarks.md (BENCH_ARGS=--quick)
+bench: $(STAMPS)/core $(STAMPS)/peers ## Measure everything beside peers and render docs/benchmarks.md (BENCH_ARGS=--quick)
 	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
 wheel: $(STAMPS)/wheel ## Build the wheel and the sdist into dist/
@@ -77,8 +77,9 @@ $(STAMPS)/wheel: $(STAMPS)/venv $(PACKAGE)
 	$(BIN)/maturin sdist --out dist
 	@touch $@
 
-$(STAMPS)/peers: $(STAMPS)/venv requirements/bench.txt
+$(STAMPS)/peers: $(STAMPS)/venv requirements/bench.txt bench/peers/package-lock.json
 	$(BIN)/python -m pip install --quiet --requirement requirements/bench.txt
+	npm ci --prefix bench/peers --no-audit --no-fund --silent
 	@touch $@
 
 $(STAMPS)/npm: tests/clients/js/package-lock.json

@@ -15,7 +15,7 @@ ZLIB = ("--compress", "zlib-stream")
 ETF = ("--encoding", "etf")
 LIVE = 50
 VOLLEYS = 60
-PEERS = ("websockets", "picows", "ws")
+PEERS = ("bun", "picows", "ws", "websockets")
 
 
 @dataclass(frozen=True)

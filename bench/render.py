@@ -32,6 +32,7 @@ NAMES = {
     "node-json": "tocsin node, posted by HTTP",
     "node-zlib": "tocsin node, zlib-stream",
     "websockets": "websockets (uvloop)",
+    "bun": "Bun (uWebSockets)",
     "picows": "picows (uvloop)",
     "ws": "Node ws",
 }

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench import render
 from bench.plan import FULL, QUICK, VOLLEYS, Scenario, scenarios
-from bench.servers import CLIENT_CPU, ROOT, Started, pinned
+from bench.servers import CLIENT_CPU, PEERS, ROOT, Started, pinned
 
 RESULTS = ROOT / "bench" / "results"
 STUCK_S = 600
@@ -167,8 +167,9 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
-    ws = ROOT / "tests" / "clients" / "js" / "node_modules" / "ws" / "package.json"
-    found["ws"] = json.loads(ws.read_text())["version"] if ws.exists() else "not installed"
+    for name in ("ws", "bun"):
+        package_json = PEERS / "node_modules" / name / "package.json"
+        found[name] = json.loads(package_json.read_text())["version"] if package_json.exists() else "not installed"
     return found
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
-JS = ROOT / "tests" / "clients" / "js"
+PEERS = ROOT / "bench" / "peers"
 SERVER_CPU, CLIENT_CPU = 0, 1
 START_S = 120.0
 EVENT_BYTES = 336
@@ -94,7 +94,13 @@ def core(guilds: int = 1) -> Iterator[Started]:
 def peer(name: str) -> Iterator[Started]:
     """Another WebSocket server with the same payload."""
     if name == "ws":
-        command = ["node", str(ROOT / "bench" / "peers" / "peer_ws.cjs"), str(EVENT_BYTES), str(JS)]
+        command = ["node", str(PEERS / "peer_ws.cjs"), str(EVENT_BYTES)]
+    elif name == "bun":
+        command = [
+            str(PEERS / "node_modules" / ".bin" / "bun"),
+            str(PEERS / "peer_bun.js"),
+            str(EVENT_BYTES),
+        ]
     else:
         command = [sys.executable, "-m", f"bench.peers.peer_{name}", str(EVENT_BYTES)]
     with _running(command) as said:

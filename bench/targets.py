@@ -14,6 +14,7 @@ from bench.figures import (
     per_cpu_second,
     value,
 )
+from bench.plan import PEERS
 
 NOT_MEASURED = "not measured"
 
@@ -79,7 +80,7 @@ def _best_peer(results: Results, kind: str, count: int) -> str:
     found = []
     for server in results.servers("fanout"):
         figure = results.figure("fanout", server, count, cpu_per_million(kind))
-        if figure and server in ("websockets", "picows", "ws"):
+        if figure and server in PEERS:
             found.append((figure.median, server))
     return f"best peer {min(found)[1]} {min(found)[0]:.2f} CPU-s/M" if found else "no peer"
 

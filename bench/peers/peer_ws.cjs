@@ -1,6 +1,6 @@
-// Peer: Node's `ws`, one send per client, no compression. Uses the copy that the client tests install.
+// Peer: Node's `ws`, one send per client, no compression.
 const net = require("node:net");
-const { WebSocketServer } = require(require.resolve("ws", { paths: [process.argv[3]] }));
+const { WebSocketServer } = require("ws");
 
 const size = Number(process.argv[2]);
 const head = '{"s":1,"t":"MESSAGE_CREATE","op":0,"d":{"content":"';
