@@ -11,6 +11,7 @@ SOURCE = ROOT / "docs/compat.toml"
 PAGE = ROOT / "docs/compat.md"
 WORKS = ("yes", "partly", "no")
 TITLES = {
+    "libraries": "Libraries, unmodified",
     "connection": "Connection",
     "sessions": "Sessions",
     "opcodes": "Opcodes",

@@ -53,7 +53,7 @@ def test_every_yes_is_shown_by_a_test_that_exists() -> None:
                 assert "test" in row, what
             if "test" in row:
                 path, _, name = row["test"].partition("::")
-                word = "fn" if path.endswith(".rs") else "def"
+                word = "fn" if path.endswith(".rs") else "(def|class)"
                 assert re.search(rf"\b{word} {name}\(", (ROOT / path).read_text()), row["test"]
 
 
