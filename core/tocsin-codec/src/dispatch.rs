@@ -26,7 +26,8 @@ pub enum Variant {
 }
 
 impl Variant {
-    const COUNT: usize = 4;
+    /// How many there are.
+    pub const COUNT: usize = 4;
 
     const fn shown(self) -> Shown {
         Shown {

@@ -1,12 +1,20 @@
 //! Transport compression: one stream per connection, one flush per payload (protocol.md §5.1, §5.2).
 
+mod fixed;
+mod history;
+mod inspect;
+mod relocatable;
+mod shared;
 mod zlib_stream;
 mod zstd_stream;
 
+use inspect::Inspector;
+use relocatable::RelocatableStream;
 use thiserror::Error;
 use zlib_stream::ZlibStream;
 use zstd_stream::ZstdStream;
 
+pub use shared::SharedBodies;
 pub use zlib_stream::zlib_standalone;
 
 /// The value of the URL's `compress`.
@@ -30,17 +38,45 @@ impl Transport {
     }
 }
 
-/// The stream cannot go on: no memory for it. The connection must be ended; its session may be resumed on another.
+/// How the work of zlib-stream is divided. zstd-stream always has a context per connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Matches are searched once per event and relocated for each connection (ADR 0003).
+    Shared,
+    /// Every connection has a compressor of its own.
+    Connection,
+}
+
+impl Compression {
+    /// The setting's value of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "shared" => Some(Self::Shared),
+            "connection" => Some(Self::Connection),
+            _ => None,
+        }
+    }
+}
+
+/// The stream cannot go on: no memory for it, or an inspector disagrees with it. The connection must be ended; its
+/// session may be resumed on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("compression failed")]
 pub struct CompressError;
 
 /// A connection's compressor. A resume on a new connection starts a new one.
+///
+/// Payloads are compressed in the order in which the socket carries them, none twice and none left out.
 #[derive(Debug)]
-pub struct Compressor(Stream);
+pub struct Compressor {
+    stream: Stream,
+    inspector: Option<Box<Inspector>>,
+}
 
 #[derive(Debug)]
 enum Stream {
+    Relocatable(Box<RelocatableStream>),
     Zlib(ZlibStream),
     Zstd(ZstdStream),
     /// After an error: a payload less would shift everything after it, so nothing more comes out.
@@ -48,56 +84,128 @@ enum Stream {
 }
 
 impl Compressor {
-    /// A compressor at the start of its stream.
+    /// A compressor at the start of its stream. With `inspect`, what a zlib-stream emits is inflated and compared.
     #[must_use]
-    pub fn new(transport: Transport) -> Self {
-        Self(match transport {
-            Transport::ZlibStream => Stream::Zlib(ZlibStream::new()),
-            Transport::ZstdStream => ZstdStream::new().map_or(Stream::Broken, Stream::Zstd),
-        })
+    pub fn new(transport: Transport, compression: Compression, inspect: bool) -> Self {
+        let stream = match (transport, compression) {
+            (Transport::ZlibStream, Compression::Shared) => Stream::Relocatable(Box::default()),
+            (Transport::ZlibStream, Compression::Connection) => Stream::Zlib(ZlibStream::new()),
+            (Transport::ZstdStream, _) => ZstdStream::new().map_or(Stream::Broken, Stream::Zstd),
+        };
+        let inspect = inspect && transport == Transport::ZlibStream;
+        Self {
+            stream,
+            inspector: inspect.then(Box::default),
+        }
     }
 
-    /// Compresses one payload, given in parts, and flushes: what is appended to `out` decodes to exactly that payload.
+    /// Appends the shared bodies' event in hand, in one of its forms below 8: what is this connection's, then the body
+    /// that all recipients of the form share. It decodes to exactly that payload.
     ///
     /// # Errors
     /// `CompressError`, also for every later payload; what was appended then must not be sent.
-    pub fn compress_into(
+    pub fn compress_shared(
         &mut self,
+        shared: &mut SharedBodies,
+        form: usize,
+        head: &[u8],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        let start = out.len();
+        let done = match &mut self.stream {
+            Stream::Relocatable(stream) => shared.emit(stream, form, head, body, out),
+            Stream::Zlib(stream) => stream.compress(&[head, body], out),
+            Stream::Zstd(stream) => stream.compress(&[head, body], out),
+            Stream::Broken => Err(CompressError),
+        };
+        self.settle(done, &out[start..], &[head, body])
+    }
+
+    /// Appends a payload, given in parts, that only this connection gets.
+    ///
+    /// # Errors
+    /// As [`compress_shared`](Self::compress_shared).
+    pub fn compress_private(
+        &mut self,
+        shared: &mut SharedBodies,
         parts: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<(), CompressError> {
-        let done = match &mut self.0 {
+        let start = out.len();
+        let done = match &mut self.stream {
+            Stream::Relocatable(stream) => shared.emit_private(stream, parts, out),
             Stream::Zlib(stream) => stream.compress(parts, out),
             Stream::Zstd(stream) => stream.compress(parts, out),
             Stream::Broken => Err(CompressError),
         };
-        if done.is_err() {
-            self.0 = Stream::Broken;
-        }
-        done
+        self.settle(done, &out[start..], parts)
     }
 
-    /// `compress_into` a new buffer; empty once the stream is broken.
-    pub fn compress(&mut self, parts: &[&[u8]]) -> Vec<u8> {
-        let total: usize = parts.iter().map(|part| part.len()).sum();
-        let mut out = Vec::with_capacity(total / 4 + 128);
-        if self.compress_into(parts, &mut out).is_err() {
-            out.clear();
+    /// Appends a payload of some octets that only this connection gets. In relocatable streams its octets stay as long
+    /// as they are.
+    ///
+    /// # Errors
+    /// As [`compress_shared`](Self::compress_shared).
+    pub fn compress_tiny(
+        &mut self,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        let start = out.len();
+        let done = match &mut self.stream {
+            Stream::Relocatable(stream) => {
+                stream.emit_literals(&[payload], out);
+                Ok(())
+            }
+            Stream::Zlib(stream) => stream.compress(&[payload], out),
+            Stream::Zstd(stream) => stream.compress(&[payload], out),
+            Stream::Broken => Err(CompressError),
+        };
+        self.settle(done, &out[start..], &[payload])
+    }
+
+    fn settle(
+        &mut self,
+        done: Result<(), CompressError>,
+        emitted: &[u8],
+        payload: &[&[u8]],
+    ) -> Result<(), CompressError> {
+        let agreed = match &mut self.inspector {
+            Some(inspector) if done.is_ok() => inspector.agrees(emitted, payload),
+            _ => true,
+        };
+        if done.is_err() || !agreed {
+            self.stream = Stream::Broken;
+            return Err(CompressError);
         }
-        out
+        Ok(())
     }
 
     /// Whether the stream has failed: close the connection with 4000.
     #[must_use]
     pub const fn is_broken(&self) -> bool {
-        matches!(self.0, Stream::Broken)
+        matches!(self.stream, Stream::Broken)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Compressor, Transport, zlib_standalone};
     use flate2::{Decompress, FlushDecompress};
+
+    use super::*;
+
+    fn compressor(transport: Transport) -> Compressor {
+        Compressor::new(transport, Compression::Connection, false)
+    }
+
+    fn compress(compressor: &mut Compressor, parts: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        compressor
+            .compress_private(&mut SharedBodies::new(0), parts, &mut out)
+            .expect("memory");
+        out
+    }
 
     /// Payloads that look like gateway traffic, with sizes from tiny to far beyond a window.
     fn payloads() -> Vec<Vec<u8>> {
@@ -116,11 +224,11 @@ mod tests {
 
     #[test]
     fn a_zlib_stream_ends_each_payload_with_the_flush_marker() {
-        let mut compressor = Compressor::new(Transport::ZlibStream);
+        let mut compressor = compressor(Transport::ZlibStream);
         let mut inflate = Decompress::new(true);
         for payload in payloads() {
             let (a, b) = payload.split_at(payload.len() / 2);
-            let compressed = compressor.compress(&[a, b]);
+            let compressed = compress(&mut compressor, &[a, b]);
             assert!(compressed.ends_with(&[0, 0, 0xff, 0xff]));
             let mut out = Vec::with_capacity(payload.len() + 64);
             inflate
@@ -132,10 +240,10 @@ mod tests {
 
     #[test]
     fn a_zstd_stream_is_one_frame_that_never_ends() {
-        let mut compressor = Compressor::new(Transport::ZstdStream);
+        let mut compressor = compressor(Transport::ZstdStream);
         let mut decoder = zstd_safe::DCtx::create();
         for payload in payloads() {
-            let compressed = compressor.compress(&[&payload]);
+            let compressed = compress(&mut compressor, &[&payload]);
             let mut input = zstd_safe::InBuffer::around(&compressed);
             let mut out = vec![0; payload.len() + 64];
             let mut output = zstd_safe::OutBuffer::around(&mut out);
@@ -166,8 +274,8 @@ mod tests {
                     (seed >> 24) as u8
                 })
                 .collect();
-            let mut compressor = Compressor::new(Transport::ZlibStream);
-            let compressed = compressor.compress(&[&payload]);
+            let mut compressor = compressor(Transport::ZlibStream);
+            let compressed = compress(&mut compressor, &[&payload]);
             assert!(!compressor.is_broken());
             assert!(compressed.starts_with(&[0x78, 0x9c]), "{length}");
             assert!(compressed.ends_with(&[0, 0, 0xff, 0xff]), "{length}");
@@ -177,19 +285,19 @@ mod tests {
 
     #[test]
     fn the_protocols_example_comes_out_octet_for_octet() {
-        let mut compressor = Compressor::new(Transport::ZlibStream);
-        let first = compressor.compress(&[b"{\"op\":", b"10}"]);
+        let mut compressor = compressor(Transport::ZlibStream);
+        let first = compress(&mut compressor, &[b"{\"op\":", b"10}"]);
         assert_eq!(
             first,
             b"\x78\x9c\xaa\x56\xca\x2f\x50\xb2\x32\x34\xa8\x05\0\0\0\xff\xff"
         );
-        let second = compressor.compress(&[b"{\"op\":11}"]);
+        let second = compress(&mut compressor, &[b"{\"op\":11}"]);
         assert_eq!(second, b"\xaa\x86\x30\x0c\x6b\x01\0\0\0\xff\xff");
     }
 
     #[test]
     fn a_zstd_window_is_small_and_its_frame_says_nothing_of_size_or_checksum() {
-        let compressed = Compressor::new(Transport::ZstdStream).compress(&[&[b'x'; 100_000]]);
+        let compressed = compress(&mut compressor(Transport::ZstdStream), &[&[b'x'; 100_000]]);
         assert_eq!(compressed[..4], [0x28, 0xb5, 0x2f, 0xfd]);
         // Frame header descriptor: no content size, no single segment, no checksum, no dictionary (RFC 8878 §3.1.1.1.1).
         assert_eq!(compressed[4], 0);

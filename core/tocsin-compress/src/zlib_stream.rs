@@ -1,4 +1,4 @@
-//! zlib-stream: a context per connection, `Z_SYNC_FLUSH` after every payload.
+//! zlib-stream with a context per connection, `Z_SYNC_FLUSH` after every payload; and streams of one payload.
 
 use flate2::{Compress, Compression, FlushCompress};
 
@@ -23,6 +23,32 @@ impl ZlibStream {
         parts: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<(), CompressError> {
+        run(&mut self.deflate, parts, FlushCompress::Sync, out)
+    }
+}
+
+/// Deflates payloads that refer to nothing before them.
+#[derive(Debug)]
+pub(crate) struct Independent {
+    deflate: Compress,
+}
+
+impl Default for Independent {
+    fn default() -> Self {
+        Self {
+            deflate: Compress::new(Compression::new(LEVEL), false),
+        }
+    }
+}
+
+impl Independent {
+    /// Appends the payload as raw deflate with an empty window, flushed.
+    pub(crate) fn deflate(
+        &mut self,
+        parts: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        self.deflate.reset();
         run(&mut self.deflate, parts, FlushCompress::Sync, out)
     }
 }

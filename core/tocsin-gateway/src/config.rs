@@ -1,5 +1,7 @@
 //! `GatewayConfig`: every knob of the gateway half, validated once and then frozen.
 
+use tocsin_compress::Compression;
+
 use crate::error::GatewayError;
 
 /// The settings of one gateway. All durations in ms, all sizes in bytes.
@@ -35,6 +37,10 @@ pub struct GatewayConfig {
     pub host_queue_max: usize,
     /// Most connections over all workers.
     pub max_connections: usize,
+    /// How zlib-streams are compressed.
+    pub compression: Compression,
+    /// Inflate what zlib-streams emit, and close with 4000 where it differs.
+    pub debug_inflate: bool,
 }
 
 impl Default for GatewayConfig {
@@ -55,6 +61,8 @@ impl Default for GatewayConfig {
             send_window_ms: 60_000,
             host_queue_max: 65_536,
             max_connections: 1_000_000,
+            compression: Compression::Shared,
+            debug_inflate: false,
         }
     }
 }

@@ -237,6 +237,13 @@ impl Worker {
     }
 
     fn flush(&mut self, index: usize) {
+        if let Some(connection) = self.connections.get(index)
+            && connection.wire.is_broken()
+            && connection.is_live()
+        {
+            self.metrics().broken_streams.add(1);
+            self.fail(index, CloseCode::UnknownError.code());
+        }
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };

@@ -276,6 +276,7 @@ impl Dispatcher {
             required: Intents::required(&envelope.name, envelope.guild != 0),
             exclude_user: envelope.exclude_user,
             bots_only: false,
+            guild: envelope.guild,
             event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
         };
         let (guild, channel) = (envelope.guild, envelope.channel);
@@ -300,6 +301,10 @@ impl Dispatcher {
             },
             exclude_user: dispatch.exclude_user,
             bots_only: dispatch.bots_only,
+            guild: match dispatch.target {
+                Target::Channel { guild, .. } | Target::Guild(guild) => guild,
+                _ => dispatch.guild,
+            },
             event: Arc::new(EncodedDispatch::new(&dispatch.name, dispatch.body, gate)),
         };
         match dispatch.target {

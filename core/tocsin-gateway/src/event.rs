@@ -16,6 +16,8 @@ pub(crate) struct Delivery {
     pub(crate) exclude_user: u64,
     /// Only bots get it.
     pub(crate) bots_only: bool,
+    /// The guild whose events it resembles, 0 for none: where compression looks for matches.
+    pub(crate) guild: u64,
 }
 
 /// How payloads are written (protocol.md §1.1).
@@ -33,6 +35,14 @@ impl Encoding {
         match self {
             Self::Json => "json",
             Self::Etf => "etf",
+        }
+    }
+
+    /// A number below 8 for the encoding and the variant: equal for equal shared bytes.
+    pub(crate) const fn form(self, variant: Variant) -> usize {
+        match self {
+            Self::Json => variant as usize,
+            Self::Etf => Variant::COUNT + variant as usize,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::event::{Delivery, LocalEvent};
 use crate::key::SessionKey;
 use crate::message::Recipients;
 use crate::sessions::{Session, Sessions};
+use crate::wire::Packing;
 use crate::worker::Worker;
 
 /// What giving an event to a session touches.
@@ -22,6 +23,7 @@ struct Delivering<'a> {
     connections: &'a mut Slab<Connection>,
     dirty: &'a mut Vec<usize>,
     full: &'a mut Vec<usize>,
+    packing: &'a mut Packing,
     outbound_max_bytes: usize,
     given: u64,
 }
@@ -44,7 +46,7 @@ impl Delivering<'_> {
         };
         connection
             .wire
-            .dispatch(s, variant, event, &mut connection.outbox);
+            .dispatch(s, variant, event, self.packing, &mut connection.outbox);
         if connection.outbox.bytes() > self.outbound_max_bytes + connection.allowance {
             self.full.push(index);
         } else if connection.wants_flush() {
@@ -65,11 +67,14 @@ impl Worker {
     pub(crate) fn deliver(&mut self, delivery: &Delivery, recipients: &Recipients) {
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
         let mut full = std::mem::take(&mut self.full);
+        let many = !matches!(recipients, Recipients::Sessions(_));
+        self.packing.begin(delivery.guild, many);
         let mut to = Delivering {
             sessions: &mut self.sessions,
             connections: &mut self.connections,
             dirty: &mut self.dirty,
             full: &mut full,
+            packing: &mut self.packing,
             outbound_max_bytes: self.shared.config.outbound_max_bytes,
             given: 0,
         };
@@ -97,6 +102,7 @@ impl Worker {
             }
         }
         let given = to.given;
+        self.packing.end();
         self.metrics().dispatches.add(given);
         for index in full.drain(..) {
             self.relieve(index);
@@ -116,9 +122,10 @@ impl Worker {
         if let Some(index) = connection
             && let Some(connection) = self.connections.get_mut(index)
         {
-            connection
-                .wire
-                .dispatch(s, variant, event, &mut connection.outbox);
+            let (packing, outbox) = (&mut self.packing, &mut connection.outbox);
+            // A panic may have left a fan-out half done; this event is none of it.
+            packing.end();
+            connection.wire.dispatch(s, variant, event, packing, outbox);
             self.mark_dirty(index);
         }
     }

@@ -188,6 +188,7 @@ impl Gateway {
             ("bytes_out", m.sum(|w| &w.bytes_out)),
             ("frames_in", m.sum(|w| &w.frames_in)),
             ("slow_clients", m.sum(|w| &w.slow_clients)),
+            ("broken_streams", m.sum(|w| &w.broken_streams)),
             ("zombies", m.sum(|w| &w.zombies)),
             ("panics", m.sum(|w| &w.panics)),
             ("gaps", m.dispatcher.gaps.get()),

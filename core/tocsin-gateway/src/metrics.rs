@@ -69,6 +69,7 @@ pub(crate) struct WorkerMetrics {
     pub(crate) writes: Counter,
     pub(crate) frames_in: Counter,
     pub(crate) slow_clients: Counter,
+    pub(crate) broken_streams: Counter,
     pub(crate) zombies: Counter,
     pub(crate) panics: Counter,
     ops: Ops,
@@ -152,7 +153,7 @@ pub(crate) struct Metrics {
 /// A figure of one worker.
 type Pick = fn(&WorkerMetrics) -> &Counter;
 
-const TOTALS: [(&str, &str, &str, Pick); 11] = [
+const TOTALS: [(&str, &str, &str, Pick); 12] = [
     (
         "tocsin_connections",
         "gauge",
@@ -206,6 +207,12 @@ const TOTALS: [(&str, &str, &str, Pick); 11] = [
         "counter",
         "Connections closed over their outbound limit",
         |w| &w.slow_clients,
+    ),
+    (
+        "tocsin_broken_streams_total",
+        "counter",
+        "Connections closed because their compressed stream failed",
+        |w| &w.broken_streams,
     ),
     (
         "tocsin_zombies_total",

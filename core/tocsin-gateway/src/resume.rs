@@ -160,10 +160,12 @@ impl Worker {
         connection.limit_stage(u64::MAX);
         connection.wire.standalone = session.compress;
         session.connection = Some(index);
+        let (packing, outbox) = (&mut self.packing, &mut connection.outbox);
+        packing.end();
         for (s, (event, variant)) in session.replay.after(seq) {
             connection
                 .wire
-                .dispatch(s, *variant, event, &mut connection.outbox);
+                .dispatch(s, *variant, event, packing, outbox);
         }
         session.replay.acknowledge(seq);
         self.metrics().detached.sub(1);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tocsin_codec::frame::{self, FrameDecoder, FrameLimits, MessageKind};
 use tocsin_codec::{DecodeError, Envelope, HandshakeParser, Query, Variant};
-use tocsin_compress::{Compressor, Transport};
+use tocsin_compress::{CompressError, Compression, Compressor, SharedBodies, Transport};
 use tocsin_proto::CloseCode;
 use tocsin_session::{Heartbeat, Liveness, SendBudget};
 
@@ -42,6 +42,8 @@ pub(crate) struct Wire {
     pub(crate) limits: FrameLimits,
     pub(crate) encoding: Encoding,
     compressor: Option<Box<Compressor>>,
+    compression: Compression,
+    debug_inflate: bool,
     /// Large payloads go as standalone zlib frames.
     pub(crate) standalone: bool,
     heartbeat: Option<Heartbeat>,
@@ -62,6 +64,8 @@ impl Wire {
             limits,
             encoding: Encoding::Json,
             compressor: None,
+            compression: config.compression,
+            debug_inflate: config.debug_inflate,
             standalone: false,
             heartbeat: None,
             budget: SendBudget::new(
@@ -106,7 +110,8 @@ impl Wire {
             None | Some("") => None,
             Some(name) => {
                 let transport = Transport::from_name(name).ok_or(CloseCode::Decode)?;
-                Some(Box::new(Compressor::new(transport)))
+                let compressor = Compressor::new(transport, self.compression, self.debug_inflate);
+                Some(Box::new(compressor))
             }
         };
         Ok(())
@@ -153,28 +158,46 @@ impl Wire {
             .map_or(Liveness::Fine(u64::MAX), |h| h.check(now_ms))
     }
 
-    /// Queues a payload that is no dispatch.
+    /// Compression has failed: nothing more may be sent, and the connection has to be closed with 4000.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.compressor.as_ref().is_some_and(|c| c.is_broken())
+    }
+
+    /// Queues a payload that is no dispatch; nothing once compression has failed.
     pub(crate) fn control(&mut self, control: Control, outbox: &mut Outbox) {
         let payload = control.encode(self.encoding);
         let frame = match &mut self.compressor {
-            Some(compressor) => frame_of(frame::BINARY, &compressor.compress(&[&payload])),
+            Some(compressor) => {
+                let mut out = Vec::new();
+                if compressor.compress_tiny(&payload, &mut out).is_err() {
+                    return;
+                }
+                frame_of(frame::BINARY, &out)
+            }
             None => frame_of(self.encoding.opcode(), &payload),
         };
         outbox.push_bytes(frame);
     }
 
-    /// Queues a dispatch: by reference if the bytes can be shared, else compressed.
+    /// Queues a dispatch: by reference if the bytes can be shared, else compressed; nothing once compression has failed.
+    ///
+    /// What is queued is what is written, in this order, so a stream's position is right from here on.
     pub(crate) fn dispatch(
         &mut self,
         s: u64,
         variant: Variant,
         event: &Rc<LocalEvent>,
+        packing: &mut Packing,
         outbox: &mut Outbox,
     ) {
         let rest = event.rest(self.encoding, variant);
         let mut start = Start::default();
         let compressed = if let Some(compressor) = &mut self.compressor {
-            compressor.compress(&[start.build(self.encoding, s), rest])
+            let (head, form) = (start.build(self.encoding, s), self.encoding.form(variant));
+            if packing.pack(compressor, form, head, rest).is_ok() {
+                outbox.push_bytes(frame_of(frame::BINARY, &packing.out));
+            }
+            return;
         } else if self.standalone
             && self.encoding == Encoding::Json
             && rest.len() > STANDALONE_BYTES
@@ -201,6 +224,53 @@ impl Wire {
     pub(crate) fn flush_pong(&mut self, outbox: &mut Outbox) {
         if let Some(frame) = self.pong.take() {
             outbox.push_bytes(frame);
+        }
+    }
+}
+
+/// What a worker's compressed connections share.
+#[derive(Debug)]
+pub(crate) struct Packing {
+    bodies: SharedBodies,
+    /// The event in hand is one of those that `bodies` was told of.
+    sharing: bool,
+    out: Vec<u8>,
+}
+
+impl Packing {
+    /// Nothing shared yet.
+    pub(crate) fn new(worker: usize) -> Self {
+        Self {
+            bodies: SharedBodies::new(u8::try_from(worker).unwrap_or(u8::MAX)),
+            sharing: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// What is dispatched next is one event of a guild, 0 for none, to many sessions if `kept`; until `end`.
+    pub(crate) fn begin(&mut self, guild: u64, kept: bool) {
+        self.bodies.begin(guild, kept);
+        self.sharing = true;
+    }
+
+    /// What is dispatched next is for one session only.
+    pub(crate) fn end(&mut self) {
+        self.sharing = false;
+    }
+
+    fn pack(
+        &mut self,
+        compressor: &mut Compressor,
+        form: usize,
+        head: &[u8],
+        rest: &[u8],
+    ) -> Result<(), CompressError> {
+        let (bodies, out) = (&mut self.bodies, &mut self.out);
+        out.clear();
+        if self.sharing {
+            compressor.compress_shared(bodies, form, head, rest, out)
+        } else {
+            compressor.compress_private(bodies, &[head, rest], out)
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::message::WorkerMessage;
 use crate::metrics::WorkerMetrics;
 use crate::sessions::Sessions;
 use crate::timers::{TimerKey, Timers};
+use crate::wire::Packing;
 
 /// The mailbox's wake-up.
 pub(crate) const WAKE: Token = Token(0);
@@ -54,6 +55,7 @@ pub(crate) struct Worker {
     pub(crate) unread: Vec<usize>,
     pub(crate) read_buffer: Box<[u8]>,
     pub(crate) scratch: Vec<u8>,
+    pub(crate) packing: Packing,
     /// Connections found over their limit during a fan-out; empty otherwise.
     pub(crate) full: Vec<usize>,
     /// Numbers connections, so that a timer never hits a later one in the same place.
@@ -84,6 +86,7 @@ impl Worker {
             unread: Vec::new(),
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             scratch: Vec::with_capacity(READ_BUFFER),
+            packing: Packing::new(index),
             full: Vec::new(),
             next_number: 0,
             drain: None,

@@ -1,7 +1,7 @@
 //! `GatewayConfig` as Python sees it: keyword arguments, checked at once.
 
 use pyo3::prelude::*;
-use tocsin_gateway::GatewayConfig;
+use tocsin_gateway::{Compression, GatewayConfig, GatewayError};
 
 use crate::error;
 
@@ -31,6 +31,8 @@ impl PyGatewayConfig {
         send_window_ms = 60_000,
         host_queue_max = 65_536,
         max_connections = 1_000_000,
+        compression = "shared",
+        debug_inflate = false,
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
     fn new(
@@ -49,7 +51,11 @@ impl PyGatewayConfig {
         send_window_ms: u64,
         host_queue_max: usize,
         max_connections: usize,
+        compression: &str,
+        debug_inflate: bool,
     ) -> PyResult<Self> {
+        let compression = Compression::from_name(compression)
+            .ok_or_else(|| error::to_py(GatewayError::Config("compression")))?;
         let inner = GatewayConfig {
             host: host.to_owned(),
             port,
@@ -66,6 +72,8 @@ impl PyGatewayConfig {
             send_window_ms,
             host_queue_max,
             max_connections,
+            compression,
+            debug_inflate,
         };
         inner.validate().map_err(error::to_py)?;
         Ok(Self { inner })
