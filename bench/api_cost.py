@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -93,46 +95,64 @@ def _read_answer(link: socket.socket) -> None:
         body += link.recv(65536)
 
 
-def measure(server: Server, connections: int, posts: int, rounds: int) -> dict[str, object]:
-    """Microseconds of the node's CPU per POST: the median of the rounds, with their range."""
-    poster = Poster(server.http, connections)
-    pid = server.process.pid
-    poster.post(4 * connections + 50)
-    per_round: list[dict[str, float]] = []
-    for _ in range(rounds):
-        before = thread_ns(pid)
-        poster.post(posts)
-        after = thread_ns(pid)
-        figures = {part: (after[part] - before[part]) / posts / 1000 for part in PARTS}
-        figures["all"] = sum(figures.values())
-        per_round.append(figures)
-    poster.close()
+def measure(servers: dict[str, Server], connections: int, posts: int, rounds: int) -> dict[str, object]:
+    """Microseconds of CPU per POST of each node, which take turns: what disturbs one disturbs the others too."""
+    posters = {name: Poster(server.http, connections) for name, server in servers.items()}
+    for poster in posters.values():
+        poster.post(4 * connections + 50)
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
+    for number in range(rounds):
+        for name in list(servers)[:: 1 if number % 2 else -1]:
+            pid = servers[name].process.pid
+            before = thread_ns(pid)
+            posters[name].post(posts)
+            after = thread_ns(pid)
+            figures = {part: (after[part] - before[part]) / posts / 1000 for part in PARTS}
+            found[name].append({**figures, "all": sum(figures.values())})
+    for poster in posters.values():
+        poster.close()
+    return {name: {part: _spread([each[part] for each in found[name]]) for part in (*PARTS, "all")} for name in servers}
+
+
+def _spread(figures: list[float]) -> dict[str, float]:
     return {
-        part: {
-            "us_per_post": round(statistics.median(each[part] for each in per_round), 1),
-            "low": round(min(each[part] for each in per_round), 1),
-            "high": round(max(each[part] for each in per_round), 1),
-        }
-        for part in (*PARTS, "all")
+        "low": round(min(figures), 1),
+        "median": round(statistics.median(figures), 1),
+        "high": round(max(figures), 1),
     }
+
+
+@contextlib.contextmanager
+def running(trees: list[Path]) -> Iterator[dict[str, Server]]:
+    """A node of each checkout, by the checkout's name."""
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for tree in trees:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            os.environ["PYTHONPATH"] = str(tree.resolve() / "python")
+            servers[tree.resolve().name] = stack.enter_context(running_server(folder, *UNLIMITED))
+        yield servers
 
 
 def main() -> None:
     """Measure, print and keep."""
+    here = Path(__file__).parents[1]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--posts", type=int, default=2000, help="per round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--posts", type=int, default=1000, help="per round")
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts, each with its core built")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "api_cost.json")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), *UNLIMITED) as server:
+    with running([*given.against, here]) as servers:
         figures = {
-            f"{connections}_connections": measure(server, connections, given.posts, given.rounds)
+            f"{connections}_connections": measure(servers, connections, given.posts, given.rounds)
             for connections in given.connections
         }
     described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     result = {
         "bench": "api_cost",
+        "unit": "microseconds of CPU per POST",
         "posts": given.posts,
         "rounds": given.rounds,
         "commit": described.stdout.strip(),
