@@ -13,6 +13,8 @@ __all__ = [
     "Batch",
     "Gateway",
     "GatewayConfig",
+    "etf_to_json",
+    "json_to_etf",
     "token_digest",
 ]
 
@@ -148,6 +150,23 @@ class Gateway:
     def metrics(self) -> str: ...  # Prometheus text exposition
     def begin_drain(self, spread_ms: int) -> None: ...  # stop accepting, op 7 spread over the time, then close 4000
     def stop(self) -> None: ...  # joins the threads; idempotent
+
+def json_to_etf(json: bytes, *, payload: bool = False) -> bytes:
+    """A JSON value as a term (protocol.md §5.4): keys and strings as binaries, as erlpack writes them.
+
+    With `payload`, a gateway payload as ETF clients get it: `op`, `d`, `s`, `t` and the name as atoms, snowflakes as
+    integers.
+
+    Raises:
+        ValueError: it is not JSON, is nested over 127 levels, or is no payload.
+    """
+
+def etf_to_json(term: bytes) -> bytes:
+    """A term as JSON, by what erlpack takes; integral floats below 2^53 and ids come out as integers.
+
+    Raises:
+        ValueError: it is no such term.
+    """
 
 def token_digest(token: str) -> bytes:
     """SHA-256 of a token without its `Bot ` or `Bearer ` prefix: 32 bytes."""

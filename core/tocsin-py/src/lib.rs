@@ -1,6 +1,7 @@
 //! `tocsin._core`: the binding crate, a table of contents.
 
 mod batch;
+mod codec;
 mod config;
 mod error;
 mod gateway;
@@ -27,5 +28,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<config::PyGatewayConfig>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<gateway::PyGateway>()?;
+    module.add_function(wrap_pyfunction!(codec::json_to_etf, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::etf_to_json, module)?)?;
     module.add_function(wrap_pyfunction!(token_digest, module)?)
 }
