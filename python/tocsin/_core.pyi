@@ -57,6 +57,8 @@ class GatewayConfig:
         send_window_ms: int = 60000,
         host_queue_max: int = 65536,
         max_connections: int = 1000000,
+        compression: str = ...,  # shared
+        debug_inflate: bool = False,
     ) -> Self: ...
 
 @final

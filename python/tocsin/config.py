@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     send_window_ms: int = 60000
     host_queue_max: int = 65536
     max_connections: int = 1000000
+    compression: str = "shared"  # of zlib-stream: matches searched once per event, or a context per connection
+    debug_inflate: bool = False  # inflate what zlib-streams emit, close with 4000 where it differs
     identify_max_concurrency: int = 16
     identify_window_ms: int = 5000
     session_start_limit: int = 1000
@@ -110,6 +112,7 @@ RANGES: dict[str, tuple[int, int]] = {
 """Lowest and highest value of each whole number, both included."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
+    "compression": ("shared", "connection"),
     "log_level": ("debug", "info", "warning", "error"),
     "log_format": ("auto", "console", "json"),
 }

@@ -38,6 +38,8 @@ HELP: dict[str, str] = {
     "send_window_ms": "The window of --send-limit.",
     "host_queue_max": "Requests that may wait for Python before new connections are closed.",
     "max_connections": "Connections that are held at once.",
+    "compression": "zlib-stream: shared searches an event once for all; connection takes fewer bytes, far more CPU.",
+    "debug_inflate": "Inflate what zlib-stream sends and close where it differs. Slow; for tests.",
     "identify_max_concurrency": "Identifies per window and bot that are told to be fine.",
     "identify_window_ms": "The window of --identify-max-concurrency.",
     "session_start_limit": "Session starts a day and bot.",

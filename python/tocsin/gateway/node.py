@@ -190,6 +190,8 @@ def config_of(settings: Settings) -> _core.GatewayConfig:
         send_window_ms=settings.send_window_ms,
         host_queue_max=settings.host_queue_max,
         max_connections=settings.max_connections,
+        compression=settings.compression,
+        debug_inflate=settings.debug_inflate,
     )
 
 
