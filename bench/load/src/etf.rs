@@ -17,17 +17,19 @@ fn integer(out: &mut Vec<u8>, value: u32) {
 }
 
 /// Op 2.
-pub(crate) fn identify(token: &str, intents: u32) -> Vec<u8> {
+pub(crate) fn identify(token: &str, intents: u32, large_threshold: u8) -> Vec<u8> {
     let mut out = vec![131];
     map(&mut out, 2);
     binary(&mut out, b"op");
     out.extend_from_slice(&[97, 2]);
     binary(&mut out, b"d");
-    map(&mut out, 3);
+    map(&mut out, 4);
     binary(&mut out, b"token");
     binary(&mut out, token.as_bytes());
     binary(&mut out, b"intents");
     integer(&mut out, intents);
+    binary(&mut out, b"large_threshold");
+    out.extend_from_slice(&[97, large_threshold]);
     binary(&mut out, b"properties");
     map(&mut out, 0);
     out

@@ -16,6 +16,8 @@ use crate::window::Window;
 use crate::{etf, frame};
 
 const BEAT_SCAN: Duration = Duration::from_millis(200);
+/// Guilds up to this size come with all their members.
+const LARGE: u8 = 250;
 /// Shorter frames than this are acknowledgements, never events of a window.
 const EVENT_MIN: usize = 40;
 
@@ -147,10 +149,10 @@ impl Fleet {
         let token = self.token.replace("{n}", &n.to_string());
         let intents = self.intents;
         let message = if let Wire::Counted { etf: true, .. } = self.wire {
-            frame::masked(2, &etf::identify(&token, intents))
+            frame::masked(2, &etf::identify(&token, intents, LARGE))
         } else {
             let text = serde_json::json!({"op": 2, "d": {
-                "token": token, "intents": intents, "compress": false,
+                "token": token, "intents": intents, "compress": false, "large_threshold": LARGE,
                 "properties": {"os": "linux", "browser": "load", "device": "load"},
             }});
             frame::masked(1, text.to_string().as_bytes())
