@@ -50,7 +50,7 @@ class Scale:
     peers: tuple[str, ...] = PEERS
 
 
-QUICK = Scale(rounds=2, window_s=1.2, fanout=(1000,), memory=(1000, 3000), storm=1000, cycles=20_000)
+QUICK = Scale(rounds=2, window_s=1.2, fanout=(1000,), memory=(1000, 2000), storm=1000, cycles=20_000)
 FULL = Scale(rounds=5, window_s=4.0, fanout=(1000, 5000), memory=(1000, 5000, 15000), storm=3000, cycles=1_000_000)
 
 
@@ -82,7 +82,8 @@ def memory(count: int) -> list[Scenario]:
     steps = ("idle:0.3", "connect", "identify", "beat", "idle:1.0")
     in_ten = ("--guilds", "10")
     town = servers.world(100, guilds=10, channels=20)
-    users = (*in_ten, "--tokens", "100")
+    # Only sessions with GUILD_PRESENCES get the members of a guild; so the 100 users also hear of each other.
+    users = (*in_ten, "--tokens", "100", "--intents", str(1 | 1 << 8 | 1 << 9 | 1 << 15))
     return [
         Scenario("idle", "core-json", count, lambda: servers.core(10), in_ten, steps),
         Scenario("idle", "core-zlib", count, lambda: servers.core(10), (*in_ten, *ZLIB), steps),
