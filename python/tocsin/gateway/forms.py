@@ -75,13 +75,14 @@ def read_identify(d: bytes) -> IdentifyForm:
         raise Refused(CLOSE_INVALID_INTENTS)
     compress = body.get("compress")
     threshold = body.get("large_threshold")
-    if not (compress is None or isinstance(compress, bool)) or not (threshold is None or _is_int(threshold)):
+    # oceanic.js puts the name of the transport compression here too, which the URL has told already.
+    if not (compress is None or isinstance(compress, bool | str)) or not (threshold is None or _is_int(threshold)):
         raise Refused(CLOSE_DECODE)
     return IdentifyForm(
         token=token,
         properties=properties,
         intents=intents,
-        compress=bool(compress),
+        compress=compress is True,
         large_threshold=threshold or 0,
         shard=_shard(body.get("shard")),
         presence=body.get("presence"),

@@ -105,6 +105,7 @@ async def test_a_bad_identify_gets_its_close_code(rig: Rig, who: str, d: dict[st
         {"token": "Bot bell-token"},
         {"intents": "513"},
         {"large_threshold": 50, "compress": False, "shard": None},
+        {"compress": "zlib-stream"},
     ],
 )
 async def test_an_odd_identify_is_taken(rig: Rig, d: dict[str, Any]) -> None:
