@@ -1,7 +1,7 @@
 """Express: the one hot route, POST /channels/{id}/messages with a JSON body, served without Litestar's machinery.
 
 The route in `routes/messages.py` is the same in everything a client can tell, and takes all other content types.
-What this saves is in docs/adr/0004-cost-of-a-message-post.md.
+What this saves is in docs/adr/0005-cost-of-a-message-post.md.
 """
 
 from __future__ import annotations

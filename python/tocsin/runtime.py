@@ -261,7 +261,7 @@ async def serve(settings: Settings, on_ready: Callable[[Node], None] | None = No
 def _spare_the_collector() -> None:
     """Keep the garbage collector off what start-up made: modules, routes, schemas. They stay for the process's life.
 
-    Requests leave hardly any cycles behind, so it also comes less often (docs/adr/0004-cost-of-a-message-post.md).
+    Requests leave hardly any cycles behind, so it also comes less often (docs/adr/0005-cost-of-a-message-post.md).
     """
     gc.collect()
     gc.freeze()
