@@ -50,9 +50,8 @@ METHOD = """\
   outstanding. **20/s**: an open loop; latency counts from when an event was *due*, so a stalled server cannot hide (no
   coordinated omission).
 - CPU is that of the server process, all threads, from `/proc/<pid>/task/*/schedstat`, per million deliveries. The
-  server is pinned to one cpu, the generator to another. A delivery counts when its frame was read whole; in JSON the
-  generator checks each dispatch's name and that `s` rises by one; in zlib-stream one connection inflates and checks
-  everything; ETF frames are only counted.
+  server is pinned to one cpu, the generator to another. A delivery counts when its frame was read whole; in JSON,
+  compressed or not, the generator checks each dispatch's name and that `s` rises by one; ETF frames are only counted.
 - Servers take turns in each round. Figures are medians of the rounds with the lowest and the highest.
 - Memory is the growth of VmRSS from before the first connection, divided by the sessions; kernel socket buffers are not
   in it. Until a client confirms with a heartbeat what it has got, the server keeps that for a resume. The node's world

@@ -62,31 +62,30 @@ impl Connection {
         }
     }
 
-    /// Make it a connection that checks what it gets by inflating it all.
+    /// Begin a stream of zlib.
     pub(crate) fn inflate(&mut self) {
         self.inflater = Some(Decompress::new(true));
     }
 
-    pub(crate) fn inflates(&self) -> bool {
-        self.inflater.is_some()
-    }
-
-    /// What a message of the stream holds.
-    pub(crate) fn inflated(&mut self, message: &[u8]) -> io::Result<Vec<u8>> {
+    /// Put what a message of the stream holds into `text`.
+    pub(crate) fn inflated(&mut self, message: &[u8], text: &mut Vec<u8>) -> io::Result<()> {
         let inflater = self.inflater.as_mut().ok_or_else(|| fail("no inflater"))?;
         if !message.ends_with(&[0, 0, 0xFF, 0xFF]) {
             return Err(fail("a message of zlib-stream does not end with a flush"));
         }
-        let mut text = Vec::with_capacity(message.len() * 8 + 65536);
+        text.clear();
+        text.reserve(4096);
         let before = inflater.total_in();
         loop {
             let read = (inflater.total_in() - before) as usize;
             if read == message.len() && text.len() < text.capacity() {
-                return Ok(text);
+                return Ok(());
             }
-            text.reserve(65536);
+            if text.len() == text.capacity() {
+                text.reserve(65536);
+            }
             inflater
-                .decompress_vec(&message[read..], &mut text, FlushDecompress::Sync)
+                .decompress_vec(&message[read..], text, FlushDecompress::Sync)
                 .map_err(|error| fail(format!("zlib-stream: {error}")))?;
         }
     }
@@ -131,6 +130,7 @@ impl Connection {
     pub(crate) fn cut(&mut self) {
         self.socket = None;
         self.state = State::Closed;
+        self.inflater = None;
         self.partial = Vec::new();
         self.out = Vec::new();
         self.beat_at = None;

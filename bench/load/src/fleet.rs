@@ -18,19 +18,16 @@ use crate::{etf, frame};
 const BEAT_SCAN: Duration = Duration::from_millis(200);
 /// Guilds up to this size come with all their members.
 const LARGE: u8 = 250;
-/// Shorter frames than this are acknowledgements, never events of a window.
-const EVENT_MIN: usize = 40;
+/// Shorter terms than this are acknowledgements, never events.
+const EVENT_MIN: usize = 80;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wire {
     /// Frames are only counted.
     Plain,
     Json,
-    /// ETF or compressed: frames are told apart by their order.
-    Counted {
-        etf: bool,
-        zlib: bool,
-    },
+    /// Frames are told apart by their order and length.
+    Etf,
 }
 
 pub(crate) struct Fleet {
@@ -49,6 +46,9 @@ pub(crate) struct Fleet {
     /// Events replayed by resumes.
     pub(crate) replayed: u64,
     wire: Wire,
+    zlib: bool,
+    /// What the last compressed message held.
+    text: Vec<u8>,
     request: String,
     port: u16,
     sources: u8,
@@ -66,11 +66,8 @@ impl Fleet {
         let plain = args.text("protocol", "discord") == "plain";
         let wire = match (plain, encoding, compress) {
             (true, _, _) => Wire::Plain,
-            (_, "json", "none") => Wire::Json,
-            (_, "json" | "etf", "none" | "zlib-stream") => Wire::Counted {
-                etf: encoding == "etf",
-                zlib: compress != "none",
-            },
+            (_, "json", "none" | "zlib-stream") => Wire::Json,
+            (_, "etf", "none" | "zlib-stream") => Wire::Etf,
             _ => return Err(fail(format!("no such wire: {encoding}, {compress}"))),
         };
         let mut path = "/".to_owned();
@@ -96,6 +93,8 @@ impl Fleet {
             bytes: 0,
             replayed: 0,
             wire,
+            zlib: !plain && compress != "none",
+            text: Vec::new(),
             request: format!(
                 "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
@@ -109,10 +108,6 @@ impl Fleet {
             beat_every: Duration::from_millis(args.number("heartbeat-ms", 41_250)?),
             scanned_at: Instant::now(),
         })
-    }
-
-    pub(crate) fn compressed(&self) -> bool {
-        matches!(self.wire, Wire::Counted { zlib: true, .. })
     }
 
     /// Begin to connect from one of several loopback addresses, so that ports do not run out.
@@ -138,7 +133,7 @@ impl Fleet {
         connection.socket = Some(socket);
         connection.state = State::Upgrading;
         connection.dispatches = 0;
-        if index == 0 && matches!(self.wire, Wire::Counted { zlib: true, .. }) {
+        if self.zlib {
             connection.inflate();
         }
         connection.send(self.request.as_bytes())
@@ -148,7 +143,7 @@ impl Fleet {
         let n = index % self.tokens + 1;
         let token = self.token.replace("{n}", &n.to_string());
         let intents = self.intents;
-        let message = if let Wire::Counted { etf: true, .. } = self.wire {
+        let message = if self.wire == Wire::Etf {
             frame::masked(2, &etf::identify(&token, intents, LARGE))
         } else {
             let text = serde_json::json!({"op": 2, "d": {
@@ -162,9 +157,7 @@ impl Fleet {
 
     pub(crate) fn resume(&mut self, index: usize) -> io::Result<()> {
         if self.wire != Wire::Json {
-            return Err(fail(
-                "resume needs plain JSON: it must know its session's id",
-            ));
+            return Err(fail("resume needs JSON: it must know its session's id"));
         }
         let connection = &self.connections[index];
         let token = self
@@ -233,10 +226,6 @@ impl Fleet {
     }
 
     fn beat(&mut self, now: Instant) -> io::Result<()> {
-        // An acknowledgement inside a compressed stream could not be told from an event.
-        if self.compressed() && self.window.is_some() {
-            return Ok(());
-        }
         for connection in &mut self.connections {
             if connection.beat_at.is_some_and(|due| due <= now) {
                 connection.beat_at = Some(now + self.beat_every);
@@ -364,51 +353,50 @@ impl Fleet {
         bytes: usize,
         now: Instant,
     ) -> io::Result<()> {
+        if !self.zlib {
+            return self.on_payload(index, payload, bytes, now);
+        }
+        let mut text = std::mem::take(&mut self.text);
+        let outcome = self.connections[index]
+            .inflated(payload, &mut text)
+            .and_then(|()| self.on_payload(index, &text, bytes, now));
+        self.text = text;
+        outcome
+    }
+
+    fn on_payload(
+        &mut self,
+        index: usize,
+        payload: &[u8],
+        bytes: usize,
+        now: Instant,
+    ) -> io::Result<()> {
         match self.wire {
             Wire::Plain => self.event(index, bytes, now),
             Wire::Json => return self.on_json(index, payload, bytes, now),
-            Wire::Counted { .. } => {
-                if self.connections[index].inflates() {
-                    self.check_inflated(index, payload)?;
-                }
-                match self.connections[index].state {
-                    State::Upgrading => self.opened(index),
-                    State::Beating => self.ready(index, now),
-                    State::Identifying => {
-                        let connection = &mut self.connections[index];
-                        connection.dispatches += 1;
-                        connection.seq += 1;
-                        if connection.dispatches == 1 + self.guilds {
-                            self.ready(index, now);
-                        }
-                    }
-                    _ if payload.len() >= EVENT_MIN
-                        || self.compressed() && self.window.is_some() =>
-                    {
-                        self.connections[index].seq += 1;
-                        self.event(index, bytes, now);
-                    }
-                    _ => {}
-                }
-            }
+            Wire::Etf => self.on_etf(index, payload, bytes, now),
         }
         Ok(())
     }
 
-    /// One connection of a compressed run reads all it gets: dispatches must be JSON and count up by one.
-    fn check_inflated(&mut self, index: usize, payload: &[u8]) -> io::Result<()> {
+    fn on_etf(&mut self, index: usize, payload: &[u8], bytes: usize, now: Instant) {
         let connection = &mut self.connections[index];
-        let text = connection.inflated(payload)?;
-        if text.first() == Some(&131) {
-            return Ok(());
+        match connection.state {
+            State::Upgrading => self.opened(index),
+            State::Identifying => {
+                connection.dispatches += 1;
+                connection.seq += 1;
+                if connection.dispatches == 1 + self.guilds {
+                    self.ready(index, now);
+                }
+            }
+            _ if payload.len() >= EVENT_MIN => {
+                connection.seq += 1;
+                self.event(index, bytes, now);
+            }
+            State::Beating => self.ready(index, now),
+            _ => {}
         }
-        let value: serde_json::Value = serde_json::from_slice(&text)
-            .map_err(|error| fail(format!("a compressed message is no JSON: {error}")))?;
-        let expected = connection.seq + 1;
-        if value["op"] == 0 && value["s"] != expected {
-            return Err(fail(format!("s is {}, not {expected}", value["s"])));
-        }
-        Ok(())
     }
 
     fn on_json(
@@ -472,7 +460,7 @@ impl Fleet {
 }
 
 fn heartbeat(wire: Wire, seq: u64) -> Vec<u8> {
-    if let Wire::Counted { etf: true, .. } = wire {
+    if wire == Wire::Etf {
         frame::masked(2, &etf::heartbeat(seq as u32))
     } else {
         frame::masked(1, format!("{{\"op\":1,\"d\":{seq}}}").as_bytes())
