@@ -53,6 +53,7 @@ METHOD = """\
   server is pinned to one cpu, the generator to another. A delivery counts when its frame was read whole; in JSON,
   compressed or not, the generator checks each dispatch's name and that `s` rises by one; ETF frames are only counted.
 - Servers take turns in each round. Figures are medians of the rounds with the lowest and the highest.
+- In the storm the live sessions' generator shares its cpu with the storm's: their latency holds its turns too.
 - Memory is the growth of VmRSS from before the first connection, divided by the sessions; kernel socket buffers are not
   in it. Until a client confirms with a heartbeat what it has got, the server keeps that for a resume. The node's world
   has 10 guilds of 20 channels and 100 members; each of the 100 bots has many sessions.

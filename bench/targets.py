@@ -10,6 +10,7 @@ from bench.figures import (
     Results,
     cpu_per_million,
     cpu_us_per_publish,
+    kib_after,
     kib_per_session,
     per_cpu_second,
     value,
@@ -163,8 +164,14 @@ def _idle(results: Results) -> list[Row]:
     most = _largest(results, "core-json", "core-zlib", "node-json")
     core = results.figure("idle", "core-json", most, kib_per_session)
     alone = core.text("KiB", 1) if core else NOT_MEASURED
-    zlib = results.figure("idle", "core-zlib", most, kib_per_session)
-    extra = Figure.of([zlib.median - core.median]) if core and zlib else None
+    extra = _pairs(
+        results,
+        "idle",
+        ("core-zlib", kib_after("connect")),
+        ("core-json", kib_after("connect")),
+        lambda zlib, plain: zlib - plain,
+        most,
+    )
     floor = results.figure("fanout", "floor", None, lambda run: (each := per_cpu_second("connect")(run)) and 1e6 / each)
     return [
         _row(
@@ -177,7 +184,7 @@ def _idle(results: Results) -> list[Row]:
             f"the Rust core alone {alone}",
         ),
         _row(
-            "extra for a zlib-stream session (Rust core)",
+            "extra for a zlib-stream connection (Rust core, before identify: later it drowns in what malloc keeps)",
             1.5,
             0.7,
             extra,
