@@ -90,7 +90,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "replay_max_bytes": (1024, _GIB),
     "outbound_max_bytes": (1024, _GIB),
     "payload_max_bytes": (1024, 1 << 24),
-    "send_limit": (0, 1_000_000),
+    "send_limit": (1, 1_000_000),
     "send_window_ms": (1, _HOUR_MS),
     "host_queue_max": (1, 1 << 24),
     "max_connections": (1, 1 << 24),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 import pytest
 
+from tocsin import _core
 from tocsin.config import CHOICES, RANGES, Settings, load_settings
 from tocsin.errors import ConfigError
 
@@ -90,3 +92,22 @@ def test_every_setting_has_a_range_or_is_a_text_or_switch_and_every_default_is_i
     assert set(CHOICES) <= set(hints)
     flags = {name: value for name, value in msgspec.structs.asdict(Settings()).items() if value != ""}
     assert load(flags) == Settings()
+
+
+SHARED_WITH_THE_CORE = sorted(
+    name for name in RANGES if name in inspect.signature(_core.GatewayConfig).parameters and name != "workers"
+)
+
+
+@pytest.mark.parametrize("name", SHARED_WITH_THE_CORE)
+def test_the_core_takes_the_lowest_and_the_highest_value(name: str) -> None:
+    values: dict[str, Any]
+    for value in RANGES[name]:
+        values = {"workers": 1, name: value}
+        core = _core.Gateway(_core.GatewayConfig(**values))
+        core.start()
+        core.stop()
+
+
+def test_the_core_shares_these_settings() -> None:
+    assert {"send_limit", "payload_max_bytes", "replay_max_events"} <= set(SHARED_WITH_THE_CORE)
