@@ -63,6 +63,7 @@ fn fan_out(count: usize) {
             floor_fleet.done();
         }
         written.push(us(spent, events, count));
+        floor.beat(&mut floor_fleet);
         for (window, into) in [(1, &mut single), (16, &mut burst)] {
             let times = if window == 1 { events } else { events / 2 };
             let before = cpu_ns(WORKERS, false);

@@ -1,6 +1,6 @@
 //! The gateway under test with its host, the floor beside it, and what the kernel says they cost.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
 use std::sync::Arc;
@@ -128,8 +128,7 @@ impl Server {
 
 /// The JSON of a message such that its frame, head included, has about 336 octets.
 fn body() -> Bytes {
-    let content =
-        "a message of the usual length, as people write them when they talk to each other. ";
+    let content = "a message of the usual length, as people write them when they talk to each other in a channel. Yes";
     Bytes::from(format!(
         r#"{{"id":"1234567890123456789","channel_id":"200","guild_id":"100","author":{{"id":"1","username":"ada"}},"timestamp":"2026-11-24T20:00:00.000000+00:00","type":0,"content":"{content}","flags":0}}"#
     ))
@@ -192,14 +191,19 @@ impl Floor {
     pub(crate) fn start(fleet: &mut Fleet, count: usize) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind");
         let port = listener.local_addr().expect("address").port();
-        fleet.say(&format!("open {count} {port}"));
+        fleet.say(&format!("open {count} {port} v=10"));
         let accept = |_| {
             let socket = listener.accept().expect("accept").0;
             socket.set_nodelay(true).expect("nodelay");
             socket.set_nonblocking(true).expect("nonblocking");
             socket
         };
-        let sockets = (0..count).map(accept).collect();
+        let mut sockets: Vec<TcpStream> = (0..count).map(accept).collect();
+        // Sockets that have read and answered, as the gateway's: the kernel acknowledges them otherwise than fresh ones.
+        answer(
+            &mut sockets,
+            b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x02{}",
+        );
         fleet.done();
         let payload = format!(
             r#"{{"s":12,"t":"MESSAGE_CREATE","op":0,"d":{}}}"#,
@@ -216,6 +220,16 @@ impl Floor {
         self.frame.len()
     }
 
+    /// Answers one heartbeat of every client.
+    pub(crate) fn beat(&mut self, fleet: &mut Fleet) {
+        fleet.tell("beat 1");
+        answer(
+            &mut self.sockets,
+            b"\x81\x1b{\"t\":null,\"s\":null,\"op\":11}",
+        );
+        fleet.tell("wait 1");
+    }
+
     /// One event; CPU in ns of this thread.
     pub(crate) fn publish(&mut self) -> u64 {
         let began = cpu_ns("", true);
@@ -223,6 +237,17 @@ impl Floor {
             socket.write_all(&self.frame).expect("room in the socket");
         }
         cpu_ns("", true) - began
+    }
+}
+
+/// Reads what each client has sent and answers it.
+fn answer(sockets: &mut [TcpStream], with: &[u8]) {
+    let mut buffer = [0; 1_024];
+    for socket in sockets {
+        while socket.read(&mut buffer).is_err() {
+            std::thread::yield_now();
+        }
+        socket.write_all(with).expect("room in the socket");
     }
 }
 
