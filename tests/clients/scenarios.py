@@ -48,6 +48,10 @@ async def say_across(stage: Stage, bot: Bot, break_off: Callable[[], Awaitable[N
     await check_delivery(stage, bot, texts)
 
 
+BACKLOG = 200
+"""How far people may run ahead of a bot that is away: well within what a session replays (`replay_max_events`)."""
+
+
 class Scenarios:
     """A subclass's module gives the fixture `bot`: bell, ready, on `stage`.
 
@@ -158,6 +162,8 @@ class Scenarios:
             while not enough.is_set():
                 texts.append(f"message {len(texts)}")
                 await stage.say(texts[-1])
+                if len(texts) > BACKLOG:
+                    await bot.wait_for("messageCreate", content=texts[-BACKLOG])
 
         async with asyncio.TaskGroup() as group:
             group.create_task(speak())
