@@ -10,28 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from tocsin.bus.local import Inbox
 
-class Batch(Protocol):
-    """The commands of `_core.Batch` (`_core.pyi` says what each means)."""
+
+class Batch(Inbox, Protocol):
+    """The commands of `_core.Batch` (`_core.pyi` says what each means); `publish` is the inbox's."""
 
     def __len__(self) -> int: ...
-    def publish(
-        self,
-        name: str,
-        body: bytes,
-        *,
-        scope_kind: int,
-        scope_id: int,
-        seq: int = 0,
-        guild: int = 0,
-        channel: int = 0,
-        users: Sequence[int] = (),
-        exclude_user: int = 0,
-        author: int = 0,
-        mentions: Sequence[int] = (),
-        gated: bool = False,
-        state: bool = False,
-    ) -> None: ...
     def accept(
         self,
         session: int,
