@@ -35,11 +35,6 @@ def normal(overwrites: Iterable[Overwrite]) -> Overwrites:
     return tuple(by_target[target] for target in sorted(by_target))
 
 
-def replaced(overwrites: Overwrites, new: Overwrite) -> Overwrites:
-    """Return the overwrites with that of `new`'s target set to it."""
-    return normal([*(each for each in overwrites if each.id != new.id), new])
-
-
 def synced(a: Channel, b: Channel) -> bool:
     """Return whether two channels have the same overwrites, in whatever order."""
     return set(a.overwrites) == set(b.overwrites)

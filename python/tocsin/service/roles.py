@@ -20,7 +20,7 @@ from tocsin.service.auth import Principal
 from tocsin.service.hierarchy import member_rank, need_above_role, need_bits
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
-from tocsin.store.base import Delete, Op, Update
+from tocsin.store.base import Op, Update
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -142,12 +142,7 @@ class RoleService:
             if role.id == guild_id or role.managed:
                 raise BadRequest(50028, "Invalid Role")
             need_above_role(access.guild, access.member, role)
-            ops: list[Op] = [
-                Delete("roles", {"id": role.id}),
-                Delete("member_roles", {"role_id": role.id}),
-                Delete("overwrites", {"target_id": role.id}),
-            ]
-            await self._store.commit(ops, [guild_events.role_delete(role)])
+            await self._store.commit(rows.role_delete_ops(guild_id, role.id), [guild_events.role_delete(role)])
 
     async def _manager(self, actor: Principal, guild_id: int) -> GuildAccess:
         return await self._world.require_guild(guild_id, actor.id, _MANAGE_ROLES)
