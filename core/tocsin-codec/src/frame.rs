@@ -158,12 +158,6 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The octets fed and not yet decoded.
-    #[must_use]
-    pub fn buffered(&self) -> &[u8] {
-        &self.buffer[self.start..]
-    }
-
     /// The next complete thing, or `None` until more is fed.
     ///
     /// # Errors

@@ -290,7 +290,8 @@ pub(crate) fn close_frame(code: u16) -> Box<[u8]> {
 /// The answer to the peer's close frame: its code back, without a reason (RFC 6455 §5.5.1).
 pub(crate) fn close_answer(code: Option<u16>) -> Box<[u8]> {
     match code {
-        Some(code) => frame::close_frame(code, "").into_boxed_slice(),
-        None => Box::new([0x80 | frame::CLOSE, 0]),
+        Some(code) => frame::close_frame(code, ""),
+        None => frame::close_frame_empty(),
     }
+    .into_boxed_slice()
 }
