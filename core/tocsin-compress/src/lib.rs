@@ -3,6 +3,7 @@
 mod fixed;
 mod history;
 mod inspect;
+mod packed;
 mod relocatable;
 mod shared;
 mod zlib_stream;
@@ -14,6 +15,7 @@ use thiserror::Error;
 use zlib_stream::ZlibStream;
 use zstd_stream::ZstdStream;
 
+pub use packed::{Packed, Spliced};
 pub use shared::SharedBodies;
 pub use zlib_stream::zlib_standalone;
 
@@ -140,6 +142,30 @@ impl Compressor {
             Stream::Broken => Err(CompressError),
         };
         self.settle(done, &out[start..], parts)
+    }
+
+    /// Appends a payload whose start and end only this connection gets, with parts between that others get too.
+    ///
+    /// # Errors
+    /// As [`compress_shared`](Self::compress_shared).
+    pub fn compress_spliced(
+        &mut self,
+        shared: &mut SharedBodies,
+        start: &[&[u8]],
+        spliced: &[Spliced<'_>],
+        end: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        let between = spliced.iter().map(|each| each.bytes);
+        let parts: Vec<&[u8]> = start.iter().copied().chain(between).chain([end]).collect();
+        let from = out.len();
+        let done = match &mut self.stream {
+            Stream::Relocatable(stream) => shared.emit_spliced(stream, start, spliced, end, out),
+            Stream::Zlib(stream) => stream.compress(&parts, out),
+            Stream::Zstd(stream) => stream.compress(&parts, out),
+            Stream::Broken => Err(CompressError),
+        };
+        self.settle(done, &out[from..], &parts)
     }
 
     /// Appends a payload of some octets that only this connection gets. In relocatable streams its octets stay as long

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::CompressError;
 use crate::history::{History, MAX_BODY, Parse, TIERS};
+use crate::packed::{Spliced, kept};
 use crate::relocatable::{Located, RelocatableStream};
 use crate::zlib_stream::Independent;
+use crate::{CompressError, Transport};
 
 /// Most octets all histories of a worker may occupy; the one unused for longest goes first.
 const MAX_MEMORY_BYTES: usize = 32 << 20;
@@ -155,6 +156,28 @@ impl SharedBodies {
         }
         stream.before_private(total, out);
         self.deflate.get_or_insert_default().deflate(parts, out)
+    }
+
+    /// Emits a payload of which only start and end are this stream's; nothing refers to it.
+    pub(crate) fn emit_spliced(
+        &mut self,
+        stream: &mut RelocatableStream,
+        start: &[&[u8]],
+        spliced: &[Spliced<'_>],
+        end: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        self.emit_private(stream, start, out)?;
+        for part in spliced.iter().filter(|part| !part.bytes.is_empty()) {
+            stream.before_private(part.bytes.len(), out);
+            let slot = &part.packed[Transport::ZlibStream as usize];
+            let deflate = self.deflate.get_or_insert_default();
+            out.extend_from_slice(kept(slot, |out| deflate.deflate(&[part.bytes], out))?);
+        }
+        if !end.is_empty() {
+            stream.emit_literals(&[end], out);
+        }
+        Ok(())
     }
 
     /// The body deflated with an empty window; returns its length.
