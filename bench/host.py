@@ -25,7 +25,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz     "
 
 
 def guild_body(guild: int) -> bytes:
-    """A GUILD_CREATE of 20 channels and 100 members, as large as the node's own is."""
+    """The shared members of a GUILD_CREATE of 20 channels and 100 members, as large as the node's own is."""
     channels: list[dict[str, Any]] = [
         {"id": str(guild * 100 + n), "guild_id": str(guild), "name": f"channel-{n}", "type": 0, "position": n,
          "topic": None, "nsfw": False, "parent_id": None, "permission_overwrites": [], "rate_limit_per_user": 0,
@@ -42,8 +42,8 @@ def guild_body(guild: int) -> bytes:
     body: dict[str, Any] = {"id": str(guild), "name": f"guild-{guild}", "owner_id": "9000", "unavailable": False,
                             "member_count": 100, "large": False, "roles": [], "emojis": [], "stickers": [],
                             "features": [], "threads": [], "presences": [], "voice_states": [], "channels": channels,
-                            "members": members, "joined_at": "2026-01-01T00:00:00.000000+00:00"}  # fmt: skip
-    return json.dumps(body, separators=(",", ":")).encode()
+                            "members": members}  # fmt: skip
+    return json.dumps(body, separators=(",", ":"))[1:-1].encode()
 
 
 def message_body(number: int, rng: random.Random, size: int) -> bytes:
@@ -64,7 +64,14 @@ class Host:
     def __init__(self, core: _core.Gateway, guilds: int, bytes_: int) -> None:
         self._core = core
         self._batch = _core.Batch()
-        self._bodies = [(GUILD + n, 1 + n, guild_body(GUILD + n)) for n in range(guilds)]
+        self._bodies = [
+            (
+                GUILD + n,
+                1 + n,
+                (b'"joined_at":"2026-01-01T00:00:00.000000+00:00"', (_core.Fragment(guild_body(GUILD + n)),)),
+            )
+            for n in range(guilds)
+        ]
         rng = random.Random(1)
         # The frame's payload adds {"s":12345,"t":"MESSAGE_CREATE","op":0,"d":}.
         self._messages = [message_body(n, rng, bytes_ - 42) for n in range(4096)]

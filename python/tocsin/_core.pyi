@@ -11,6 +11,7 @@ __all__ = [
     "IDENTIFY",
     "POLICY",
     "Batch",
+    "Fragment",
     "Gateway",
     "GatewayConfig",
     "etf_to_json",
@@ -62,6 +63,17 @@ class GatewayConfig:
     ) -> Self: ...
 
 @final
+@final
+class Fragment:
+    """Members of a JSON object that many bodies share, encoded and compressed once.
+
+    Args:
+        members: JSON without braces, `"a":1,"b":2`; may be empty.
+    """
+
+    def __new__(cls, members: bytes, /) -> Fragment: ...
+    def __bytes__(self) -> bytes: ...
+
 class Batch:
     """An ordered list of commands for the dispatcher. Filled by Python, moved out by `Gateway.submit`."""
 
@@ -97,7 +109,8 @@ class Batch:
         token_digest: bytes,
         compress: bool,
         ready: bytes,
-        guilds: Sequence[tuple[int, int, bytes | None]],  # (guild_id, cohort, GUILD_CREATE body or None)
+        # (guild_id, cohort, GUILD_CREATE or None): its own members as JSON without braces, at least one, and the others
+        guilds: Sequence[tuple[int, int, tuple[bytes, Sequence[Fragment]] | None]],
     ) -> None: ...
     def reject(self, session: int, close_code: int) -> None: ...
     def invalid_session(self, session: int) -> None: ...  # op 9 false before READY; the connection stays

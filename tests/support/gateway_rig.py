@@ -15,8 +15,9 @@ import msgspec
 from tests.support.api_world import Clock
 from tocsin.bus.local import LocalBus
 from tocsin.config import Settings
-from tocsin.gateway.batch import Orders
+from tocsin.gateway.batch import Body, Orders
 from tocsin.gateway.commands import Commands
+from tocsin.gateway.guild_body import json_of
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.identify import Identifier
 from tocsin.gateway.members import MemberRequests
@@ -90,14 +91,14 @@ class Dispatcher:
         token_digest: bytes,
         compress: bool,
         ready: bytes,
-        guilds: Sequence[tuple[int, int, bytes | None]],
+        guilds: Sequence[tuple[int, int, Body | None]],
     ) -> None:
         found = self.sessions[session] = Modelled(user_id, bot, intents)
         found.told.append(("READY", msgspec.json.decode(ready)))
         for guild_id, cohort, body in guilds:
             found.cohorts[guild_id] = cohort
             if body is not None:
-                found.told.append(("GUILD_CREATE", msgspec.json.decode(body)))
+                found.told.append(("GUILD_CREATE", msgspec.json.decode(json_of(body))))
 
     def reject(self, session: int, close_code: int) -> None:
         self.refused[session] = close_code
@@ -194,7 +195,7 @@ class Rig:
         self.services = build_services(Context(settings, store, bus, world, snowflakes, clock))
         store.on_commit[:] = [world.on_commit, bus.publish]
         self.sessions = Sessions()
-        self.guilds = GuildRegistry(store, clock)
+        self.guilds = GuildRegistry(store, clock, bytes)
         self.presences = PresenceBook(settings, clock, orders, self.sessions, self.guilds, loop.call_soon)
         metrics = ControlMetrics()
         self.identifier = Identifier(

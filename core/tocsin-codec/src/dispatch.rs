@@ -3,12 +3,13 @@
 //! On the wire a dispatch is a short head with `s` (`{"s":N,`, or the start of a map term) and then bytes shared by every
 //! recipient (`"t":"NAME","op":0,"d":{...}}`, or the map's other entries).
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use crate::content::{self, Shown};
 use crate::etf;
+use crate::fragment::Fragment;
 
 pub use crate::content::ContentGate;
 
@@ -43,6 +44,8 @@ pub struct EncodedDispatch {
     name: Box<str>,
     full: Bytes,
     gate: Option<ContentGate>,
+    /// What follows `full` inside `d`; if there is any, `full` is not closed.
+    fragments: Box<[Arc<Fragment>]>,
     lazy: OnceLock<Box<Lazy>>,
 }
 
@@ -64,10 +67,30 @@ impl EncodedDispatch {
     pub fn new(name: &str, body: Bytes, gate: Option<ContentGate>) -> Self {
         Self {
             name: name.into(),
-            full: rest(name, &body),
+            full: rest(name, &body, true),
             gate,
+            fragments: Box::default(),
             lazy: OnceLock::new(),
         }
+    }
+
+    /// Takes an event's name (at most 255 octets) and the JSON of the first members of its `d`, at least one, without
+    /// braces; the fragments, at least one, are its other members.
+    #[must_use]
+    pub fn with_fragments(name: &str, first: &[u8], fragments: Box<[Arc<Fragment>]>) -> Self {
+        Self {
+            name: name.into(),
+            full: rest(name, &[b"{", first].concat(), false),
+            gate: None,
+            fragments,
+            lazy: OnceLock::new(),
+        }
+    }
+
+    /// What follows the shared bytes, between them and [`JSON_END`] in JSON, up to the end in ETF.
+    #[must_use]
+    pub fn fragments(&self) -> &[Arc<Fragment>] {
+        &self.fragments
     }
 
     /// The event's name.
@@ -76,7 +99,7 @@ impl EncodedDispatch {
         &self.name
     }
 
-    /// The JSON of `d`, in full.
+    /// The JSON of `d`, in full, less the fragments and what closes it after them.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.body_of(&self.full)
@@ -85,7 +108,8 @@ impl EncodedDispatch {
     /// Octets it takes in a replay log's account.
     #[must_use]
     pub fn cost_bytes(&self) -> usize {
-        self.full.len()
+        let fragments = self.fragments.iter().map(|each| each.json().len());
+        self.full.len() + fragments.sum::<usize>()
     }
 
     /// The variant for a session: `sees_content` is true for people and for bots with MESSAGE_CONTENT.
@@ -114,7 +138,7 @@ impl EncodedDispatch {
         }
     }
 
-    /// The shared bytes after `json_head`: `"t":"NAME","op":0,"d":{...}}`.
+    /// The shared bytes after `json_head`: `"t":"NAME","op":0,"d":{...}}`, not closed if fragments follow.
     #[must_use]
     pub fn json_rest(&self, variant: Variant) -> &Bytes {
         if variant == Variant::Full {
@@ -123,7 +147,7 @@ impl EncodedDispatch {
         self.lazy().json[variant as usize].get_or_init(|| {
             // Of what cannot be read nothing may be shown.
             let body = content::strip(self.body(), variant.shown());
-            rest(&self.name, body.as_deref().unwrap_or(b"null"))
+            rest(&self.name, body.as_deref().unwrap_or(b"null"), true)
         })
     }
 
@@ -134,13 +158,27 @@ impl EncodedDispatch {
             let json = self.body_of(self.json_rest(variant));
             let mut out = Vec::with_capacity(json.len() + json.len() / 4 + 64);
             etf::push_envelope(Some(&self.name), 0, &mut out);
-            if etf::push_body(&self.name, json, &mut out).is_err() {
-                out.clear();
-                etf::push_envelope(Some(&self.name), 0, &mut out);
+            if !self.fragments.is_empty() {
+                self.push_open_map(json, &mut out);
+            } else if etf::push_body(&self.name, json, &mut out).is_err() {
                 let _ = etf::push_body("", b"null", &mut out);
             }
             out.into()
         })
+    }
+
+    /// The map of `d` up to where the fragments' pairs follow.
+    fn push_open_map(&self, first: &[u8], out: &mut Vec<u8>) {
+        let mut map = Vec::with_capacity(first.len() + first.len() / 4 + 64);
+        let object = [first, b"}"].concat();
+        let own = match etf::push_body(&self.name, &object, &mut map) {
+            Ok(()) => etf::map_pairs(&map),
+            Err(_) => None,
+        };
+        let (count, pairs) = own.unwrap_or_default();
+        let others = self.fragments.iter().map(|each| each.count());
+        etf::push_map(count + others.sum::<u32>(), out);
+        out.extend_from_slice(pairs);
     }
 
     fn lazy(&self) -> &Lazy {
@@ -148,7 +186,8 @@ impl EncodedDispatch {
     }
 
     fn body_of<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
-        &rest[self.name.len() + AROUND_NAME..rest.len() - 1]
+        let end = rest.len() - usize::from(self.fragments.is_empty());
+        &rest[self.name.len() + AROUND_NAME..end]
     }
 }
 
@@ -171,12 +210,17 @@ const BEFORE_NAME: &[u8] = b"\"t\":\"";
 const AFTER_NAME: &[u8] = b"\",\"op\":0,\"d\":";
 const AROUND_NAME: usize = BEFORE_NAME.len() + AFTER_NAME.len();
 
-fn rest(name: &str, body: &[u8]) -> Bytes {
+/// What closes a dispatch after its fragments.
+pub const JSON_END: &[u8] = b"}}";
+
+fn rest(name: &str, body: &[u8], closed: bool) -> Bytes {
     let mut bytes = Vec::with_capacity(name.len() + body.len() + AROUND_NAME + 1);
     bytes.extend_from_slice(BEFORE_NAME);
     bytes.extend_from_slice(name.as_bytes());
     bytes.extend_from_slice(AFTER_NAME);
     bytes.extend_from_slice(body);
-    bytes.push(b'}');
+    if closed {
+        bytes.push(b'}');
+    }
     bytes.into()
 }

@@ -1,11 +1,13 @@
 //! Dispatches: the splice of head and rest in both encodings, and who sees what of a message.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tocsin_codec::dispatch::{MAX_HEAD_BYTES, etf_head, json_head};
+use tocsin_codec::dispatch::{JSON_END, MAX_HEAD_BYTES, etf_head, json_head};
 use tocsin_codec::etf::{Rules, etf_to_json, json_to_etf};
-use tocsin_codec::{ContentGate, EncodedDispatch, Variant};
+use tocsin_codec::{ContentGate, EncodedDispatch, Fragment, Variant};
 
 const AUTHOR: u64 = 7;
 const MENTIONED: u64 = 8;
@@ -85,6 +87,37 @@ fn head_and_rest_are_one_payload_in_both_encodings() {
             assert_eq!(Ok(as_etf(&dispatch, seq, variant)), whole, "{seq}");
         }
     }
+}
+
+#[test]
+fn fragments_go_on_where_the_first_members_end_in_both_encodings() {
+    let channels = Arc::new(Fragment::new(br#""channels":[{"id":"5"},{"id":"6"}]"#));
+    let guild = Arc::new(Fragment::new(br#""id":"7","name":"x","roles":[]"#));
+    let nothing = Arc::new(Fragment::new(b""));
+    let fragments = [channels, nothing, guild];
+    let first = br#""joined_at":"now","large":false"#;
+    let dispatch = EncodedDispatch::with_fragments("GUILD_CREATE", first, fragments.clone().into());
+    let tail = |of: fn(&Fragment) -> &[u8]| {
+        fragments
+            .iter()
+            .map(|each| of(each))
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    let json = [
+        as_json(&dispatch, 2, Variant::Full),
+        tail(Fragment::json),
+        JSON_END.to_vec(),
+    ]
+    .concat();
+    let expected = json!({"s": 2, "t": "GUILD_CREATE", "op": 0, "d": {
+        "joined_at": "now", "large": false, "channels": [{"id": "5"}, {"id": "6"}],
+        "id": "7", "name": "x", "roles": [],
+    }});
+    assert_eq!(value(&json), expected);
+    let etf = [as_etf(&dispatch, 2, Variant::Full), tail(Fragment::etf)].concat();
+    assert_eq!(Ok(etf), json_to_etf(&json));
+    assert_eq!(dispatch.cost_bytes() + "{\"s\":2,}}".len(), json.len());
 }
 
 #[test]

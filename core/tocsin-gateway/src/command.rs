@@ -1,7 +1,10 @@
 //! `Command`: what the control plane orders, in the order it was decided. One batch is one item of the dispatcher's queue.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tocsin_bus::Envelope;
+use tocsin_codec::{EncodedDispatch, Fragment};
 
 use crate::key::SessionKey;
 
@@ -24,8 +27,39 @@ pub struct Accept {
     pub compress: bool,
     /// The JSON of READY's `d`.
     pub ready: Bytes,
-    /// Guild, cohort, and the JSON of GUILD_CREATE's `d` if one is to be sent.
-    pub guilds: Vec<(u64, u32, Option<Bytes>)>,
+    /// The guilds it is in.
+    pub guilds: Vec<Place>,
+}
+
+/// A guild that a session is in from its beginning.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The guild.
+    pub guild: u64,
+    /// The session's cohort there.
+    pub cohort: u32,
+    /// GUILD_CREATE's `d`, if one is to be sent.
+    pub body: Option<SharedBody>,
+}
+
+/// The JSON of an object of which most is the same for others: its first members, at least one, without braces, and
+/// the fragments that hold its other members.
+#[derive(Debug, Clone)]
+pub struct SharedBody {
+    /// The members that are this session's own.
+    pub first: Bytes,
+    /// The other members.
+    pub fragments: Vec<Arc<Fragment>>,
+}
+
+impl SharedBody {
+    pub(crate) fn event(self, name: &str) -> EncodedDispatch {
+        if self.fragments.is_empty() {
+            let body = [b"{", &self.first[..], b"}"].concat();
+            return EncodedDispatch::new(name, body.into(), None);
+        }
+        EncodedDispatch::with_fragments(name, &self.first, self.fragments.into())
+    }
 }
 
 /// Whom a dispatch decided by the control plane goes to.

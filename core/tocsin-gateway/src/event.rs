@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use tocsin_codec::dispatch::{MAX_HEAD_BYTES, etf_head, json_head};
-use tocsin_codec::{EncodedDispatch, Variant, frame};
+use tocsin_codec::dispatch::{JSON_END, MAX_HEAD_BYTES, etf_head, json_head};
+use tocsin_codec::{EncodedDispatch, Fragment, Variant, frame};
+use tocsin_compress::Spliced;
 use tocsin_proto::Intents;
 
 /// An event with the conditions that do not depend on the index.
@@ -66,6 +67,70 @@ impl LocalEvent {
             Encoding::Json => self.0.json_rest(variant),
             Encoding::Etf => self.0.etf_rest(variant),
         }
+    }
+
+    /// What follows the shared bytes.
+    pub(crate) fn tail(&self, encoding: Encoding) -> Tail<'_> {
+        Tail {
+            fragments: self.0.fragments(),
+            encoding,
+        }
+    }
+}
+
+/// What follows an event's shared bytes: the fragments it shares with other events, and what closes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tail<'a> {
+    fragments: &'a [Arc<Fragment>],
+    encoding: Encoding,
+}
+
+impl Default for Tail<'_> {
+    fn default() -> Self {
+        Self {
+            fragments: &[],
+            encoding: Encoding::Json,
+        }
+    }
+}
+
+impl<'a> Tail<'a> {
+    pub(crate) fn is_empty(self) -> bool {
+        self.fragments.is_empty()
+    }
+
+    pub(crate) fn len(self) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        self.spliced().map(|each| each.bytes.len()).sum::<usize>() + self.end().len()
+    }
+
+    /// The fragments' octets, and what compression made of them.
+    pub(crate) fn spliced(self) -> impl Iterator<Item = Spliced<'a>> {
+        self.fragments.iter().map(move |each| match self.encoding {
+            Encoding::Json => Spliced {
+                bytes: each.json(),
+                packed: each.packed(false),
+            },
+            Encoding::Etf => Spliced {
+                bytes: each.etf(),
+                packed: each.packed(true),
+            },
+        })
+    }
+
+    /// What closes the payload.
+    pub(crate) fn end(self) -> &'static [u8] {
+        match self.encoding {
+            Encoding::Json if !self.is_empty() => JSON_END,
+            _ => &[],
+        }
+    }
+
+    /// All of it, in pieces.
+    pub(crate) fn pieces(self) -> impl Iterator<Item = &'a [u8]> {
+        self.spliced().map(|each| each.bytes).chain([self.end()])
     }
 }
 

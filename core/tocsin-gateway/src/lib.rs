@@ -35,6 +35,6 @@ pub use gateway::Gateway;
 pub use host::{HostQueue, HostRequest};
 pub use key::SessionKey;
 pub use tocsin_bus::{Envelope, Scope};
-pub use tocsin_codec::etf;
+pub use tocsin_codec::{Fragment, etf};
 pub use tocsin_compress::Compression;
 pub use token::token_digest;

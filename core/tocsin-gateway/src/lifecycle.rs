@@ -57,10 +57,10 @@ impl Worker {
         }
         let index = connection;
         self.dispatch_own(key, "READY", accept.ready);
-        for (guild, cohort, body) in accept.guilds {
-            self.subscriptions.assign(key, guild, cohort);
-            if let Some(body) = body {
-                self.dispatch_own(key, "GUILD_CREATE", body);
+        for place in accept.guilds {
+            self.subscriptions.assign(key, place.guild, place.cohort);
+            if let Some(body) = place.body {
+                self.give_own(key, body.event("GUILD_CREATE"));
             }
         }
         self.allow_queued(index);
@@ -98,8 +98,11 @@ impl Worker {
 
     /// Gives a session an event that only it gets.
     pub(crate) fn dispatch_own(&mut self, key: SessionKey, name: &str, body: Bytes) {
-        let event = Rc::new(LocalEvent(Arc::new(EncodedDispatch::new(name, body, None))));
-        self.give(key, &event);
+        self.give_own(key, EncodedDispatch::new(name, body, None));
+    }
+
+    fn give_own(&mut self, key: SessionKey, event: EncodedDispatch) {
+        self.give(key, &Rc::new(LocalEvent(Arc::new(event))));
     }
 
     /// A heartbeat says what has arrived: the replay log lets go of it.

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use tocsin_codec::frame::{self, FrameDecoder, FrameLimits, MessageKind};
 use tocsin_codec::{DecodeError, Envelope, HandshakeParser, Query, Variant};
-use tocsin_compress::{CompressError, Compression, Compressor, SharedBodies, Transport};
+use tocsin_compress::{CompressError, Compression, Compressor, SharedBodies, Spliced, Transport};
 use tocsin_proto::CloseCode;
 use tocsin_session::{Heartbeat, Liveness, SendBudget};
 
 use crate::config::GatewayConfig;
 use crate::control::Control;
-use crate::event::{Encoding, LocalEvent, Start};
+use crate::event::{Encoding, LocalEvent, Start, Tail};
 use crate::writer::Outbox;
 
 /// Most fragments of one message (reliability.md §2.2).
@@ -190,19 +190,24 @@ impl Wire {
         packing: &mut Packing,
         outbox: &mut Outbox,
     ) {
-        let rest = event.rest(self.encoding, variant);
+        let (rest, tail) = (
+            event.rest(self.encoding, variant),
+            event.tail(self.encoding),
+        );
         let mut start = Start::default();
         let compressed = if let Some(compressor) = &mut self.compressor {
             let (head, form) = (start.build(self.encoding, s), self.encoding.form(variant));
-            if packing.pack(compressor, form, head, rest).is_ok() {
+            if packing.pack(compressor, form, head, rest, tail).is_ok() {
                 outbox.push_bytes(frame_of(frame::BINARY, &packing.out));
             }
             return;
         } else if self.standalone
             && self.encoding == Encoding::Json
-            && rest.len() > STANDALONE_BYTES
+            && rest.len() + tail.len() > STANDALONE_BYTES
         {
-            tocsin_compress::zlib_standalone(&[start.build(self.encoding, s), rest])
+            let own = [start.build(self.encoding, s), rest];
+            let parts: Vec<&[u8]> = own.into_iter().chain(tail.pieces()).collect();
+            tocsin_compress::zlib_standalone(&parts)
         } else {
             outbox.push_dispatch(s, self.encoding, variant, Rc::clone(event));
             return;
@@ -264,10 +269,14 @@ impl Packing {
         form: usize,
         head: &[u8],
         rest: &[u8],
+        tail: Tail<'_>,
     ) -> Result<(), CompressError> {
         let (bodies, out) = (&mut self.bodies, &mut self.out);
         out.clear();
-        if self.sharing {
+        if !tail.is_empty() {
+            let spliced: Vec<Spliced<'_>> = tail.spliced().collect();
+            compressor.compress_spliced(bodies, &[head, rest], &spliced, tail.end(), out)
+        } else if self.sharing {
             compressor.compress_shared(bodies, form, head, rest, out)
         } else {
             compressor.compress_private(bodies, &[head, rest], out)

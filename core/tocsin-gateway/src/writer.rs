@@ -9,12 +9,14 @@ use std::rc::Rc;
 
 use tocsin_codec::Variant;
 
-use crate::event::{Encoding, Head, LocalEvent};
+use crate::event::{Encoding, Head, LocalEvent, Tail};
 
 /// Items up to this size are copied together.
 const GATHER_ITEM: usize = 16 * 1024;
 /// How much is gathered for one write.
 const GATHER_TOTAL: usize = 64 * 1024;
+/// Most pieces of one vectored write; what is left goes with the next.
+const SLICES: usize = 8;
 
 #[derive(Debug)]
 enum Item {
@@ -29,8 +31,54 @@ enum Item {
     Bytes(Box<[u8]>),
 }
 
+/// An item's octets, in pieces: two, and more only for an event with fragments.
+#[derive(Debug)]
+struct Parts<'a> {
+    first: &'a [u8],
+    second: &'a [u8],
+    tail: Tail<'a>,
+}
+
+impl<'a> Parts<'a> {
+    fn len(&self) -> usize {
+        self.first.len() + self.second.len() + self.tail.len()
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
+        [self.first, self.second]
+            .into_iter()
+            .chain(self.tail.pieces())
+    }
+
+    /// Appends what is left after `skip` octets.
+    fn append_from(&self, skip: usize, out: &mut Vec<u8>) {
+        let mut skip = skip;
+        for piece in self.pieces() {
+            let from = skip.min(piece.len());
+            out.extend_from_slice(&piece[from..]);
+            skip -= from;
+        }
+    }
+
+    /// Writes from what is left after `skip` octets; returns how much was offered and what was taken.
+    fn write_from(&self, skip: usize, socket: &mut impl Write) -> (usize, io::Result<usize>) {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let (mut skip, mut offered, mut count) = (skip, 0, 0);
+        for piece in self.pieces() {
+            let from = skip.min(piece.len());
+            skip -= from;
+            if from < piece.len() && count < SLICES {
+                slices[count] = IoSlice::new(&piece[from..]);
+                offered += piece.len() - from;
+                count += 1;
+            }
+        }
+        (offered, socket.write_vectored(&slices[..count]))
+    }
+}
+
 impl Item {
-    fn parts<'a>(&'a self, head: &'a mut Head) -> (&'a [u8], &'a [u8]) {
+    fn parts<'a>(&'a self, head: &'a mut Head) -> Parts<'a> {
         match self {
             Self::Dispatch {
                 s,
@@ -38,17 +86,23 @@ impl Item {
                 variant,
                 event,
             } => {
-                let rest = event.rest(*encoding, *variant);
-                (head.build(*encoding, *s, rest.len()), rest)
+                let (rest, tail) = (event.rest(*encoding, *variant), event.tail(*encoding));
+                Parts {
+                    first: head.build(*encoding, *s, rest.len() + tail.len()),
+                    second: rest,
+                    tail,
+                }
             }
-            Self::Bytes(bytes) => (bytes, &[]),
+            Self::Bytes(bytes) => Parts {
+                first: bytes,
+                second: &[],
+                tail: Tail::default(),
+            },
         }
     }
 
     fn len(&self) -> usize {
-        let mut head = Head::default();
-        let (a, b) = self.parts(&mut head);
-        a.len() + b.len()
+        self.parts(&mut Head::default()).len()
     }
 }
 
@@ -117,8 +171,7 @@ impl Outbox {
         let mut skip = self.offset;
         for item in &self.items {
             let mut head = Head::default();
-            let (a, b) = item.parts(&mut head);
-            append_from(&mut out, a, b, skip);
+            item.parts(&mut head).append_from(skip, &mut out);
             skip = 0;
         }
         out
@@ -136,16 +189,10 @@ impl Outbox {
     ) -> io::Result<Written> {
         while let Some(first) = self.items.front() {
             let mut head = Head::default();
-            let (a, b) = first.parts(&mut head);
-            let left = a.len() + b.len() - self.offset;
+            let parts = first.parts(&mut head);
+            let left = parts.len() - self.offset;
             let (wanted, result) = if left > GATHER_ITEM {
-                let result = if self.offset < a.len() {
-                    let slices = [IoSlice::new(&a[self.offset..]), IoSlice::new(b)];
-                    socket.write_vectored(&slices)
-                } else {
-                    socket.write(&b[self.offset - a.len()..])
-                };
-                (left, result)
+                parts.write_from(self.offset, socket)
             } else {
                 gather(&self.items, self.offset, scratch);
                 (scratch.len(), socket.write(scratch))
@@ -178,8 +225,7 @@ impl Outbox {
                 return;
             };
             let mut head = Head::default();
-            let (a, b) = first.parts(&mut head);
-            let left = a.len() + b.len() - self.offset;
+            let left = first.parts(&mut head).len() - self.offset;
             if n < left {
                 self.offset += n;
                 return;
@@ -203,22 +249,13 @@ fn gather(items: &VecDeque<Item>, offset: usize, scratch: &mut Vec<u8>) {
     let mut skip = offset;
     for item in items {
         let mut head = Head::default();
-        let (a, b) = item.parts(&mut head);
-        let left = a.len() + b.len() - skip;
+        let parts = item.parts(&mut head);
+        let left = parts.len() - skip;
         if !scratch.is_empty() && (left > GATHER_ITEM || scratch.len() + left > GATHER_TOTAL) {
             return;
         }
-        append_from(scratch, a, b, skip);
+        parts.append_from(skip, scratch);
         skip = 0;
-    }
-}
-
-fn append_from(out: &mut Vec<u8>, a: &[u8], b: &[u8], skip: usize) {
-    if skip < a.len() {
-        out.extend_from_slice(&a[skip..]);
-        out.extend_from_slice(b);
-    } else {
-        out.extend_from_slice(&b[skip - a.len()..]);
     }
 }
 

@@ -4,8 +4,13 @@ use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use tocsin_gateway::command::{Accept, Command, Dispatch, Target};
+use tocsin_gateway::command::{Accept, Command, Dispatch, Place, SharedBody, Target};
 use tocsin_gateway::{Envelope, Scope, SessionKey};
+
+use crate::fragment::Fragment;
+
+/// A guild, a cohort, and GUILD_CREATE's own members with its fragments, if it is sent.
+type GuildArgument<'py> = (u64, u32, Option<(PyBackedBytes, Vec<PyRef<'py, Fragment>>)>);
 
 /// An ordered list of commands for the dispatcher. Filled by Python, moved out by `Gateway.submit`.
 #[pyclass(module = "tocsin._core")]
@@ -92,11 +97,18 @@ impl Batch {
         token_digest: [u8; 32],
         compress: bool,
         ready: &[u8],
-        guilds: Vec<(u64, u32, Option<PyBackedBytes>)>,
+        guilds: Vec<GuildArgument<'_>>,
     ) {
         let guilds = guilds
             .into_iter()
-            .map(|(guild, cohort, body)| (guild, cohort, body.map(|b| Bytes::copy_from_slice(&b))))
+            .map(|(guild, cohort, body)| Place {
+                guild,
+                cohort,
+                body: body.map(|(first, fragments)| SharedBody {
+                    first: Bytes::copy_from_slice(&first),
+                    fragments: fragments.iter().map(|each| each.shared.clone()).collect(),
+                }),
+            })
             .collect();
         self.commands.push(Command::Accept(Box::new(Accept {
             session: SessionKey::from_u64(session),

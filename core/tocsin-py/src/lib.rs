@@ -4,6 +4,7 @@ mod batch;
 mod codec;
 mod config;
 mod error;
+mod fragment;
 mod gateway;
 mod request;
 
@@ -27,6 +28,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("ATTACHED", request::ATTACHED)?;
     module.add_class::<config::PyGatewayConfig>()?;
     module.add_class::<batch::Batch>()?;
+    module.add_class::<fragment::Fragment>()?;
     module.add_class::<gateway::PyGateway>()?;
     module.add_function(wrap_pyfunction!(codec::json_to_etf, module)?)?;
     module.add_function(wrap_pyfunction!(codec::etf_to_json, module)?)?;

@@ -8,9 +8,19 @@ Invariant: batches are submitted in the order they were filled, and a synchronou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from tocsin.bus.local import Inbox
+
+
+class Fragment(Protocol):
+    """Members of a JSON object that many bodies share (`_core.Fragment`)."""
+
+    def __bytes__(self) -> bytes: ...
+
+
+Body = tuple[bytes, Sequence[Any]]
+"""An object as JSON: its own members without braces, at least one, and the `Fragment`s of the others."""
 
 
 class Batch(Inbox, Protocol):
@@ -28,7 +38,7 @@ class Batch(Inbox, Protocol):
         token_digest: bytes,
         compress: bool,
         ready: bytes,
-        guilds: Sequence[tuple[int, int, bytes | None]],
+        guilds: Sequence[tuple[int, int, Body | None]],
     ) -> None: ...
     def reject(self, session: int, close_code: int) -> None: ...
     def invalid_session(self, session: int) -> None: ...

@@ -1,15 +1,17 @@
-"""GuildBodies: the JSON of one guild's GUILD_CREATE, its shared parts encoded once and kept until they change.
+"""GuildBodies: the JSON of one guild's GUILD_CREATE in fragments, each made once and kept until it changes.
 
-Only the head (own membership, members and presences to show) is made per session (protocol.md §2, §3.2).
+Only what is a session's own (its membership, and itself where others are not shown) is made per session
+(protocol.md §2, §3.2). A member who comes online costs the presences' fragment and none of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from tocsin.gateway.cohorts import Cohort
+from tocsin.gateway.batch import Body, Fragment
+from tocsin.gateway.cohorts import Cohort, View
 from tocsin.gateway.session import Session
 from tocsin.model import wire
 from tocsin.model.entities import Member
@@ -38,13 +40,15 @@ _EXTRAS = _encode(
 class GuildBodies:
     """Renders one replica. `shown` holds the encoded presence of every member who is not offline, by user."""
 
-    def __init__(self, state: GuildState) -> None:
+    def __init__(self, state: GuildState, fragment: Callable[[bytes], Fragment]) -> None:
         self._state = state
-        self._guild: bytes | None = None
+        self._fragment = fragment
+        self._guild: Fragment | None = None
         self._channels: dict[int, bytes] = {}
-        self._channel_lists: dict[int, bytes] = {}
-        self._members: bytes | None = None
-        self._presences: bytes | None = None
+        self._channel_lists: dict[View, Fragment] = {}
+        self._members: Fragment | None = None
+        self._notable: Fragment | None = None
+        self._presences: Fragment | None = None
         self._last_messages: dict[int, int] = {}
         self.shown: dict[int, bytes] = {}
 
@@ -62,12 +66,13 @@ class GuildBodies:
             self._last_messages.pop(channel_id, None)
 
     def sight_changed(self) -> None:
-        """Some cohort sees other channels than before."""
+        """Some cohort sees other channels than before: lists that nobody sees any more are let go of."""
         self._channel_lists.clear()
 
     def members_changed(self) -> None:
         """A member came, left or changed."""
         self._members = None
+        self._notable = None
 
     def show(self, user_id: int, presence: bytes | None) -> None:
         """Keep what others see of a member; None when that is nothing."""
@@ -76,6 +81,7 @@ class GuildBodies:
         else:
             self.shown[user_id] = presence
         self._presences = None
+        self._notable = None
 
     def note_message(self, channel_id: int, message_id: int) -> None:
         """A message was sent: `last_message_id` moves on."""
@@ -97,75 +103,70 @@ class GuildBodies:
             found = self._channels[channel_id] = _encode(wire.channel(channel))
         return found
 
-    def create(self, session: Session, member: Member, cohort: Cohort) -> bytes:
+    def create(self, session: Session, member: Member, cohort: Cohort) -> Body:
         """Return GUILD_CREATE's `d` for one session."""
         state = self._state
         large = state.member_count > session.large_threshold
+        first = b'"joined_at":"%b","owner":%b,"large":%b,"member_count":%d' % (
+            wire.timestamp(member.joined_at).encode(),
+            b"true" if state.guild.owner_id == session.user_id else b"false",
+            b"true" if large else b"false",
+            state.member_count,
+        )
+        common = (self._channel_list(cohort.view), self._guild_fields())
         if self._lists_others(session, large):
             members = self._notable_members() if large else self._all_members()
-            presences = self._all_presences()
-        else:
-            user_id = session.user_id
-            members = self._render([user_id])
-            presences = self.shown.get(user_id, b"")
-        owner = b"true" if state.guild.owner_id == session.user_id else b"false"
-        return b"".join(
-            (
-                b'{"joined_at":"',
-                wire.timestamp(member.joined_at).encode(),
-                b'","owner":',
-                owner,
-                b',"large":true,' if large else b',"large":false,',
-                b'"member_count":%d,"members":[' % state.member_count,
-                members,
-                b'],"presences":[',
-                presences,
-                b'],"channels":[',
-                self._channel_list(cohort),
-                b"],",
-                _EXTRAS,
-                b",",
-                self._guild_fields(),
-                b"}",
-            )
-        )
+            return first, (members, self._all_presences(), *common)
+        user_id = session.user_id
+        own = (self._render([user_id]), self.shown.get(user_id, b""))
+        return first + b',"members":[%b],"presences":[%b]' % own, common
 
     def _lists_others(self, session: Session, large: bool) -> bool:
         if not session.intents & Intents.GUILD_PRESENCES or self._state.member_count > MAX_LISTED_MEMBERS:
             return False
         return session.bot or not large
 
-    def _guild_fields(self) -> bytes:
+    def _guild_fields(self) -> Fragment:
         if self._guild is None:
             state = self._state
-            self._guild = _encode(wire.guild(state.guild, state.roles.values()))[1:-1]
+            fields = _encode(wire.guild(state.guild, state.roles.values()))[1:-1]
+            self._guild = self._fragment(b"%b,%b" % (_EXTRAS, fields))
         return self._guild
 
-    def _channel_list(self, cohort: Cohort) -> bytes:
-        found = self._channel_lists.get(cohort.id)
+    def _channel_list(self, view: View) -> Fragment:
+        found = self._channel_lists.get(view)
         if found is None:
-            found = b",".join([self.channel(each) for each in self._state.channels if each in cohort.view])
-            self._channel_lists[cohort.id] = found
+            channels = b",".join([self.channel(each) for each in self._state.channels if each in view])
+            found = self._channel_lists[view] = self._fragment(b'"channels":[%b]' % channels)
         return found
 
     def _render(self, user_ids: Iterable[int]) -> bytes:
         members, users = self._state.members, self._state.users
         return _encode([wire.member(members[each], users[each]) for each in user_ids])[1:-1]
 
-    def _all_members(self) -> bytes:
+    def _all_members(self) -> Fragment:
         if self._members is None:
-            self._members = self._render(self._state.members)
+            self._members = self._fragment(b'"members":[%b]' % self._render(self._state.members))
         return self._members
 
-    def _notable_members(self) -> bytes:
-        shown = self.shown
-        return self._render(
-            user_id
-            for user_id, member in self._state.members.items()
-            if user_id in shown or member.roles or member.nick is not None
-        )
+    def _notable_members(self) -> Fragment:
+        if self._notable is None:
+            shown = self.shown
+            notable = (
+                user_id
+                for user_id, member in self._state.members.items()
+                if user_id in shown or member.roles or member.nick is not None
+            )
+            self._notable = self._fragment(b'"members":[%b]' % self._render(notable))
+        return self._notable
 
-    def _all_presences(self) -> bytes:
+    def _all_presences(self) -> Fragment:
         if self._presences is None:
-            self._presences = b",".join(self.shown.values())
+            self._presences = self._fragment(b'"presences":[%b]' % b",".join(self.shown.values()))
         return self._presences
+
+
+def json_of(body: Body) -> bytes:
+    """Return the object as it is sent."""
+    own, fragments = body
+    return b"{%b}" % b",".join([own, *filter(None, map(bytes, fragments))])

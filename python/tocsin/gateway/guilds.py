@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
-from tocsin.gateway.batch import Batch
+from tocsin.gateway.batch import Batch, Fragment
 from tocsin.gateway.cohorts import Cohort, CohortTable
 from tocsin.gateway.guild_body import GuildBodies
 from tocsin.gateway.session import Session
@@ -34,11 +34,13 @@ class Seat:
 class LiveGuild:
     """A guild with sessions on this node."""
 
-    def __init__(self, state: GuildState, allocate: Callable[[], int], now_ms: int) -> None:
+    def __init__(
+        self, state: GuildState, allocate: Callable[[], int], fragment: Callable[[bytes], Fragment], now_ms: int
+    ) -> None:
         self.id = state.guild.id
         self.state = state
         self.cohorts = CohortTable(state, allocate)
-        self.bodies = GuildBodies(state)
+        self.bodies = GuildBodies(state, fragment)
         self.seats: dict[int, Seat] = {}
         self.idle_since_ms = now_ms
 
@@ -76,10 +78,11 @@ class LiveGuild:
 
 
 class GuildRegistry:
-    """Loads guilds, finds them, and lets go of those nobody is in."""
+    """Loads guilds, finds them, and lets go of those nobody is in. `fragment` makes what their bodies share."""
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], int], fragment: Callable[[bytes], Fragment]) -> None:
         self._store = store
+        self._fragment = fragment
         self._clock = clock
         self._guilds: dict[int, LiveGuild] = {}
         self._flights: dict[int, asyncio.Task[LiveGuild | None]] = {}
@@ -116,7 +119,7 @@ class GuildRegistry:
             snapshot = await self._store.guild(guild_id, with_members=True)
             if snapshot is None:
                 return None
-            guild = LiveGuild(GuildState.from_snapshot(snapshot), self._allocate, self._clock())
+            guild = LiveGuild(GuildState.from_snapshot(snapshot), self._allocate, self._fragment, self._clock())
             self._guilds[guild_id] = guild
             return guild
         finally:

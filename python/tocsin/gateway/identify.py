@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from tocsin.errors import Unauthorized
-from tocsin.gateway.batch import Batch
+from tocsin.gateway.batch import Batch, Body
 from tocsin.gateway.forms import (
     CLOSE_AUTHENTICATION,
     CLOSE_DECODE,
@@ -200,7 +200,7 @@ class Identifier:
         batch = self._orders()
         user_id = session.user_id
         shows_guilds = bool(session.intents & Intents.GUILDS)
-        placed: list[tuple[int, int, bytes | None]] = []
+        placed: list[tuple[int, int, Body | None]] = []
         for guild_id in guild_ids:
             guild = self._guilds.get(guild_id)
             member = None if guild is None else guild.state.members.get(user_id)

@@ -73,7 +73,7 @@ class GatewayNode:
         """
         context = services.context
         loop = asyncio.get_running_loop()
-        guilds = self._guilds = GuildRegistry(context.store, context.clock)
+        guilds = self._guilds = GuildRegistry(context.store, context.clock, _core.Fragment)
         presences = PresenceBook(self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon)
         identifier = Identifier(
             services, self._orders, self._sessions, guilds, presences, self._metrics, lambda: self.url

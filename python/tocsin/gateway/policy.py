@@ -15,6 +15,7 @@ import structlog
 
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.cohorts import CohortKey
+from tocsin.gateway.guild_body import json_of
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.presence import PresenceBook
@@ -254,7 +255,7 @@ class Policy:
             cohort = guild.seat(session, member, batch)
             batch.assign(session.key, guild.id, cohort.id)
             if session.intents & Intents.GUILDS:
-                body = guild.bodies.create(session, member, cohort)
+                body = json_of(guild.bodies.create(session, member, cohort))
                 batch.dispatch("GUILD_CREATE", body, sessions=[session.key], guild=guild.id)
             entered = True
         if entered:

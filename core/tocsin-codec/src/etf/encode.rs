@@ -90,6 +90,18 @@ pub(crate) fn push_body(event: &str, json: &[u8], out: &mut Vec<u8>) -> Result<(
     push_json(json, place, out)
 }
 
+/// How many pairs a map term has, and their octets; `None` for another term.
+pub(crate) fn map_pairs(term: &[u8]) -> Option<(u32, &[u8])> {
+    let (&[kind, a, b, c, d], pairs) = term.split_first_chunk::<5>()?;
+    (kind == tag::MAP).then_some((u32::from_be_bytes([a, b, c, d]), pairs))
+}
+
+/// The start of a map term of so many pairs.
+pub(crate) fn push_map(pairs: u32, out: &mut Vec<u8>) {
+    out.push(tag::MAP);
+    out.extend_from_slice(&pairs.to_be_bytes());
+}
+
 /// An atom of at most 255 ASCII octets: the form every decoder takes. A longer one is cut.
 fn atom(name: &str, out: &mut Vec<u8>) {
     let name = &name.as_bytes()[..name.len().min(255)];

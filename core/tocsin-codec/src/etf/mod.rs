@@ -11,4 +11,6 @@ mod term;
 pub use decode::{EtfError, Rules, etf_to_json};
 pub use encode::{json_to_etf, term_of_json};
 
-pub(crate) use encode::{dispatch_head, envelope_head, push_body, push_envelope};
+pub(crate) use encode::{
+    dispatch_head, envelope_head, map_pairs, push_body, push_envelope, push_map,
+};

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tocsin_gateway::command::{Accept, Command};
-use tocsin_gateway::{Envelope, Gateway, GatewayConfig, HostRequest, Scope, token_digest};
+use tocsin_gateway::command::{Accept, Command, Place, SharedBody};
+use tocsin_gateway::{
+    Envelope, Fragment, Gateway, GatewayConfig, HostRequest, Scope, token_digest,
+};
 
 /// The guild that events are published in.
 const GUILD: u64 = 100;
@@ -136,8 +138,9 @@ fn body() -> Bytes {
 
 fn serve(gateway: &Gateway, guilds: u64) {
     let filler = "x".repeat(4_000);
-    let bodies: Vec<Bytes> = (0..guilds)
-        .map(|guild| Bytes::from(format!(r#"{{"id":"{}","name":"{filler}"}}"#, GUILD + guild)))
+    let fragments: Vec<_> = (0..guilds)
+        .map(|guild| format!(r#""id":"{}","name":"{filler}""#, GUILD + guild))
+        .map(|members| Arc::new(Fragment::new(members.as_bytes())))
         .collect();
     let mut user = 1_000;
     loop {
@@ -170,8 +173,15 @@ fn serve(gateway: &Gateway, guilds: u64) {
                 compress: false,
                 ready: Bytes::from(format!(r#"{{"v":10,"session_id":"{session_id}"}}"#)),
                 guilds: (0u32..)
-                    .zip(&bodies)
-                    .map(|(at, body)| (GUILD + u64::from(at), 1 + at, Some(body.clone())))
+                    .zip(&fragments)
+                    .map(|(at, fragment)| Place {
+                        guild: GUILD + u64::from(at),
+                        cohort: 1 + at,
+                        body: Some(SharedBody {
+                            first: Bytes::from(format!(r#""joined_at":"{user}""#)),
+                            fragments: vec![Arc::clone(fragment)],
+                        }),
+                    })
                     .collect(),
             })))
         });

@@ -16,9 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tocsin_codec::etf::{Rules, etf_to_json, term_of_json};
-use tocsin_gateway::command::{Accept, Command};
+use tocsin_gateway::command::{Accept, Command, Place, SharedBody};
 use tocsin_gateway::{
-    Envelope, Gateway, GatewayConfig, HostRequest, Scope, SessionKey, token_digest,
+    Envelope, Fragment, Gateway, GatewayConfig, HostRequest, Scope, SessionKey, token_digest,
 };
 
 /// The guild, its channel and the cohort of everyone whom the host accepts.
@@ -30,7 +30,7 @@ pub const ALL: u64 = (1 << 29) - 1;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A gateway with its host. The host accepts `user-N` as user N, a bot; `person-N` as a person; `blind-N` as a bot
-/// without MESSAGE_CONTENT; refuses `bad` with 4004 and `later` by op 9; leaves `never` without an answer.
+/// without MESSAGE_CONTENT; `large-N` into a guild with a long name; refuses `bad` with 4004 and `later` by op 9; leaves `never` without an answer.
 pub struct Rig {
     pub gateway: Arc<Gateway>,
     pub port: u16,
@@ -179,6 +179,12 @@ fn answer(session: SessionKey, session_id: &str, d: &[u8]) -> Vec<Command> {
 
 pub fn accept(session: SessionKey, session_id: &str, token: &str) -> Command {
     let (kind, user) = token.split_once('-').expect("kind-user");
+    let filler = if kind == "large" { 300_000 } else { 0 };
+    let fragments = [
+        "\"id\":\"100\"".to_owned(),
+        String::new(),
+        format!("\"name\":\"{}\"", "n".repeat(filler)),
+    ];
     let intents = if kind == "blind" {
         ALL & !(1 << 15)
     } else {
@@ -193,7 +199,17 @@ pub fn accept(session: SessionKey, session_id: &str, token: &str) -> Command {
         token_digest: token_digest(token),
         compress: false,
         ready: Bytes::from(json!({"v": 10, "session_id": session_id}).to_string()),
-        guilds: vec![(GUILD, COHORT, Some(Bytes::from_static(b"{\"id\":\"100\"}")))],
+        guilds: vec![Place {
+            guild: GUILD,
+            cohort: COHORT,
+            body: Some(SharedBody {
+                first: Bytes::from_static(b"\"joined_at\":\"now\""),
+                fragments: fragments
+                    .iter()
+                    .map(|members| Arc::new(Fragment::new(members.as_bytes())))
+                    .collect(),
+            }),
+        }],
     }))
 }
 
