@@ -11,9 +11,13 @@ __all__ = [
     "IDENTIFY",
     "POLICY",
     "Batch",
+    "Compressor",
+    "EncodedDispatch",
     "Fragment",
     "Gateway",
     "GatewayConfig",
+    "SharedBodies",
+    "SubscriptionIndex",
     "etf_to_json",
     "json_to_etf",
     "token_digest",
@@ -63,7 +67,6 @@ class GatewayConfig:
     ) -> Self: ...
 
 @final
-@final
 class Fragment:
     """Members of a JSON object that many bodies share, encoded and compressed once.
 
@@ -74,6 +77,7 @@ class Fragment:
     def __new__(cls, members: bytes, /) -> Fragment: ...
     def __bytes__(self) -> bytes: ...
 
+@final
 class Batch:
     """An ordered list of commands for the dispatcher. Filled by Python, moved out by `Gateway.submit`."""
 
@@ -165,6 +169,90 @@ class Gateway:
     def metrics(self) -> str: ...  # Prometheus text exposition
     def begin_drain(self, spread_ms: int) -> None: ...  # stop accepting, op 7 spread over the time, then close 4000
     def stop(self) -> None: ...  # joins the threads; idempotent
+
+@final
+class SubscriptionIndex:
+    """Who gets an event: sessions by guild, channel and cohort, as each worker of the gateway holds them.
+
+    A cohort is the sessions of a guild that may see the same; it belongs to one guild. Ids are integers of 64 bits
+    (cohorts: 32) and the caller's. Joining, leaving and moving take the same time however many sessions there are.
+
+    Raises:
+        OverflowError: from any method, an id is negative or too large.
+    """
+
+    def __new__(cls) -> Self: ...
+    def set_channel(self, guild: int, channel: int, cohorts: Sequence[int]) -> None: ...  # who may view it
+    def remove_channel(self, guild: int, channel: int) -> None: ...
+    def remove_guild(self, guild: int) -> None: ...  # with its channels and everyone's membership
+    def assign(self, session: int, guild: int, cohort: int) -> None: ...  # join, or move between cohorts
+    def unassign(self, session: int, guild: int) -> None: ...
+    def remove_session(self, session: int) -> None: ...
+    def cohort_of(self, session: int, guild: int) -> int | None: ...
+    def channel_sessions(self, guild: int, channel: int) -> list[int]: ...  # in no order
+    def count_channel_sessions(self, guild: int, channel: int) -> int: ...  # goes through them, makes no list
+    def guild_sessions(self, guild: int) -> list[int]: ...
+    def cohort_sessions(self, cohorts: Sequence[int]) -> list[int]: ...
+    def sizes(self) -> tuple[int, int, int]: ...  # guilds, cohorts, sessions: zeros once all is gone
+
+@final
+class EncodedDispatch:
+    """An op 0 payload of an event, encoded once for all sessions: each has a head with its `s`, the rest is shared.
+
+    `body` is the JSON of `d`. With a gate, (author, mentions), those who may not see content (`sees_content` false,
+    neither author nor mentioned) share a variant without it (protocol.md §2).
+
+    Raises:
+        ValueError: the name has over 255 octets, or the body is not JSON or nested over 127 levels.
+    """
+
+    def __new__(cls, name: str, body: bytes, *, gate: tuple[int, Sequence[int]] | None = None) -> Self: ...
+    @staticmethod
+    def head(s: int, *, etf: bool = False) -> bytes: ...
+    def shared(self, *, etf: bool = False, user_id: int = 0, sees_content: bool = True) -> bytes: ...
+    def payloads(
+        self, sequences: Sequence[int], *, etf: bool = False, user_id: int = 0, sees_content: bool = True
+    ) -> list[bytes]: ...  # head + shared for each `s`
+    def shows_all(self, *, user_id: int, sees_content: bool) -> bool: ...  # whether that user gets it unabridged
+
+@final
+class SharedBodies:
+    """What many compressed streams share: bodies lately sent, by scope, and the event in hand, searched once (ADR 0003).
+
+    `begin` goes on to another event; its `scope` is where to look for matches, 0 for nowhere, and `kept` whether later
+    events may refer to it. The body has to be the same octets for a form (below 8) until the next `begin`.
+
+    Raises:
+        ValueError: from `compress`: a form above 7, or not as many heads as compressors.
+        RuntimeError: a stream is broken, or one compressor is given twice.
+    """
+
+    def __new__(cls) -> Self: ...
+    def begin(self, scope: int = 0, *, kept: bool = True) -> None: ...
+    def compress(
+        self, compressors: Sequence[Compressor], heads: Sequence[bytes], body: bytes, *, form: int = 0
+    ) -> list[bytes]: ...  # what each stream goes on with
+    @property
+    def memory_bytes(self) -> int: ...
+
+@final
+class Compressor:
+    """One connection's `zlib-stream` or `zstd-stream`: what it returns decodes to exactly the payload it was given.
+
+    Payloads have to be compressed in the order in which they are sent, none twice and none left out. A compressor
+    goes with the same `SharedBodies` for its life. `compression` is as the setting: `shared`, or `connection` for a
+    context of its own; `inspect` inflates what comes out and compares.
+
+    Raises:
+        ValueError: a transport, compression or form that there is not.
+        RuntimeError: the stream is broken.
+    """
+
+    def __new__(cls, transport: str, *, compression: str = ..., inspect: bool = False) -> Self: ...  # shared
+    def compress(self, shared: SharedBodies, head: bytes, body: bytes, *, form: int = 0) -> bytes: ...
+    def compress_private(self, shared: SharedBodies, payload: bytes) -> bytes: ...  # what no other stream gets
+    @property
+    def is_broken(self) -> bool: ...
 
 def json_to_etf(json: bytes, *, payload: bool = False) -> bytes:
     """A JSON value as a term (protocol.md §5.4): keys and strings as binaries, as erlpack writes them.

@@ -3,10 +3,13 @@
 mod batch;
 mod codec;
 mod config;
+mod encoder;
 mod error;
 mod fragment;
 mod gateway;
+mod index;
 mod request;
+mod stream;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -30,6 +33,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<fragment::Fragment>()?;
     module.add_class::<gateway::PyGateway>()?;
+    module.add_class::<encoder::PyEncodedDispatch>()?;
+    module.add_class::<index::PySubscriptionIndex>()?;
+    module.add_class::<stream::PySharedBodies>()?;
+    module.add_class::<stream::PyCompressor>()?;
     module.add_function(wrap_pyfunction!(codec::json_to_etf, module)?)?;
     module.add_function(wrap_pyfunction!(codec::etf_to_json, module)?)?;
     module.add_function(wrap_pyfunction!(token_digest, module)?)
