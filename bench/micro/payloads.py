@@ -7,6 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 FIXTURES: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "tests" / "vectors" / "fixtures.json").read_text("utf-8")
 )
@@ -17,13 +19,25 @@ TEXT = "the of and to in is you that it he was for on are as with his they at be
 WORDS = TEXT.split()
 
 
-def stream(count: int) -> list[bytes]:
-    """Dispatches of messages that differ in id, author and content."""
+def library(name: str) -> Any:
+    """A library that only `make bench` installs; without it the case is skipped, and says so."""
+    return pytest.importorskip(name, reason=f"{name} is not installed: `make bench` installs it")
+
+
+def messages(count: int) -> list[dict[str, Any]]:
+    """Messages that differ in id, author and content."""
     rng = random.Random(7)
     found = []
     for n in range(count):
         content = " ".join(rng.choices(WORDS, k=rng.randint(3, 40)))
         author = {**MESSAGE["author"], "id": str(10**18 + rng.randrange(50)), "username": rng.choice(WORDS)}
-        d = {**MESSAGE, "id": str(4 * 10**18 + n * 977), "content": content, "author": author}
-        found.append(json.dumps({"s": n + 1, "t": "MESSAGE_CREATE", "op": 0, "d": d}, separators=(",", ":")).encode())
+        found.append({**MESSAGE, "id": str(4 * 10**18 + n * 977), "content": content, "author": author})
     return found
+
+
+def bodies(count: int) -> list[bytes]:
+    """What all sessions share of the dispatches of such messages: all that follows `{"s":N,`."""
+    return [
+        json.dumps({"t": "MESSAGE_CREATE", "op": 0, "d": d}, separators=(",", ":")).encode()[1:]
+        for d in messages(count)
+    ]

@@ -1,4 +1,4 @@
-"""Encoding of one message: what JSON and ETF cost in the libraries of Python and in tocsin's core."""
+"""Encoding and decoding of one message: what JSON and ETF cost in the libraries of Python and in tocsin's core."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ import msgspec
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.micro.payloads import MESSAGE, MESSAGE_JSON
+from bench.micro.payloads import MESSAGE, MESSAGE_JSON, library
 from tocsin import _core
 
 Encode = Callable[[], bytes]
-
-
-def library(name: str) -> Any:
-    """A library that only `make bench` installs; without it the case is skipped."""
-    return pytest.importorskip(name)
+TERM = _core.json_to_etf(MESSAGE_JSON)
 
 
 def json_of(name: str) -> Encode:
@@ -57,10 +53,7 @@ def etf_of(name: str) -> Encode:
     if name == "erlpack":
         pack = library("erlpack").pack
         return lambda: bytes(pack(MESSAGE))
-    transcode = getattr(_core, "json_to_etf", None)
-    if transcode is None:
-        pytest.skip("this core has no json_to_etf")
-    return lambda: bytes(transcode(MESSAGE_JSON))
+    return lambda: _core.json_to_etf(MESSAGE_JSON)
 
 
 @pytest.mark.benchmark(group="ETF of a message (orjson: JSON, to compare)")
@@ -75,3 +68,25 @@ def test_etf_encode_of_a_message(benchmark: BenchmarkFixture, name: str) -> None
     assert found[0] == 131
     if importlib.util.find_spec("erlpack"):
         assert plain(library("erlpack").unpack(found)) == plain(MESSAGE)
+
+
+def value_of(name: str) -> Callable[[], Any]:
+    if name == "tocsin":
+        return lambda: _core.etf_to_json(TERM)
+    if name == "tocsin+msgspec":
+        decode = msgspec.json.Decoder().decode
+        return lambda: decode(_core.etf_to_json(TERM))
+    if name == "erlpack":
+        unpack = library("erlpack").unpack
+        return lambda: unpack(TERM)
+    loads = library("orjson").loads
+    return lambda: loads(MESSAGE_JSON)
+
+
+@pytest.mark.benchmark(group="a message from ETF (orjson: from JSON, to compare)")
+@pytest.mark.parametrize("name", ["tocsin", "tocsin+msgspec", "erlpack", "orjson"])
+def test_etf_decode_of_a_message(benchmark: BenchmarkFixture, name: str) -> None:
+    """tocsin ends at JSON text, as the gateway needs it; with msgspec at a Python dict, as the others."""
+    found = benchmark(value_of(name))
+    assert plain(json.loads(found) if isinstance(found, bytes) else found) == plain(MESSAGE)
+    benchmark.extra_info["bytes"] = len(MESSAGE_JSON if name == "orjson" else TERM)
