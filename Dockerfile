@@ -3,11 +3,12 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 ARG RUST_IMAGE=rust:1-slim-bookworm
 
 FROM ${RUST_IMAGE} AS build
-RUN apt-get update && apt-get install --yes --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends python3 python3-venv make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY requirements/dev.txt requirements/dev.txt
 RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir "$(grep '^maturin==' requirements/dev.txt)"
 COPY pyproject.toml Cargo.toml Cargo.lock README.md LICENSE ./
+COPY .cargo/ .cargo/
 COPY core/ core/
 # Both, or python/tocsin_api points nowhere and the wheel has no API.
 COPY api/ api/

@@ -190,6 +190,7 @@ impl Worker {
             return;
         };
         connection.wire.beat(self.now_ms);
+        connection.outbox.give_back();
         if let (Stage::Attached(key), Some(seq)) = (&connection.stage, seq) {
             let key = *key;
             self.acknowledge(key, seq);

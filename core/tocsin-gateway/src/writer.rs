@@ -131,6 +131,13 @@ impl Outbox {
         self.bytes
     }
 
+    /// Gives the room of a burst back, if nothing waits.
+    pub(crate) fn give_back(&mut self) {
+        if self.items.is_empty() {
+            self.items = VecDeque::new();
+        }
+    }
+
     /// Appends ready frames.
     pub(crate) fn push_bytes(&mut self, bytes: Box<[u8]>) {
         self.bytes += bytes.len();

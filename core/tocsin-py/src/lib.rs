@@ -13,6 +13,11 @@ mod stream;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tikv_jemallocator::Jemalloc;
+
+/// What a storm has left free goes back to the system within seconds; glibc keeps it (ADR 0009).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// SHA-256 of a token without its `Bot ` or `Bearer ` prefix: 32 bytes.
 #[pyfunction]

@@ -30,7 +30,7 @@ pub const ALL: u64 = (1 << 29) - 1;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A gateway with its host. The host accepts `user-N` as user N, a bot; `person-N` as a person; `blind-N` as a bot
-/// without MESSAGE_CONTENT; `large-N` into a guild with a long name; refuses `bad` with 4004 and `later` by op 9; leaves `never` without an answer.
+/// without MESSAGE_CONTENT; `large-N` into a guild with a long name, `ten-N` into ten guilds; refuses `bad` with 4004 and `later` by op 9; leaves `never` without an answer.
 pub struct Rig {
     pub gateway: Arc<Gateway>,
     pub port: u16,
@@ -199,17 +199,19 @@ pub fn accept(session: SessionKey, session_id: &str, token: &str) -> Command {
         token_digest: token_digest(token),
         compress: false,
         ready: Bytes::from(json!({"v": 10, "session_id": session_id}).to_string()),
-        guilds: vec![Place {
-            guild: GUILD,
-            cohort: COHORT,
-            body: Some(SharedBody {
-                first: Bytes::from_static(b"\"joined_at\":\"now\""),
-                fragments: fragments
-                    .iter()
-                    .map(|members| Arc::new(Fragment::new(members.as_bytes())))
-                    .collect(),
-            }),
-        }],
+        guilds: (0..if kind == "ten" { 10 } else { 1 })
+            .map(|at| Place {
+                guild: GUILD + u64::from(at),
+                cohort: COHORT + at,
+                body: Some(SharedBody {
+                    first: Bytes::from_static(b"\"joined_at\":\"now\""),
+                    fragments: fragments
+                        .iter()
+                        .map(|members| Arc::new(Fragment::new(members.as_bytes())))
+                        .collect(),
+                }),
+            })
+            .collect(),
     }))
 }
 
@@ -262,6 +264,11 @@ impl Client {
         assert!(client.buffer.starts_with(b"HTTP/1.1 101"));
         client.buffer.drain(..end);
         client
+    }
+
+    /// Octets of memory it keeps.
+    pub fn footprint(&self) -> usize {
+        size_of::<Self>() + self.buffer.capacity()
     }
 
     pub fn raw(port: u16) -> Self {
