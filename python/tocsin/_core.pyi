@@ -217,7 +217,7 @@ class EncodedDispatch:
 
 @final
 class SharedBodies:
-    """What many compressed streams share: bodies lately sent, by scope, and the event in hand, searched once (ADR 0003).
+    """What many compressed streams share: bodies lately sent, by scope, and the event in hand, searched once.
 
     `begin` goes on to another event; its `scope` is where to look for matches, 0 for nowhere, and `kept` whether later
     events may refer to it. The body has to be the same octets for a form (below 8) until the next `begin`.

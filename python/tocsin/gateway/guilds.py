@@ -22,13 +22,17 @@ UNLOAD_AFTER_MS = 60_000
 
 
 class Seat:
-    """A user's place in a guild: their cohort and their sessions there."""
+    """A user's place in a guild: their cohort and their sessions there, the oldest first. Most have one."""
 
     __slots__ = ("cohort", "sessions")
 
     def __init__(self, cohort: Cohort) -> None:
         self.cohort = cohort
-        self.sessions: dict[int, Session] = {}
+        self.sessions: list[Session] = []
+
+    def session_keys(self) -> list[int]:
+        """Return the sessions' keys."""
+        return [session.key for session in self.sessions]
 
 
 class LiveGuild:
@@ -45,21 +49,24 @@ class LiveGuild:
         self.idle_since_ms = now_ms
 
     def seat(self, session: Session, member: Member, batch: Batch) -> Cohort:
-        """Seat a session, telling the index what its cohort may view. The session's assignment is the caller's."""
+        """Seat a session anew, telling the index what its cohort may view. Its assignment is the caller's."""
         seat = self.seats.get(session.user_id)
         if seat is None:
             seat = self.seats[session.user_id] = Seat(self.cohorts.cohort_for(self.cohorts.key_of(member)))
             seat.cohort.users.add(session.user_id)
             self.cohorts.flush(batch)
-        seat.sessions[session.key] = session
-        session.guilds.add(self.id)
+        seat.sessions.append(session)
+        session.guilds.append(self.id)
         return seat.cohort
 
     def unseat(self, session: Session, now_ms: int) -> None:
         """Take a session out. The index is the caller's."""
-        session.guilds.discard(self.id)
         seat = self.seats.get(session.user_id)
-        if seat is None or seat.sessions.pop(session.key, None) is None or seat.sessions:
+        if seat is None or session not in seat.sessions:
+            return
+        session.guilds.remove(self.id)
+        seat.sessions.remove(session)
+        if seat.sessions:
             return
         del self.seats[session.user_id]
         seat.cohort.users.discard(session.user_id)
@@ -74,7 +81,7 @@ class LiveGuild:
 
     def sessions_of(self, user_ids: Iterable[int]) -> list[int]:
         """Return the keys of these users' sessions here."""
-        return [key for user_id in user_ids if user_id in self.seats for key in self.seats[user_id].sessions]
+        return [key for user_id in user_ids if user_id in self.seats for key in self.seats[user_id].session_keys()]
 
 
 class GuildRegistry:
@@ -131,8 +138,8 @@ class GuildRegistry:
         if guild is None:
             return
         for seat in guild.seats.values():
-            for session in seat.sessions.values():
-                session.guilds.discard(guild_id)
+            for session in seat.sessions:
+                session.guilds.remove(guild_id)
                 batch.unassign(session.key, guild_id)
         guild.seats.clear()
         batch.remove_guild(guild_id)

@@ -19,7 +19,7 @@ from tocsin.gateway.guild_body import json_of
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.presence import PresenceBook
-from tocsin.gateway.session import Session, Sessions
+from tocsin.gateway.session import Sessions
 from tocsin.gateway.sight import Shift
 from tocsin.model import wire
 from tocsin.model.event import Event, Scope, ScopeKind
@@ -146,7 +146,7 @@ class Policy:
     def _start_over(self, guild: LiveGuild, batch: Batch) -> None:
         """Trust nothing of the guild any more: its sessions identify again and it is read from the store."""
         for seat in list(guild.seats.values()):
-            for key in list(seat.sessions):
+            for key in seat.session_keys():
                 batch.invalidate(key, False)
         self._guilds.drop(guild.id, batch)
 
@@ -288,8 +288,7 @@ class Policy:
         seat = guild.seats.get(user_id)
         if seat is None:
             return
-        sessions: list[Session] = list(seat.sessions.values())
-        keys = [session.key for session in sessions]
+        sessions, keys = list(seat.sessions), seat.session_keys()
         batch.dispatch("GUILD_DELETE", _encode({"id": str(guild.id)}), sessions=keys, guild=guild.id)
         for session in sessions:
             batch.unassign(session.key, guild.id)

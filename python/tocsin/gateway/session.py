@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tocsin.model.entities import User
 from tocsin.model.presence import SessionPresence
@@ -47,8 +47,8 @@ class Session:
         self.shard = shard
         self.large_threshold = large_threshold
         self.presence = presence
-        self.guilds: set[int] = set()
-        self.presence_changes: list[int] = []  # times of the latest op 3, Unix ms
+        self.guilds: list[int] = []
+        self.presence_changes: Sequence[int] = ()  # times of the latest op 3, Unix ms
         self.member_requests: dict[int, int] = {}  # guild -> time of the latest request for all members, Unix ms
 
     def covers(self, guild_id: int) -> bool:

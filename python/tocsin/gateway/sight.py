@@ -79,13 +79,13 @@ class Shift:
             self._note(gained, cohort.view - before, cohort.id, stayed)
         for seat, former in self._moved.values():
             before = self._before.get(former.id, former.view)
-            self._note(lost, before - seat.cohort.view, 0, list(seat.sessions))
-            self._note(gained, seat.cohort.view - before, 0, list(seat.sessions))
+            self._note(lost, before - seat.cohort.view, 0, seat.session_keys())
+            self._note(gained, seat.cohort.view - before, 0, seat.session_keys())
         for channel_id in sorted(lost):
             self._tell(batch, "CHANNEL_DELETE", self._old_body(channel_id), lost[channel_id])
         guild.cohorts.flush(batch)
         for seat, _ in self._moved.values():
-            for key in seat.sessions:
+            for key in seat.session_keys():
                 batch.assign(key, guild.id, seat.cohort.id)
         if lost or gained or self._moved:
             guild.bodies.sight_changed()
@@ -109,7 +109,7 @@ class Shift:
                 audience.cohorts.append(cohort.id)
         for seat, former in self._moved.values():
             if channel_id in self._before.get(former.id, frozenset()) and channel_id in seat.cohort.view:
-                audience.sessions.extend(seat.sessions)
+                audience.sessions.extend(seat.session_keys())
         self._tell(batch, name, body, audience)
 
     def _note(self, found: dict[int, _Audience], channels: View, cohort_id: int, sessions: list[int] | None) -> None:
