@@ -11,6 +11,7 @@ import ctypes
 import sys
 
 from tocsin.config import Settings
+from tocsin.logs import configure_logs
 from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.runtime import Node
 
@@ -32,7 +33,9 @@ def publish(node: Node, count: int) -> None:
 async def main() -> None:
     """Serve until stdin ends."""
     data, world = sys.argv[1:]
-    node = Node(Settings(data=data, http_port=0, gateway_port=0, workers=1, seed=world, drain_spread_ms=0))
+    settings = Settings(data=data, http_port=0, gateway_port=0, workers=1, seed=world, drain_spread_ms=0)
+    configure_logs(settings)
+    node = Node(settings)
     await node.start()
     print(node.gateway_url, flush=True)
     loop = asyncio.get_running_loop()
