@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 # Requests handed to Python by `Gateway.drain`. First item is the kind, one of the constants below.
-IDENTIFY: int  # (IDENTIFY, session, session_id, d, peer, encoding)
+IDENTIFY: int  # (IDENTIFY, session, session_id, d, peer, version)
 COMMAND: int  # (COMMAND, session, op, d)             op 0 (TYPING_START: d = {"t":..,"d":..}), 3, 4, 8, 14, 31, 37, 43
 POLICY: int  # (POLICY, ticket, scope_kind, scope_id, seq, name, body)
 CLOSED: int  # (CLOSED, session, reason)             the session has ended for good
@@ -32,7 +32,7 @@ DETACHED: int  # (DETACHED, session, close_code)        its socket is gone; it m
 ATTACHED: int  # (ATTACHED, session)                    resumed on a new socket
 
 Request: TypeAlias = (
-    tuple[Literal[1], int, str, bytes, str, str]
+    tuple[Literal[1], int, str, bytes, str, int]
     | tuple[Literal[2], int, int, bytes]
     | tuple[Literal[3], int, int, int, int, str, bytes]
     | tuple[Literal[4], int, str]

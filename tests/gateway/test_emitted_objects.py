@@ -53,6 +53,14 @@ def test_ready_and_guild_create(bot: RawClient) -> None:
     assert {"2001"} <= {guild["id"] for guild in guilds}
 
 
+@pytest.mark.parametrize("version", [9, 10])
+def test_ready_names_the_version_of_its_connection(server: Server, version: int) -> None:
+    with RawClient(server.gateway) as client:
+        client.open(f"v={version}&encoding=json")
+        client.send(op(2, {"token": "ada-token", "properties": {}}))
+        assert client.read_until(0, "READY")["d"]["v"] == version
+
+
 def test_ready_and_guild_create_of_a_person(server: Server) -> None:
     with RawClient(server.gateway) as client:
         client.open()

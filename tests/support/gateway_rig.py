@@ -219,7 +219,7 @@ class Rig:
         payload = {"token": f"{name}-token", "properties": {"os": "linux", "browser": "t", "device": "t"}, **d}
         payload.setdefault("intents", int(ALL) if name not in ("bell", "eddy") else 0x331FFFF)
         payload = {field: value for field, value in payload.items() if value is not ...}
-        await self.identifier.identify(key, f"session-{key}", msgspec.json.encode(payload))
+        await self.identifier.identify(key, f"session-{key}", msgspec.json.encode(payload), 10)
         await self.settle()
         return key
 

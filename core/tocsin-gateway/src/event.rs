@@ -31,14 +31,6 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// Its name in the URL.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Etf => "etf",
-        }
-    }
-
     /// A number below 8 for the encoding and the variant: equal for equal shared bytes.
     pub(crate) const fn form(self, variant: Variant) -> usize {
         match self {

@@ -207,7 +207,7 @@ impl Worker {
             return;
         }
         let peer = connection.peer.to_string();
-        let encoding = connection.wire.encoding.name();
+        let version = connection.wire.version;
         let Some((session, session_id)) = self.sessions.reserve(index) else {
             self.fail(index, CloseCode::UnknownError.code());
             return;
@@ -217,7 +217,7 @@ impl Worker {
             session_id: session_id.to_string(),
             d: Bytes::from(d),
             peer,
-            encoding,
+            version,
         };
         if self.shared.host.push(request).is_err() {
             self.sessions.free(session);

@@ -27,8 +27,8 @@ pub enum HostRequest {
         d: Bytes,
         /// The client's address without its port.
         peer: String,
-        /// `json` or `etf`.
-        encoding: &'static str,
+        /// The protocol version of its connection, 9 or 10.
+        version: u8,
     },
     /// An operation that is policy (protocol.md §1.3).
     Command {

@@ -41,6 +41,8 @@ pub(crate) struct Wire {
     pub(crate) decoder: FrameDecoder,
     pub(crate) limits: FrameLimits,
     pub(crate) encoding: Encoding,
+    /// 9 or 10, once settled.
+    pub(crate) version: u8,
     compressor: Option<Box<Compressor>>,
     compression: Compression,
     debug_inflate: bool,
@@ -63,6 +65,7 @@ impl Wire {
             decoder: FrameDecoder::new(limits),
             limits,
             encoding: Encoding::Json,
+            version: 10,
             compressor: None,
             compression: config.compression,
             debug_inflate: config.debug_inflate,
@@ -98,9 +101,11 @@ impl Wire {
 
     /// Decides version, encoding and compression (protocol.md §1.1).
     fn settle(&mut self, query: &Query) -> Result<(), CloseCode> {
-        if !matches!(query.v.as_deref(), Some("9" | "10")) {
-            return Err(CloseCode::InvalidApiVersion);
-        }
+        self.version = match query.v.as_deref() {
+            Some("9") => 9,
+            Some("10") => 10,
+            _ => return Err(CloseCode::InvalidApiVersion),
+        };
         self.encoding = match query.encoding.as_deref() {
             None | Some("" | "json") => Encoding::Json,
             Some("etf") => Encoding::Etf,

@@ -19,14 +19,14 @@ pub(crate) fn to_py(py: Python<'_>, request: HostRequest) -> PyResult<Bound<'_, 
             session_id,
             d,
             peer,
-            encoding,
+            version,
         } => (
             IDENTIFY,
             session.as_u64(),
             session_id,
             PyBytes::new(py, &d),
             peer,
-            encoding,
+            version,
         )
             .into_pyobject(py)?,
         HostRequest::Command { session, op, d } => {

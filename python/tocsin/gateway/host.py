@@ -83,8 +83,8 @@ class Host:
 
     def _handle(self, request: _core.Request) -> None:
         if request[0] == 1:  # _core.IDENTIFY
-            _, key, session_id, d, _, _ = request
-            task = asyncio.create_task(self._identifier.identify(key, session_id, d))
+            _, key, session_id, d, _, version = request
+            task = asyncio.create_task(self._identifier.identify(key, session_id, d, version))
             self._identifies.add(task)
             task.add_done_callback(self._identifies.discard)
         elif request[0] == 2:  # _core.COMMAND

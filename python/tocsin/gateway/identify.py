@@ -72,11 +72,11 @@ class Identifier:
         self._gateway_url = gateway_url
         self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
 
-    async def identify(self, key: int, session_id: str, d: bytes) -> None:
+    async def identify(self, key: int, session_id: str, d: bytes, version: int) -> None:
         """Answer one identify. Never raises."""
         pending = self._sessions.begin(key)
         try:
-            await self._identify(key, session_id, d, pending)
+            await self._identify(key, session_id, d, version, pending)
         except Refused as refused:
             self._metrics.identified(str(refused.close_code))
             self._orders().reject(key, refused.close_code)
@@ -87,7 +87,7 @@ class Identifier:
         finally:
             self._sessions.finish(key)
 
-    async def _identify(self, key: int, session_id: str, d: bytes, pending: Pending) -> None:
+    async def _identify(self, key: int, session_id: str, d: bytes, version: int, pending: Pending) -> None:
         form = read_identify(d)
         pending.token_digest = digest_of(strip_scheme(form.token))
         try:
@@ -130,7 +130,7 @@ class Identifier:
             large_threshold=self._threshold(form, principal),
             presence=presence,
         )
-        self._accept(session, form, sorted(guild_ids), dms)
+        self._accept(session, form, version, sorted(guild_ids), dms)
 
     # -- checks
 
@@ -196,7 +196,14 @@ class Identifier:
 
     # -- the synchronous section
 
-    def _accept(self, session: Session, form: IdentifyForm, guild_ids: list[int], dms: list[dict[str, Any]]) -> None:
+    def _accept(
+        self,
+        session: Session,
+        form: IdentifyForm,
+        version: int,
+        guild_ids: list[int],
+        dms: list[dict[str, Any]],
+    ) -> None:
         batch = self._orders()
         user_id = session.user_id
         shows_guilds = bool(session.intents & Intents.GUILDS)
@@ -211,6 +218,7 @@ class Identifier:
             placed.append((guild_id, cohort.id, body))
         first = ready(
             session.principal,
+            version=version,
             session_id=session.id,
             shard=form.shard,
             guild_ids=[guild_id for guild_id, _, _ in placed],

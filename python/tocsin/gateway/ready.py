@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder().encode
 def ready(
     principal: Principal,
     *,
-    version: int = 10,
+    version: int,
     session_id: str,
     shard: tuple[int, int] | None,
     guild_ids: Iterable[int],
