@@ -34,6 +34,14 @@ def value_of(term: bytes) -> Any:
     return json.loads(etf_to_json(term))
 
 
+def test_no_vector_is_missing() -> None:
+    assert {section: len(ETF[section]) for section in ("encode", "decode", "refuse")} == {
+        "encode": 86,
+        "decode": 36,
+        "refuse": 81,
+    }
+
+
 def test_every_value_of_the_vectors_has_its_octets() -> None:
     for vector in ETF["encode"]:
         term = bytes.fromhex(vector["hex"])

@@ -12,6 +12,7 @@ const client = new Client({
   gateway: {
     intents: [I.GUILDS, I.GUILD_MEMBERS, I.GUILD_MESSAGES, I.GUILD_MESSAGE_TYPING, I.GUILD_PRESENCES, I.MESSAGE_CONTENT, I.DIRECT_MESSAGES],
     compress: process.env.COMPRESS || false,
+    compressLibrary: process.env.COMPRESS_LIBRARY || undefined,
   },
 });
 const say = (object) => process.stdout.write(JSON.stringify(object) + '\n');
