@@ -29,6 +29,7 @@ from tocsin_api.routes import (
     guilds,
     members,
     messages,
+    reactions,
     roles,
     typing,
     users,
@@ -38,7 +39,21 @@ if TYPE_CHECKING:
     from tocsin.service.services import Services
 
 ROOT = "/api/v10"
-MODULES = (applications, auth, bans, channels, dms, gateway, guilds, members, messages, roles, typing, users)
+MODULES = (
+    applications,
+    auth,
+    bans,
+    channels,
+    dms,
+    gateway,
+    guilds,
+    members,
+    messages,
+    reactions,
+    roles,
+    typing,
+    users,
+)
 _VERSION = re.compile(r"/api/v(\d+)(?=/|$)")
 _SERVED = {"9", "10"}
 

@@ -21,6 +21,7 @@ _KNOWN: dict[str, tuple[int, int]] = {  # requests, window in ms
     "messages.bulk_delete": (5, 5000),
     "messages.list": (50, 5000),
     "typing": (5, 5000),
+    "reactions.own": (4, 1000),
     "dms.open": (60, 60_000),
     "auth": (30, 60_000),
 }

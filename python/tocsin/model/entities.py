@@ -171,6 +171,41 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Reaction(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's reaction to a message. `id` orders it; `emoji` is what tells emojis apart, see `EmojiRef.key`."""
+
+    message_id: int
+    emoji: str
+    user_id: int
+    id: int
+    channel_id: int
+    emoji_id: int | None
+    name: str
+    animated: bool = False
+
+
+class EmojiRef(msgspec.Struct, frozen=True, kw_only=True):
+    """An emoji as reactions name it: of a guild (`id`), or of Unicode."""
+
+    id: int | None = None
+    name: str
+    animated: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells it from other emojis: its id, or its text without variation selectors."""
+        return str(self.id) if self.id is not None else self.name.replace("\N{VARIATION SELECTOR-16}", "")
+
+
+class ReactionCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an emoji is on a message, and whether the reader put it there."""
+
+    message_id: int
+    emoji: EmojiRef
+    count: int
+    me: bool
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A stored message. `embeds`, `attachments`, `components` are kept as wire objects."""
 

@@ -107,7 +107,7 @@ class BanService:
             channel: Channel | None = access.guild.channels.get(channel_id)
             for start in range(0, len(ids), BULK_IDS):
                 chunk = ids[start : start + BULK_IDS]
-                ops.append(Delete("messages", {"id": chunk}))
+                ops += rows.message_delete_ops(channel_id, chunk)
                 if channel is not None:
                     told.append(events.message_delete_bulk(channel, chunk))
 

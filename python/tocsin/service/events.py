@@ -1,4 +1,4 @@
-"""Events of messages, DMs, typing and users: names, scopes and audiences (protocol.md §3.4, §3.5)."""
+"""Events of messages, reactions, DMs, typing and users: names, scopes and audiences (protocol.md §3.4, §3.5)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from tocsin.model.entities import Channel
+from tocsin.model import wire
+from tocsin.model.entities import Channel, EmojiRef, Message
 from tocsin.model.event import Event, Scope, ScopeKind
 
 _encode = msgspec.json.Encoder().encode
@@ -55,6 +56,43 @@ def message_delete_bulk(channel: Channel, message_ids: list[int]) -> Event:
     ids = [str(message_id) for message_id in message_ids]
     body = {"ids": ids, "channel_id": str(channel.id), "guild_id": str(channel.guild_id)}
     return in_channel("MESSAGE_DELETE_BULK", channel, body)
+
+
+def _of_message(channel: Channel, message_id: int) -> dict[str, Any]:
+    body = {"channel_id": str(channel.id), "message_id": str(message_id)}
+    if channel.guild_id:
+        body["guild_id"] = str(channel.guild_id)
+    return body
+
+
+def reaction_add(
+    channel: Channel, message: Message, user_id: int, emoji: EmojiRef, member: dict[str, Any] | None
+) -> Event:
+    """MESSAGE_REACTION_ADD; `member` is the reactor's, with its user, in guilds."""
+    body = _of_message(channel, message.id)
+    body |= {"user_id": str(user_id), "emoji": wire.emoji_ref(emoji), "burst": False, "type": 0}
+    body["message_author_id"] = str(message.author_id)
+    if member is not None:
+        body["member"] = member
+    return in_channel("MESSAGE_REACTION_ADD", channel, body)
+
+
+def reaction_remove(channel: Channel, message_id: int, user_id: int, emoji: EmojiRef) -> Event:
+    """MESSAGE_REACTION_REMOVE."""
+    body = _of_message(channel, message_id)
+    body |= {"user_id": str(user_id), "emoji": wire.emoji_ref(emoji), "burst": False, "type": 0}
+    return in_channel("MESSAGE_REACTION_REMOVE", channel, body)
+
+
+def reaction_remove_all(channel: Channel, message_id: int) -> Event:
+    """MESSAGE_REACTION_REMOVE_ALL."""
+    return in_channel("MESSAGE_REACTION_REMOVE_ALL", channel, _of_message(channel, message_id))
+
+
+def reaction_remove_emoji(channel: Channel, message_id: int, emoji: EmojiRef) -> Event:
+    """MESSAGE_REACTION_REMOVE_EMOJI."""
+    body = {**_of_message(channel, message_id), "emoji": wire.emoji_ref(emoji)}
+    return in_channel("MESSAGE_REACTION_REMOVE_EMOJI", channel, body)
 
 
 def typing_start(channel: Channel, user_id: int, now_ms: int, member: dict[str, Any] | None) -> Event:

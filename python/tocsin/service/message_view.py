@@ -110,9 +110,14 @@ class MessageView:
             wanted.append(message.author_id)
             wanted.extend(message.mentions)
         users = await self._world.users(wanted)
+        on_them: dict[int, list[dict[str, Any]]] = {}
+        for each in await self._store.reactions([message.id for message in messages], actor.id):
+            on_them.setdefault(each.message_id, []).append(wire.reaction_count(each))
         bodies = []
         for message in messages:
             body = self._plain(message, users)
+            if message.id in on_them:
+                body["reactions"] = on_them[message.id]
             replied: Message | None = None
             if message.type in _WITH_REFERENCED and message.reference:
                 replied = quoted.get(int(message.reference["message_id"]))

@@ -34,7 +34,7 @@ from tocsin.service.message_view import REPLY, MessageView, deleted_user, for_ev
 from tocsin.service.slowmode import Slowmode
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
-from tocsin.store.base import Delete, Insert, Op, Update, Upsert
+from tocsin.store.base import Insert, Op, Update, Upsert
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -349,10 +349,9 @@ class MessageService:
             access.need(MANAGE)
         if message.type in NOT_DELETABLE:
             raise Forbidden(50021, "Cannot execute action on a system message")
-        where = {"id": message_id, "channel_id": channel_id}
         event = events.message_delete(access.channel, message_id)
         try:
-            await self._store.commit([Delete("messages", where, must_match=True)], [event])
+            await self._store.commit(rows.message_delete_ops(channel_id, [message_id], must_match=True), [event])
         except Conflict:
             raise unknown("message") from None
 
@@ -387,7 +386,7 @@ class MessageService:
         if not ids:
             return
         event = events.message_delete_bulk(access.channel, ids)
-        await self._store.commit([Delete("messages", {"channel_id": channel_id, "id": ids})], [event])
+        await self._store.commit(rows.message_delete_ops(channel_id, ids), [event])
 
 
 def _message_event(name: str, channel: Channel, message: Message, body: dict[str, Any]) -> Event:

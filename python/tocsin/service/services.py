@@ -13,6 +13,7 @@ from tocsin.service.guilds import GuildService
 from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
 from tocsin.service.passwords import PasswordService
+from tocsin.service.reactions import ReactionService
 from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
 from tocsin.service.typing import TypingService
@@ -33,6 +34,7 @@ class Services:
     bans: BanService
     passwords: PasswordService
     messages: MessageService
+    reactions: ReactionService
     dms: DmService
     typing: TypingService
     session_starts: SessionStarts
@@ -51,6 +53,7 @@ def build_services(context: Context) -> Services:
         bans=BanService(context),
         passwords=PasswordService(context),
         messages=MessageService(context),
+        reactions=ReactionService(context),
         dms=DmService(context),
         typing=TypingService(context),
         session_starts=SessionStarts(context.settings, context.clock),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from tocsin.model.entities import Application, Ban, Channel, Member, Message, User
+from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, User
 from tocsin.model.event import Event, Scope
 from tocsin.model.snapshot import GuildSnapshot as GuildSnapshot
 
 Row = dict[str, Any]
 OnCommit = Callable[[Sequence[Event]], None]
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Insert(msgspec.Struct, frozen=True):
@@ -55,6 +56,22 @@ class Delete(msgspec.Struct, frozen=True):
 Op = Insert | Upsert | Update | Delete
 
 
+class Select(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """Ask for the rows of a table whose columns are the fields of `entity`.
+
+    `where` as in `Delete`; `above` and `below` narrow to rows whose column is greater or less. `order` is a column,
+    with a minus for falling; `limit` 0 is none.
+    """
+
+    entity: type[T]
+    table: str
+    where: Row
+    above: Row = {}
+    below: Row = {}
+    order: str = ""
+    limit: int = 0
+
+
 class Store(Protocol):
     """Durable truth. Reads see every commit that was answered before they began."""
 
@@ -72,6 +89,8 @@ class Store(Protocol):
         ...
 
     async def highest_snowflake(self) -> int: ...
+    async def find(self, select: Select[T]) -> list[T]: ...
+    async def find_one(self, select: Select[T]) -> T | None: ...
 
     # users and tokens
     async def user(self, user_id: int) -> User | None: ...
@@ -106,6 +125,10 @@ class Store(Protocol):
     async def messages_by_ids(self, channel_id: int, ids: Sequence[int]) -> list[Message]: ...
     async def messages_by_author(self, guild_id: int, author_id: int, since: int) -> list[tuple[int, int]]:
         """Return (channel id, message id) of what an author wrote in a guild's channels with an id from `since` on."""
+        ...
+
+    async def reactions(self, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
+        """Return what is on the messages, the emoji that came first to each first."""
         ...
 
     async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Overwrite, Role, User
+from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Overwrite, Reaction, Role, User
 from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
 
 
@@ -62,6 +62,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("bans", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete("messages", {"channel_id": channel_ids})] if channel_ids else []),
+        *([Delete("reactions", {"channel_id": channel_ids})] if channel_ids else []),
         Delete("channels", {"guild_id": guild_id}),
     ]
 
@@ -121,6 +122,7 @@ def channel_delete_ops(channel_id: int) -> list[Op]:
         Delete("overwrites", {"channel_id": channel_id}),
         Delete("dm_recipients", {"channel_id": channel_id}),
         Delete("messages", {"channel_id": channel_id}),
+        Delete("reactions", {"channel_id": channel_id}),
     ]
 
 
@@ -158,3 +160,20 @@ def message_ops(message: Message) -> list[Op]:
         Insert("messages", _row(message)),
         Update("channels", {"id": message.channel_id}, {"last_message_id": message.id}, must_match=True),
     ]
+
+
+def message_delete_ops(channel_id: int, message_ids: list[int], *, must_match: bool = False) -> list[Op]:
+    """Delete messages of a channel with the reactions to them."""
+    ids: int | list[int] = message_ids[0] if len(message_ids) == 1 else message_ids
+    return [
+        Delete("messages", {"channel_id": channel_id, "id": ids}, must_match=must_match),
+        Delete("reactions", {"message_id": ids}),
+    ]
+
+
+def reaction_ops(reaction: Reaction) -> list[Op]:
+    """Insert a reaction; `errors.Conflict` when the message is gone, or the user has put it there already."""
+    channel_id = reaction.channel_id
+    where = {"id": reaction.message_id, "channel_id": channel_id}
+    # Writes what is there already: only to hold the message in place.
+    return [Update("messages", where, {"channel_id": channel_id}, must_match=True), Insert("reactions", _row(reaction))]

@@ -219,6 +219,20 @@ Table(
 )
 Index("messages_channel", METADATA.tables["messages"].c.channel_id, METADATA.tables["messages"].c.id)
 Table(
+    "reactions",
+    METADATA,
+    _id("message_id", key=True),
+    Column("emoji", Text, primary_key=True),
+    _id("user_id", key=True),
+    _id("id"),
+    _id("channel_id"),
+    _id("emoji_id", null=True),
+    _text("name"),
+    _bool("animated"),
+    **_CLUSTERED,
+)
+Index("reactions_channel", METADATA.tables["reactions"].c.channel_id)
+Table(
     "nonces",
     METADATA,
     _id("author_id", key=True),

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from tocsin.store.base import Delete, Insert, Op, Update, Upsert
+from tocsin.store.base import Delete, Insert, Op, Select, Update, Upsert
 
 T = TypeVar("T", bound=msgspec.Struct)
 Statement = tuple[str, list[Any]]
@@ -103,6 +103,26 @@ def statement(op: Op) -> Statement:
     return _delete(op.table, _shape(op.where), tuple(op.below)), [*parameters, *op.below.values()]
 
 
+@cache
+def _select(
+    table: str, columns: str, shape: Shape, above: tuple[str, ...], below: tuple[str, ...], order: str, limited: bool
+) -> str:
+    terms = [_where(shape)] if shape else []
+    terms += [f"{name} > ?" for name in above] + [f"{name} < ?" for name in below]
+    text = f"SELECT {columns} FROM {table} WHERE {' AND '.join(terms)}"
+    if order:
+        text += f" ORDER BY {order.removeprefix('-')}{' DESC' if order.startswith('-') else ''}"
+    return f"{text} LIMIT ?" if limited else text
+
+
+def select(question: Select[Any], columns: str) -> Statement:
+    """Return the text and the parameters of a question; it has at least one condition."""
+    above, below = tuple(question.above), tuple(question.below)
+    text = _select(question.table, columns, _shape(question.where), above, below, question.order, bool(question.limit))
+    limit = [question.limit] if question.limit else []
+    return text, [*_bound(question.where.values()), *question.above.values(), *question.below.values(), *limit]
+
+
 def must_match(op: Op) -> bool:
     """Return whether the operation must touch a row."""
     return isinstance(op, (Update, Delete)) and op.must_match
@@ -139,6 +159,12 @@ class Reader(Generic[T]):
             for name, load, value in zip(self._names, self._loaders, row, strict=False)
         }
         return self._entity(**values, **others)
+
+
+@cache
+def reader_of(entity: type[T]) -> Reader[T]:
+    """Return the reader of an entity all whose fields are columns."""
+    return Reader(entity)
 
 
 def _loader(hint: Any) -> Callable[[Any], Any] | None:

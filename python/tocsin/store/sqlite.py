@@ -12,11 +12,11 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from tocsin.errors import ConfigError, StoreUnavailable
-from tocsin.model.entities import Application, Ban, Channel, Member, Message, User
+from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, User
 from tocsin.model.event import Event, Scope
 from tocsin.store import migrate, sql
 from tocsin.store import sqlite_queries as queries
-from tocsin.store.base import Delete, GuildSnapshot, OnCommit, Op
+from tocsin.store.base import Delete, GuildSnapshot, OnCommit, Op, Select, T
 from tocsin.store.sqlite_queries import APPLICATIONS, BANS, MESSAGES, USERS
 from tocsin.store.sqlite_reader import SqliteReaders
 from tocsin.store.sqlite_writer import SqliteWriter
@@ -138,6 +138,17 @@ class SqliteStore:
         union = " UNION ALL ".join(f"SELECT max({column}) AS id FROM {table}" for table, column in _IDS.items())
         (row,) = await self._query(f"SELECT max(id) FROM ({union})")
         return row[0] or 0
+
+    async def find(self, select: Select[T]) -> list[T]:
+        """Return what a question asks for."""
+        reader = sql.reader_of(select.entity)
+        text, parameters = sql.select(select, reader.columns())
+        return [reader.entity(row) for row in await self._query(text, *parameters)]
+
+    async def find_one(self, select: Select[T]) -> T | None:
+        """Return the first of what a question asks for."""
+        found = await self.find(select)
+        return found[0] if found else None
 
     # -- users and tokens
 
@@ -282,6 +293,10 @@ class SqliteStore:
             "WHERE c.guild_id = ? AND m.id >= ? AND m.author_id = ? ORDER BY m.id"
         )
         return [(row[0], row[1]) for row in await self._query(text, guild_id, since, author_id)]
+
+    async def reactions(self, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
+        """Return what is on the messages, the emoji that came first to each first."""
+        return await self._open()[1].read(lambda connection: queries.reactions(connection, message_ids, reader_id))
 
     async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None:
         """Return the message an author sent with a nonce that is still remembered."""

@@ -6,7 +6,19 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Overwrite, Role, User
+from tocsin.model.entities import (
+    Application,
+    Ban,
+    Channel,
+    EmojiRef,
+    Guild,
+    Member,
+    Message,
+    Overwrite,
+    ReactionCount,
+    Role,
+    User,
+)
 from tocsin.model.event import ScopeKind
 from tocsin.store import sql
 from tocsin.store.base import GuildSnapshot
@@ -111,6 +123,30 @@ def messages_page(
     if before:
         return messages(connection, channel_id, "id < ? ORDER BY id DESC LIMIT ?", before, limit)
     return messages(connection, channel_id, "id > ? ORDER BY id DESC LIMIT ?", 0, limit)
+
+
+def reactions(connection: sqlite3.Connection, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
+    """Return what is on the messages; see `Store.reactions`."""
+    inside, values = sql.where({"message_id": list(message_ids)})
+    # With min() alone in a group, SQLite takes the plain columns from the row that has it: the first reaction.
+    text = (
+        "SELECT message_id, emoji_id, name, animated, count(*), min(id) AS first, emoji FROM reactions "
+        f"WHERE {inside} GROUP BY message_id, emoji ORDER BY first"
+    )
+    counted = connection.execute(text, values).fetchall()
+    if not counted:
+        return []
+    text = f"SELECT message_id, emoji FROM reactions WHERE {inside} AND user_id = ?"
+    own = set(connection.execute(text, (*values, reader_id)).fetchall())
+    return [
+        ReactionCount(
+            message_id=message_id,
+            emoji=EmojiRef(id=emoji_id, name=name, animated=bool(animated)),
+            count=count,
+            me=(message_id, emoji) in own,
+        )
+        for message_id, emoji_id, name, animated, count, _, emoji in counted
+    ]
 
 
 def snapshot(connection: sqlite3.Connection, guild_id: int, with_members: bool) -> GuildSnapshot | None:

@@ -4,6 +4,7 @@ Every key of `shared/clients/fixtures.json` is present: strict libraries need ab
 """
 
 from tocsin.model.wire.channels import channel, overwrite, parse_channel
+from tocsin.model.wire.emojis import emoji_ref, reaction_count
 from tocsin.model.wire.guilds import guild, parse_guild, parse_role, role, unavailable_guild
 from tocsin.model.wire.messages import message
 from tocsin.model.wire.times import parse_timestamp, timestamp
@@ -12,6 +13,7 @@ from tocsin.model.wire.users import application, member, own_user, parse_member,
 __all__ = [
     "application",
     "channel",
+    "emoji_ref",
     "guild",
     "member",
     "message",
@@ -23,6 +25,7 @@ __all__ = [
     "parse_role",
     "parse_timestamp",
     "parse_user",
+    "reaction_count",
     "role",
     "timestamp",
     "unavailable_guild",

@@ -1,0 +1,50 @@
+"""What bots use besides messages (0.2.0): reactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+_TABLES = ("reactions",)
+
+
+def _big(name: str, *, null: bool = False) -> sa.Column[Any]:
+    kind = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    return sa.Column(name, kind, autoincrement=False, nullable=null)
+
+
+def _text(name: str, *, null: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text(), nullable=null)
+
+
+def _bool(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean(), nullable=False)
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    op.create_table(
+        "reactions",
+        _big("message_id"),
+        _text("emoji"),
+        _big("user_id"),
+        _big("id"),
+        _big("channel_id"),
+        _big("emoji_id", null=True),
+        _text("name"),
+        _bool("animated"),
+        sa.PrimaryKeyConstraint("message_id", "emoji", "user_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("reactions_channel", "reactions", ["channel_id"])
+
+
+def downgrade() -> None:
+    """Drop them all."""
+    for table in _TABLES:
+        op.drop_table(table)

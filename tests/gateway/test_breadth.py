@@ -1,0 +1,57 @@
+"""Reactions and the like over real sockets: who is told, by intent and by sight."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from tests.support.town import BELL, Listener, Payload, Person, Place, Town
+from tocsin.model.intents import Intents
+
+
+def of_kind(told: list[tuple[str, Payload]], *prefixes: str) -> list[str]:
+    """The names that begin with one of the prefixes, in order."""
+    return [name for name, _ in told if name.startswith(prefixes)]
+
+
+def three(town: Town, wanted: Intents) -> tuple[Place, Person, list[Listener]]:
+    """A guild with a member; sessions of the owner, of a bot without `wanted`, and of the member."""
+    owner, member = town.person(), town.person()
+    place = town.place(owner, member)
+    town.join(place, BELL)
+    without = int(Intents(0x331FFFF) & ~wanted)
+    return place, member, [town.listen(owner), town.listen(BELL, intents=without), town.listen(member)]
+
+
+def test_reactions_are_told_to_those_who_asked_for_them(town: Town) -> None:
+    place, member, listeners = three(town, Intents.GUILD_MESSAGE_REACTIONS)
+    base = f"/channels/{place.general}/messages/{town.say(place, 'vote')}/reactions"
+    thumb, heart = (f"{base}/{quote(emoji)}" for emoji in ("👍", "❤️"))
+    for one in (thumb, heart):
+        town.call(member, "PUT", f"{one}/@me")
+    town.call(member, "DELETE", f"{thumb}/@me")
+    town.call(member, "PUT", f"{thumb}/@me")
+    town.call(place.owner, "DELETE", heart)
+    town.call(place.owner, "DELETE", base)
+    boss, bot, own = town.told(place, *listeners)
+    wanted = ["ADD", "ADD", "REMOVE", "ADD", "REMOVE_EMOJI", "REMOVE_ALL"]
+    assert of_kind(boss, "MESSAGE_REACTION") == [f"MESSAGE_REACTION_{each}" for each in wanted]
+    assert of_kind(own, "MESSAGE_REACTION") == of_kind(boss, "MESSAGE_REACTION")
+    assert of_kind(bot, "MESSAGE_REACTION") == []
+    assert of_kind(bot, "MESSAGE_CREATE") == ["MESSAGE_CREATE"]
+
+
+def test_reactions_of_a_hidden_channel_and_of_a_dm_stay_there(town: Town) -> None:
+    place, member, (boss, bot, other) = three(town, Intents.DIRECT_MESSAGE_REACTIONS)
+    hidden = {"id": place.id, "type": 0, "deny": "1024", "allow": "0"}
+    body = {"name": "secret", "type": 0, "permission_overwrites": [hidden]}
+    secret = town.call(place.owner, "POST", f"/guilds/{place.id}/channels", body)["id"]
+    message = town.say(place, "psst", secret)
+    town.call(place.owner, "PUT", f"/channels/{secret}/messages/{message}/reactions/{quote('👍')}/@me")
+    dm = town.call(member, "POST", "/users/@me/channels", {"recipient_id": BELL.id})["id"]
+    said = town.call(member, "POST", f"/channels/{dm}/messages", {"content": "hi"})["id"]
+    town.call(member, "PUT", f"/channels/{dm}/messages/{said}/reactions/{quote('👍')}/@me")
+    other.until("MESSAGE_REACTION_ADD", channel_id=dm)
+    told_boss, told_bot, told_other = town.told(place, boss, bot, other)
+    assert [d["channel_id"] for name, d in told_boss if name == "MESSAGE_REACTION_ADD"] == [secret]
+    assert [d["channel_id"] for name, d in told_other if name == "MESSAGE_REACTION_ADD"] == [dm]
+    assert of_kind(told_bot, "MESSAGE_REACTION") == []
