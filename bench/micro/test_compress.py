@@ -69,7 +69,7 @@ WAYS: dict[str, Callable[[int], Send]] = {
 }
 """What has no `tocsin` in its name has a context of CPython's zlib or of python-zstandard for each connection."""
 
-CONNECTIONS_TO_WEIGH = {"tocsin-zlib": 4000, "tocsin-zstd": 4000, "zstd-3": 25}
+CONNECTIONS_TO_WEIGH = {"tocsin-zlib": 4000, "tocsin-zstd": 1000, "zstd-3": 25}
 """How many connections to divide the memory by; 200 unless told. Their bodies lately sent count too."""
 
 

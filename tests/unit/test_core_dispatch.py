@@ -44,7 +44,12 @@ def test_only_author_and_mentioned_see_gated_content() -> None:
     assert (d["content"], d["id"]) == ("", MESSAGE["id"])
 
 
-def test_what_is_no_event_is_refused() -> None:
-    for name, body in (("x" * 256, b"{}"), ("X", b"{"), ("X", b"[" * 200 + b"]" * 200)):
-        with pytest.raises(ValueError, match=r".+"):
-            EncodedDispatch(name, body)
+def test_a_name_that_no_atom_holds_is_refused() -> None:
+    with pytest.raises(ValueError, match="255"):
+        EncodedDispatch("x" * 256, b"{}")
+
+
+def test_a_body_that_is_no_json_is_nil_in_a_term() -> None:
+    for body in (b"{", b"[" * 200 + b"]" * 200):
+        (term,) = EncodedDispatch("X", body).payloads([1], etf=True)
+        assert json.loads(etf_to_json(term)) == {"s": 1, "t": "X", "op": 0, "d": None}

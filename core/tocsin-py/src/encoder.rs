@@ -60,9 +60,6 @@ impl PyEncodedDispatch {
             mentions: mentions.into(),
         });
         let inner = EncodedDispatch::new(name, Bytes::copy_from_slice(body), gate);
-        // Encoded when first asked for, but refused at once: terms are made of valid JSON only.
-        tocsin_gateway::etf::term_of_json(body)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(Self { inner })
     }
 
