@@ -199,9 +199,9 @@ class SubscriptionIndex:
 class EncodedDispatch:
     """An op 0 payload of an event, encoded once for all sessions: each has a head with its `s`, the rest is shared.
 
-    `body` is the JSON of `d`; it is not checked, and what is none becomes nil in a term. With a gate, (author, mentions),
-    those who may not see content (`sees_content` false, neither author nor mentioned) share a variant without it
-    (protocol.md §2).
+    `body` is the JSON of `d`; it is not checked, and what is none becomes nil in a term. With a gate, (author,
+    mentions), those who may not see content (`sees_content` false, neither author nor mentioned) share a variant
+    without it (protocol.md §2).
 
     Raises:
         ValueError: the name has over 255 octets.
