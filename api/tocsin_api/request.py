@@ -15,6 +15,7 @@ from litestar import Request, Response
 from litestar.datastructures import State, UploadFile
 
 from tocsin.errors import BadRequest, InvalidForm
+from tocsin.model.wire import parse_timestamp
 from tocsin.service.auth import Principal
 
 if TYPE_CHECKING:
@@ -169,6 +170,19 @@ def query_id(request: Request[Any, Any, Any], name: str) -> int:
     if raw is None or raw == "":
         return 0
     return parse_id(raw, name)
+
+
+def query_time(request: Request[Any, Any, Any], name: str) -> int:
+    """Read an ISO 8601 time of the query as Unix milliseconds, 0 when absent. Raises `InvalidForm` naming it."""
+    raw = request.query_params.get(name)
+    if not raw:
+        return 0
+    try:
+        # An unescaped plus arrives as a space.
+        return parse_timestamp(raw.replace(" ", "+"))
+    except (ValueError, OverflowError):
+        message = f'Could not parse "{raw[:64]}". Should be ISO8601.'
+        raise InvalidForm.field(name, "DATE_TIME_TYPE_PARSE", message) from None
 
 
 def query_bool(request: Request[Any, Any, Any], name: str, default: bool = False) -> bool:

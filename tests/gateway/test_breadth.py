@@ -55,3 +55,20 @@ def test_reactions_of_a_hidden_channel_and_of_a_dm_stay_there(town: Town) -> Non
     assert [d["channel_id"] for name, d in told_boss if name == "MESSAGE_REACTION_ADD"] == [secret]
     assert [d["channel_id"] for name, d in told_other if name == "MESSAGE_REACTION_ADD"] == [dm]
     assert of_kind(told_bot, "MESSAGE_REACTION") == []
+
+
+def test_a_pin_reaches_the_channels_viewers_and_later_sessions(town: Town) -> None:
+    place, member, (boss, bot, other) = three(town, Intents.GUILDS)
+    room = town.call(place.owner, "POST", f"/guilds/{place.id}/channels", {"name": "room"})["id"]
+    hide = {"type": 1, "deny": "1024", "allow": "0"}
+    town.call(place.owner, "PUT", f"/channels/{room}/permissions/{member.id}", hide)
+    message = town.say(place, "keep this", room)
+    town.call(place.owner, "PUT", f"/channels/{room}/messages/pins/{message}")
+    told = town.told(place, boss, bot, other)
+    pins = [[d for name, d in each if name == "CHANNEL_PINS_UPDATE"] for each in told]
+    assert [len(each) for each in pins] == [1, 0, 0]
+    assert [d.get("channel_id") for _, d in told[2]].count(room) == 0
+    late = town.listen(place.owner)
+    [guild] = [d for name, d in late.events if name == "GUILD_CREATE" and d["id"] == place.id]
+    [channel] = [each for each in guild["channels"] if each["id"] == room]
+    assert channel["last_pin_timestamp"] == pins[0][0]["last_pin_timestamp"]

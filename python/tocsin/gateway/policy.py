@@ -62,6 +62,7 @@ class Policy:
             "CHANNEL_CREATE": self._channel_change,
             "CHANNEL_UPDATE": self._channel_change,
             "CHANNEL_DELETE": self._channel_change,
+            "CHANNEL_PINS_UPDATE": self._channel_pins,
             "GUILD_MEMBER_ADD": self._member_add,
             "GUILD_MEMBER_UPDATE": self._member_update,
             "GUILD_MEMBER_REMOVE": self._member_remove,
@@ -226,6 +227,12 @@ class Policy:
             shift.emit(batch)
         if event.name == "CHANNEL_UPDATE":
             shift.tell_stayers(batch, channel_id, event.name, event.body)
+
+    def _channel_pins(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        channel_id = int(_decode(event.body)["channel_id"])
+        guild.state.apply(event)
+        guild.bodies.channel_changed(channel_id)
+        batch.dispatch(event.name, event.body, guild=guild.id, channel=channel_id)
 
     # -- members
 

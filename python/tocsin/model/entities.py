@@ -184,6 +184,14 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     animated: bool = False
 
 
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """A pinned message. `id` carries when it was pinned, and orders the pins of a channel."""
+
+    message_id: int
+    channel_id: int
+    id: int
+
+
 class EmojiRef(msgspec.Struct, frozen=True, kw_only=True):
     """An emoji as reactions name it: of a guild (`id`), or of Unicode."""
 

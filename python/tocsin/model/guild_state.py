@@ -136,6 +136,12 @@ class GuildState:
     def _channel_delete(self, body: Body) -> None:
         self.channels.pop(int(body["id"]), None)
 
+    def _channel_pins(self, body: Body) -> None:
+        channel = self.channels.get(int(body["channel_id"]))
+        if channel is not None:
+            pinned_at = wire.parse_optional_timestamp(body["last_pin_timestamp"])
+            self.channels[channel.id] = msgspec.structs.replace(channel, last_pin_timestamp=pinned_at)
+
     def _member_add(self, body: Body) -> None:
         user = wire.parse_user(body["user"])
         if user.id not in self.members:
@@ -165,6 +171,7 @@ _HANDLERS: dict[str, Callable[[GuildState, Body], None]] = {
     "CHANNEL_CREATE": GuildState._channel,
     "CHANNEL_UPDATE": GuildState._channel,
     "CHANNEL_DELETE": GuildState._channel_delete,
+    "CHANNEL_PINS_UPDATE": GuildState._channel_pins,
     "GUILD_MEMBER_ADD": GuildState._member_add,
     "GUILD_MEMBER_UPDATE": GuildState._member_update,
     "GUILD_MEMBER_REMOVE": GuildState._member_remove,

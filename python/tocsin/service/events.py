@@ -43,6 +43,20 @@ def in_channel(
     )
 
 
+def message_event(name: str, channel: Channel, message: Message, body: dict[str, Any]) -> Event:
+    """MESSAGE_CREATE or MESSAGE_UPDATE."""
+    return in_channel(name, channel, body, author_id=message.author_id, mentions=message.mentions, gated=True)
+
+
+def channel_pins_update(channel: Channel, last_ms: int | None) -> Event:
+    """CHANNEL_PINS_UPDATE; of a guild's channel it changes what replicas hold."""
+    body: dict[str, Any] = {"channel_id": str(channel.id), "last_pin_timestamp": wire.optional_timestamp(last_ms)}
+    if channel.guild_id:
+        body["guild_id"] = str(channel.guild_id)
+    event = in_channel("CHANNEL_PINS_UPDATE", channel, body)
+    return msgspec.structs.replace(event, state=bool(channel.guild_id))
+
+
 def message_delete(channel: Channel, message_id: int) -> Event:
     """MESSAGE_DELETE."""
     body: dict[str, Any] = {"id": str(message_id), "channel_id": str(channel.id)}

@@ -95,6 +95,19 @@ class MessageView:
                     members[user_id] = member
         return Resolved(users, members, None if referenced is None else self._plain(referenced, users))
 
+    async def quoted(self, message: Message) -> Message | None:
+        """Return the message that this one replies to, if it is there."""
+        if message.type != REPLY or not message.reference:
+            return None
+        return await self._store.message(message.channel_id, int(message.reference["message_id"]))
+
+    async def updated(self, message: Message, replied: Message | None) -> dict[str, Any]:
+        """Render for MESSAGE_UPDATE."""
+        author = await self._world.user(message.author_id) or deleted_user(message.author_id)
+        member = await self._world.member(message.guild_id, message.author_id) if message.guild_id else None
+        more = await self.resolve(message.guild_id, message.mentions, replied)
+        return {**for_event(message, author, member, more), "tts": False}
+
     async def for_reader(self, actor: Principal, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """Render for a GET by `actor`: without guild and members."""
         quoted_ids: dict[int, list[int]] = {}

@@ -20,7 +20,6 @@ from tocsin.errors import (
     unknown,
 )
 from tocsin.model.entities import Channel, Message
-from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions
@@ -30,7 +29,7 @@ from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.forms import Form
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.mentions import AllowedMentions, Found
-from tocsin.service.message_view import REPLY, MessageView, deleted_user, for_event, veil
+from tocsin.service.message_view import REPLY, MessageView, for_event, veil
 from tocsin.service.slowmode import Slowmode
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
@@ -91,7 +90,7 @@ class MessageService:
             body = for_event(message, actor.user, access.member, more)
             if draft.nonce is not None:
                 body["nonce"] = draft.nonce
-            event = _message_event("MESSAGE_CREATE", access.channel, message, body)
+            event = events.message_event("MESSAGE_CREATE", access.channel, message, body)
             try:
                 await self._store.commit(self._create_ops(message, draft, replace=attempt > 0), [event])
             except Conflict:
@@ -155,7 +154,7 @@ class MessageService:
         if message is None or snowflake_ms(message.id) < self._context.clock() - self._context.settings.nonce_window_ms:
             return None
         member = await self._world.member(message.guild_id, actor.id) if message.guild_id else None
-        replied = await self._quoted(message)
+        replied = await self._view.quoted(message)
         more = await self._view.resolve(message.guild_id, message.mentions, replied)
         body = for_event(message, actor.user, member, more)
         body["nonce"] = draft.nonce
@@ -200,11 +199,6 @@ class MessageService:
             known = await self._world.users(users)
             users = tuple(user_id for user_id in users if user_id in known)
         return found if users == found.users else msgspec.structs.replace(found, users=users)
-
-    async def _quoted(self, message: Message) -> Message | None:
-        if message.type != REPLY or not message.reference:
-            return None
-        return await self._store.message(message.channel_id, int(message.reference["message_id"]))
 
     # -- read
 
@@ -268,7 +262,7 @@ class MessageService:
                 access.need(MANAGE)
             if message.type not in USER_TYPES:
                 raise Forbidden(50021, "Cannot execute action on a system message")
-            replied = await self._quoted(message)
+            replied = await self._view.quoted(message)
             changed = await self._changed(access, message, patch, replied)
             return await self._save_edit(actor, access.channel, message, changed, replied)
 
@@ -314,12 +308,8 @@ class MessageService:
     async def _save_edit(
         self, actor: Principal, channel: Channel, before: Message, after: Message, replied: Message | None
     ) -> bytes:
-        author = await self._world.user(after.author_id)
-        member = await self._world.member(after.guild_id, after.author_id) if after.guild_id else None
-        more = await self._view.resolve(after.guild_id, after.mentions, replied)
-        body = for_event(after, author or deleted_user(after.author_id), member, more)
-        body["tts"] = False
-        event = _message_event("MESSAGE_UPDATE", channel, after, body)
+        body = await self._view.updated(after, replied)
+        event = events.message_event("MESSAGE_UPDATE", channel, after, body)
         old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
         row = {name: value for name, value in new.items() if value != old[name]}
         if row:
@@ -387,7 +377,3 @@ class MessageService:
             return
         event = events.message_delete_bulk(access.channel, ids)
         await self._store.commit(rows.message_delete_ops(channel_id, ids), [event])
-
-
-def _message_event(name: str, channel: Channel, message: Message, body: dict[str, Any]) -> Event:
-    return events.in_channel(name, channel, body, author_id=message.author_id, mentions=message.mentions, gated=True)

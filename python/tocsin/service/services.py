@@ -13,6 +13,7 @@ from tocsin.service.guilds import GuildService
 from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
 from tocsin.service.passwords import PasswordService
+from tocsin.service.pins import PinService
 from tocsin.service.reactions import ReactionService
 from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
@@ -35,6 +36,7 @@ class Services:
     passwords: PasswordService
     messages: MessageService
     reactions: ReactionService
+    pins: PinService
     dms: DmService
     typing: TypingService
     session_starts: SessionStarts
@@ -54,6 +56,7 @@ def build_services(context: Context) -> Services:
         passwords=PasswordService(context),
         messages=MessageService(context),
         reactions=ReactionService(context),
+        pins=PinService(context),
         dms=DmService(context),
         typing=TypingService(context),
         session_starts=SessionStarts(context.settings, context.clock),

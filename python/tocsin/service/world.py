@@ -222,6 +222,8 @@ class World:
                     self._forget_user(event.scope.id)
             elif event.name == "MESSAGE_CREATE":
                 self._on_message(event)
+            elif event.name == "CHANNEL_PINS_UPDATE":
+                self._channels.drop(event.channel_id)
 
     def _on_guild_event(self, event: Event) -> None:
         guild_id, name = event.guild_id, event.name

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Overwrite, Reaction, Role, User
+from tocsin.model.entities import (
+    Application,
+    Ban,
+    Channel,
+    Guild,
+    Member,
+    Message,
+    Overwrite,
+    Pin,
+    Reaction,
+    Role,
+    User,
+)
 from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
+
+IN_CHANNEL = ("messages", "reactions", "pins")
+"""The tables whose rows go with their channel."""
 
 
 def _row(entity: msgspec.Struct, *without: str) -> Row:
@@ -61,8 +76,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("member_roles", {"guild_id": guild_id}),
         Delete("bans", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
-        *([Delete("messages", {"channel_id": channel_ids})] if channel_ids else []),
-        *([Delete("reactions", {"channel_id": channel_ids})] if channel_ids else []),
+        *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),
         Delete("channels", {"guild_id": guild_id}),
     ]
 
@@ -104,8 +118,8 @@ def channel_ops(channel: Channel) -> list[Op]:
 
 
 def channel_update_ops(channel: Channel) -> list[Op]:
-    """Rewrite a channel's row and replace its overwrites. `last_message_id` is left as it is."""
-    row = _row(channel, "overwrites", "recipients", "last_message_id")
+    """Rewrite a channel's row and replace its overwrites. What messages and pins move is left as it is."""
+    row = _row(channel, "overwrites", "recipients", "last_message_id", "last_pin_timestamp")
     ops: list[Op] = [
         Update("channels", {"id": row.pop("id")}, row, must_match=True),
         Delete("overwrites", {"channel_id": channel.id}),
@@ -121,8 +135,7 @@ def channel_delete_ops(channel_id: int) -> list[Op]:
         Delete("channels", {"id": channel_id}, must_match=True),
         Delete("overwrites", {"channel_id": channel_id}),
         Delete("dm_recipients", {"channel_id": channel_id}),
-        Delete("messages", {"channel_id": channel_id}),
-        Delete("reactions", {"channel_id": channel_id}),
+        *(Delete(table, {"channel_id": channel_id}) for table in IN_CHANNEL),
     ]
 
 
@@ -163,11 +176,12 @@ def message_ops(message: Message) -> list[Op]:
 
 
 def message_delete_ops(channel_id: int, message_ids: list[int], *, must_match: bool = False) -> list[Op]:
-    """Delete messages of a channel with the reactions to them."""
+    """Delete messages of a channel with the reactions to them and their pins."""
     ids: int | list[int] = message_ids[0] if len(message_ids) == 1 else message_ids
     return [
         Delete("messages", {"channel_id": channel_id, "id": ids}, must_match=must_match),
         Delete("reactions", {"message_id": ids}),
+        Delete("pins", {"message_id": ids}),
     ]
 
 
@@ -177,3 +191,22 @@ def reaction_ops(reaction: Reaction) -> list[Op]:
     where = {"id": reaction.message_id, "channel_id": channel_id}
     # Writes what is there already: only to hold the message in place.
     return [Update("messages", where, {"channel_id": channel_id}, must_match=True), Insert("reactions", _row(reaction))]
+
+
+def pin_ops(pin: Pin, pinned_at: int) -> list[Op]:
+    """Pin a message; `errors.Conflict` when it is gone or pinned already."""
+    where = {"id": pin.message_id, "channel_id": pin.channel_id}
+    return [
+        Update("messages", where, {"pinned": True}, must_match=True),
+        Insert("pins", _row(pin)),
+        Update("channels", {"id": pin.channel_id}, {"last_pin_timestamp": pinned_at}),
+    ]
+
+
+def unpin_ops(channel_id: int, message_id: int) -> list[Op]:
+    """Take a message's pin away; `errors.Conflict` when it is gone."""
+    where = {"id": message_id, "channel_id": channel_id}
+    return [
+        Update("messages", where, {"pinned": False}, must_match=True),
+        Delete("pins", {"message_id": message_id}),
+    ]

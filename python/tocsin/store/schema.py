@@ -232,6 +232,8 @@ Table(
     **_CLUSTERED,
 )
 Index("reactions_channel", METADATA.tables["reactions"].c.channel_id)
+Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
+Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(
     "nonces",
     METADATA,

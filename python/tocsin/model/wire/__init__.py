@@ -7,7 +7,7 @@ from tocsin.model.wire.channels import channel, overwrite, parse_channel
 from tocsin.model.wire.emojis import emoji_ref, reaction_count
 from tocsin.model.wire.guilds import guild, parse_guild, parse_role, role, unavailable_guild
 from tocsin.model.wire.messages import message
-from tocsin.model.wire.times import parse_timestamp, timestamp
+from tocsin.model.wire.times import optional_timestamp, parse_optional_timestamp, parse_timestamp, timestamp
 from tocsin.model.wire.users import application, member, own_user, parse_member, parse_user, user
 
 __all__ = [
@@ -17,11 +17,13 @@ __all__ = [
     "guild",
     "member",
     "message",
+    "optional_timestamp",
     "overwrite",
     "own_user",
     "parse_channel",
     "parse_guild",
     "parse_member",
+    "parse_optional_timestamp",
     "parse_role",
     "parse_timestamp",
     "parse_user",

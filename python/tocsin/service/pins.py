@@ -1,0 +1,161 @@
+"""PinService: the messages that a channel keeps at hand (protocol.md §8.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tocsin.errors import BadRequest, Conflict, Forbidden, MissingPermissions, unknown
+from tocsin.model import wire
+from tocsin.model.entities import Message, Pin
+from tocsin.model.permissions import Permission
+from tocsin.model.snowflake import snowflake_at, snowflake_ms
+from tocsin.service import events
+from tocsin.service.auth import Principal
+from tocsin.service.message_view import NOTHING_MORE, MessageView, for_event
+from tocsin.service.messages import USER_TYPES
+from tocsin.service.world import ChannelAccess
+from tocsin.store import rows
+from tocsin.store.base import Select
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+
+MAX_PINS = 250
+PINNED = 6
+"""The type of the message that says that something was pinned."""
+
+_HISTORY = int(Permission.READ_MESSAGE_HISTORY)
+_MAY_PIN = int(Permission.PIN_MESSAGES | Permission.MANAGE_MESSAGES)
+"""Either will do: PIN_MESSAGES was part of MANAGE_MESSAGES once, and older bots ask for that."""
+
+Body = dict[str, Any]
+
+
+class PinService:
+    """Lists, makes and lifts pins."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        self._world = context.world
+        self._view = MessageView(context.store, context.world)
+
+    async def page(self, actor: Principal, channel_id: int, *, before_ms: int = 0, limit: int = 50) -> Body:
+        """Return pins, the latest first; none without READ_MESSAGE_HISTORY.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 50008.
+        """
+        access = await self._world.channel_access(channel_id, actor.id)
+        access.need_text()
+        if not access.permissions & _HISTORY:
+            return {"items": [], "has_more": False}
+        pins = await self._pins(channel_id, before_ms, limit + 1)
+        shown = pins[:limit]
+        found = await self._store.messages_by_ids(channel_id, [pin.message_id for pin in shown])
+        bodies = dict(zip((each.id for each in found), await self._view.for_reader(actor, found), strict=True))
+        items = [
+            {"pinned_at": wire.timestamp(snowflake_ms(pin.id)), "message": bodies[pin.message_id]}
+            for pin in shown
+            if pin.message_id in bodies
+        ]
+        return {"items": items, "has_more": len(pins) > limit}
+
+    async def list_of(self, actor: Principal, channel_id: int) -> list[Body]:
+        """Return the latest 50 pinned messages, as the older route has them."""
+        return [item["message"] for item in (await self.page(actor, channel_id))["items"]]
+
+    async def pin(self, actor: Principal, channel_id: int, message_id: int) -> None:
+        """Pin a message, and say so in the channel; one that is pinned already stays so.
+
+        Raises:
+            errors.ApiError: 10003, 50001, 50008, 50013, 10008, 50021, 30003.
+        """
+        access = await self._pinner(actor, channel_id)
+        async with self._context.locks.hold(("pins", channel_id)):
+            message = await self._message(channel_id, message_id)
+            if message.type not in USER_TYPES:
+                raise Forbidden(50021, "Cannot execute action on a system message")
+            if message.pinned:
+                return
+            if len(await self._pins(channel_id, 0, MAX_PINS)) >= MAX_PINS:
+                raise BadRequest(30003, f"Maximum number of pins reached ({MAX_PINS})")
+            changed = msgspec.structs.replace(message, pinned=True)
+            body = await self._view.updated(changed, await self._view.quoted(message))
+            pin = Pin(message_id=message_id, channel_id=channel_id, id=self._context.snowflakes.next())
+            notice = self._notice(actor, access, message_id)
+            pinned_at = snowflake_ms(pin.id)
+            told = [
+                events.message_event("MESSAGE_UPDATE", access.channel, changed, body),
+                events.channel_pins_update(access.channel, pinned_at),
+                events.message_event(
+                    "MESSAGE_CREATE",
+                    access.channel,
+                    notice,
+                    for_event(notice, actor.user, access.member, NOTHING_MORE),
+                ),
+            ]
+            try:
+                await self._store.commit([*rows.pin_ops(pin, pinned_at), *rows.message_ops(notice)], told)
+            except Conflict:
+                raise unknown("message") from None
+
+    async def unpin(self, actor: Principal, channel_id: int, message_id: int) -> None:
+        """Take a pin away; a message without one stays as it is. Raises as `pin`."""
+        access = await self._pinner(actor, channel_id)
+        async with self._context.locks.hold(("pins", channel_id)):
+            message = await self._message(channel_id, message_id)
+            if not message.pinned:
+                return
+            changed = msgspec.structs.replace(message, pinned=False)
+            body = await self._view.updated(changed, await self._view.quoted(message))
+            told = [
+                events.message_event("MESSAGE_UPDATE", access.channel, changed, body),
+                events.channel_pins_update(access.channel, access.channel.last_pin_timestamp),
+            ]
+            try:
+                await self._store.commit(rows.unpin_ops(channel_id, message_id), told)
+            except Conflict:
+                raise unknown("message") from None
+
+    def _notice(self, actor: Principal, access: ChannelAccess, message_id: int) -> Message:
+        channel = access.channel
+        reference: Body = {"type": 0, "message_id": str(message_id), "channel_id": str(channel.id)}
+        if channel.guild_id:
+            reference["guild_id"] = str(channel.guild_id)
+        return Message(
+            id=self._context.snowflakes.next(),
+            channel_id=channel.id,
+            guild_id=channel.guild_id,
+            author_id=actor.id,
+            content="",
+            type=PINNED,
+            reference=reference,
+        )
+
+    async def _pins(self, channel_id: int, before_ms: int, limit: int) -> list[Pin]:
+        return await self._store.find(
+            Select(
+                entity=Pin,
+                table="pins",
+                where={"channel_id": channel_id},
+                below={"id": snowflake_at(before_ms)} if before_ms else {},
+                order="-id",
+                limit=limit,
+            )
+        )
+
+    async def _pinner(self, actor: Principal, channel_id: int) -> ChannelAccess:
+        access = await self._world.channel_access(channel_id, actor.id)
+        access.need_text()
+        if not access.permissions & _MAY_PIN:
+            raise MissingPermissions
+        return access
+
+    async def _message(self, channel_id: int, message_id: int) -> Message:
+        message = await self._store.message(channel_id, message_id)
+        if message is None:
+            raise unknown("message")
+        return message
