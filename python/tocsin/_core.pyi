@@ -16,6 +16,7 @@ __all__ = [
     "Fragment",
     "Gateway",
     "GatewayConfig",
+    "MemberList",
     "SharedBodies",
     "SubscriptionIndex",
     "etf_to_json",
@@ -194,6 +195,33 @@ class SubscriptionIndex:
     def guild_sessions(self, guild: int) -> list[int]: ...
     def cohort_sessions(self, cohorts: Sequence[int]) -> list[int]: ...
     def sizes(self) -> tuple[int, int, int]: ...  # guilds, cohorts, sessions: zeros once all is gone
+
+@final
+class MemberList:
+    """A guild's member list by row, group headers among them (protocol.md §1.11).
+
+    Groups are in the order given, members of a group by name (octets of UTF-8, so give it case-folded), then id. A
+    group without members has no row. Any change takes microseconds, at a million members too. A step is (kind, row,
+    id): 0 the row is gone, 1 a header of group `id` came there, 2 member `id` came there; its row is that of its
+    moment. Who is in place already makes no step.
+
+    Raises:
+        OverflowError: from any method, an id is negative or too large.
+    """
+
+    def __new__(cls, groups: Sequence[int]) -> Self: ...
+    def fill(self, members: Sequence[tuple[int, int, str]]) -> None: ...  # (id, group, name) of many, without steps
+    def put(self, id: int, group: int, name: str) -> list[tuple[int, int, int]]: ...  # insert, or move
+    def remove(self, id: int) -> list[tuple[int, int, int]]: ...
+    def row_of(self, id: int) -> int | None: ...
+    def rows(self, start: int, count: int) -> list[tuple[bool, int, int]]: ...  # (is a header, id, its count)
+    def groups(self) -> list[tuple[int, int]]: ...  # those with members, in order
+    @property
+    def row_count(self) -> int: ...
+    @property
+    def memory_bytes(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, id: int, /) -> bool: ...
 
 @final
 class EncodedDispatch:

@@ -8,6 +8,7 @@ mod error;
 mod fragment;
 mod gateway;
 mod index;
+mod members;
 mod request;
 mod stream;
 
@@ -40,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<gateway::PyGateway>()?;
     module.add_class::<encoder::PyEncodedDispatch>()?;
     module.add_class::<index::PySubscriptionIndex>()?;
+    module.add_class::<members::PyMemberList>()?;
     module.add_class::<stream::PySharedBodies>()?;
     module.add_class::<stream::PyCompressor>()?;
     module.add_function(wrap_pyfunction!(codec::json_to_etf, module)?)?;
