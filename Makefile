@@ -17,6 +17,7 @@ IMAGE ?= tocsin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 VERIFY_ARGS ?=
+ORACLE_ARGS ?=
 
 RUST := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PACKAGE := pyproject.toml README.md $(RUST) $(shell find -L python api -name '*.py' -o -name '*.pyi')
@@ -24,7 +25,7 @@ export VIRTUAL_ENV := $(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 
-.PHONY: help serve test test-rust test-python verify-streams check bench wheel image clean
+.PHONY: help serve test test-rust test-python verify-streams oracle check bench wheel image clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -42,6 +43,9 @@ test-python: $(STAMPS)/core $(STAMPS)/npm ## Test Python, the API, real sockets,
 
 verify-streams: $(STAMPS)/core $(STAMPS)/npm ## Read a million messages of shared streams with clients' decoders (VERIFY_ARGS=--json)
 	$(BIN)/python -m tests.streams.verify $(VERIFY_ARGS)
+
+oracle: $(STAMPS)/core ## Judge a million deliveries under changing permissions (ORACLE_ARGS=--json)
+	$(BIN)/python -m tests.oracle.oracle $(ORACLE_ARGS)
 
 check: $(STAMPS)/core ## Format, lints, types, layers
 	cargo fmt --all --check

@@ -76,8 +76,8 @@ class Server:
         return self.process.wait(60)
 
 
-def start_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORLD) -> Server:
-    """Start a server on a data folder and wait until it accepts.
+def start_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORLD, module: str = "tocsin") -> Server:
+    """Start a server on a data folder and wait until it accepts. `module` is what Python runs.
 
     Raises:
         AssertionError: it ended or did not become ready; its log is in the message.
@@ -94,7 +94,7 @@ def start_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORL
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "tocsin", "serve", "--data", str(data), "--http-port", "0", "--gateway-port", "0",
+                sys.executable, "-m", module, "serve", "--data", str(data), "--http-port", "0", "--gateway-port", "0",
                 "--ready-file", str(ready_file), "--workers", "2", "--drain-spread-ms", "100", *seed, *flags,
             ],
             stdout=log,
@@ -114,9 +114,11 @@ UNLIMITED = ("--message-rate-limit", "0", "--global-rate-limit", "0", "--identif
 
 
 @contextlib.contextmanager
-def running_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORLD) -> Iterator[Server]:
+def running_server(
+    data: Path, *flags: str, world: Mapping[str, Any] | None = WORLD, module: str = "tocsin"
+) -> Iterator[Server]:
     """A server for a `with` block; it must drain and exit 0 at the end."""
-    server = start_server(data, *flags, world=world)
+    server = start_server(data, *flags, world=world, module=module)
     try:
         yield server
     except BaseException:
