@@ -1,4 +1,7 @@
-//! `BlockWriter`: one DEFLATE block with the fixed Huffman codes, then the flush marker (RFC 1951 §3.2.6).
+//! One DEFLATE block with the fixed Huffman codes, then the flush marker (RFC 1951 §3.2.6).
+
+use crate::bits::BitWriter;
+use crate::history::Coding;
 
 /// Longest match there is.
 pub(crate) const MAX_MATCH: usize = 258;
@@ -68,71 +71,66 @@ fn distance_code(distance: u32) -> (u32, u32) {
     (reversed(symbol, 5) | extra << 5, 5 + log - 1)
 }
 
+/// How a parse is searched and weighed for this block.
+pub(crate) const CODING: Coding = Coding {
+    min_match: 4,
+    max_match: MAX_MATCH,
+    literal_bits,
+    match_bits: |length| (LENGTHS[length] >> 24) + TYPICAL_DISTANCE_BITS,
+};
+
 /// Bits these octets take as literals.
 pub(crate) fn literal_bits(octets: &[u8]) -> u32 {
     let long = octets.iter().filter(|&&octet| octet >= 144).count();
     (8 * octets.len() + long) as u32
 }
 
-/// About how many bits a match takes.
-pub(crate) fn match_bits(length: usize) -> u32 {
-    (LENGTHS[length] >> 24) + TYPICAL_DISTANCE_BITS
+/// How many bits of its first octet a block has used up when it comes to its body.
+pub(crate) fn phase(head: &[u8]) -> u32 {
+    (3 + literal_bits(head)) % 8
 }
 
-/// Writes one block. Blocks begin and end on whole octets.
-pub(crate) struct BlockWriter<'a> {
-    out: &'a mut Vec<u8>,
-    bits: u64,
-    /// How many of `bits` wait; below 32 between calls.
-    count: u32,
+/// Begins a block that is not the last one.
+pub(crate) fn begin<'a>(out: &'a mut Vec<u8>) -> BitWriter<'a> {
+    let mut bits = BitWriter::new(out);
+    bits.put(0b010, 3);
+    bits
 }
 
-impl<'a> BlockWriter<'a> {
-    /// Begins a block that is not the last one.
-    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
-        Self {
-            out,
-            bits: 0b010,
-            count: 3,
-        }
+/// Octets as they are.
+pub(crate) fn literals(octets: &[u8], bits: &mut BitWriter<'_>) {
+    let entry = |octet: u8| {
+        let entry = u32::from(LITERALS[usize::from(octet)]);
+        (entry & 0x1ff, entry >> 12)
+    };
+    let mut threes = octets.chunks_exact(3);
+    for three in &mut threes {
+        let ((a, a_bits), (b, b_bits), (c, c_bits)) =
+            (entry(three[0]), entry(three[1]), entry(three[2]));
+        bits.put(
+            a | b << a_bits | c << (a_bits + b_bits),
+            a_bits + b_bits + c_bits,
+        );
     }
+    for &octet in threes.remainder() {
+        let (code, count) = entry(octet);
+        bits.put(code, count);
+    }
+}
 
-    fn put(&mut self, bits: u32, count: u32) {
-        self.bits |= u64::from(bits) << self.count;
-        self.count += count;
-        if self.count >= 32 {
-            self.out
-                .extend_from_slice(&(self.bits as u32).to_le_bytes());
-            self.bits >>= 32;
-            self.count -= 32;
-        }
-    }
+/// A match of 3 to 258 octets, 1 to 32768 back.
+pub(crate) fn copy(length: usize, distance: u32, bits: &mut BitWriter<'_>) {
+    let entry = LENGTHS[length];
+    let (code, count) = distance_code(distance);
+    let length_bits = entry >> 24;
+    bits.put(entry & 0xff_ffff | code << length_bits, length_bits + count);
+}
 
-    /// Octets as they are.
-    pub(crate) fn literals(&mut self, octets: &[u8]) {
-        for &octet in octets {
-            let entry = u32::from(LITERALS[octet as usize]);
-            self.put(entry & 0x1ff, entry >> 12);
-        }
-    }
-
-    /// A match of 3 to 258 octets, 1 to 32768 back.
-    pub(crate) fn copy(&mut self, length: usize, distance: u32) {
-        let entry = LENGTHS[length];
-        self.put(entry & 0xff_ffff, entry >> 24);
-        let (code, count) = distance_code(distance);
-        self.put(code, count);
-    }
-
-    /// Ends the block and flushes by an empty stored block.
-    pub(crate) fn finish(mut self) {
-        // The end of block is seven zero bits, the header of a stored block three.
-        self.put(0, 7 + 3);
-        let rest = self.bits.to_le_bytes();
-        let octets = self.count.div_ceil(8) as usize;
-        self.out.extend_from_slice(&rest[..octets]);
-        self.out.extend_from_slice(&FLUSH_MARKER);
-    }
+/// Ends the block and flushes by an empty stored block.
+pub(crate) fn finish(mut bits: BitWriter<'_>) {
+    // The end of block is seven zero bits, the header of a stored block three.
+    bits.put(0, 7 + 3);
+    bits.finish().extend_from_slice(&FLUSH_MARKER);
 }
 
 #[cfg(test)]
@@ -147,8 +145,8 @@ mod tests {
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
             .collect();
         let mut out = Vec::new();
-        let mut block = BlockWriter::new(&mut out);
-        block.literals(&text);
+        let mut block = begin(&mut out);
+        literals(&text, &mut block);
         let mut distances = vec![MAX_DISTANCE];
         for log in 0..15 {
             let edge = 1u32 << log;
@@ -157,12 +155,12 @@ mod tests {
         distances.retain(|&distance| distance <= MAX_DISTANCE);
         for at in 0..1_024 {
             let (length, distance) = (3 + at % 256, distances[at % distances.len()]);
-            block.copy(length, distance);
+            copy(length, distance, &mut block);
             for _ in 0..length {
                 text.push(text[text.len() - distance as usize]);
             }
         }
-        block.finish();
+        finish(block);
         let mut inflated = Vec::with_capacity(text.len() + 64);
         Decompress::new(false)
             .decompress_vec(&out, &mut inflated, FlushDecompress::Sync)

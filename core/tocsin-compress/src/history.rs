@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use crate::fixed::{MAX_MATCH, literal_bits, match_bits};
+use crate::search::common;
 
 /// Longest body that is kept to be referred to; longer ones push everything else out of reach.
 pub(crate) const MAX_BODY: usize = 26 * 1024;
 /// Text kept before the oldest is let go of, so that this happens once in many bodies. Positions fit 16 bits.
 const MAX_TEXT: usize = 2 * MAX_BODY;
+/// What positions are chained by; no coding matches less.
 const MIN_MATCH: usize = 4;
 /// A match of this length is not improved upon.
 const NICE_MATCH: usize = 96;
@@ -41,6 +42,18 @@ pub(crate) const TIERS: [Reach; 3] = [
 ];
 /// Most bodies one parse refers to.
 pub(crate) const MAX_REFERENCES: usize = 31;
+
+/// How a transport writes literals and matches, as far as the search has to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coding {
+    /// At least 4: shorter ones are not found.
+    pub(crate) min_match: usize,
+    pub(crate) max_match: usize,
+    /// Bits these octets take as literals.
+    pub(crate) literal_bits: fn(&[u8]) -> u32,
+    /// About how many bits a match of this length takes.
+    pub(crate) match_bits: fn(usize) -> u32,
+}
 
 /// Literals, then a match.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +122,8 @@ pub(crate) struct History {
     bodies: VecDeque<Body>,
     /// Which of a parse's references a body is, by its place in `bodies`.
     numbers: Vec<u16>,
+    /// What the parse in hand is for.
+    coding: &'static Coding,
 }
 
 impl History {
@@ -119,6 +134,7 @@ impl History {
             last: vec![NONE; 1 << HASH_BITS].into_boxed_slice(),
             bodies: VecDeque::new(),
             numbers: Vec::new(),
+            coding: &crate::fixed::CODING,
         }
     }
 
@@ -211,7 +227,13 @@ impl History {
     }
 
     /// Parses the body taken last, whether kept or not yet.
-    pub(crate) fn parse(&mut self, tier: usize, length: usize, parse: &mut Parse) {
+    pub(crate) fn parse(
+        &mut self,
+        tier: usize,
+        length: usize,
+        coding: &'static Coding,
+        parse: &mut Parse,
+    ) {
         parse.clear();
         let start = self.text.len() - length;
         let before = self.bodies.partition_point(|body| body.end <= start);
@@ -221,13 +243,14 @@ impl History {
         } else {
             start
         };
+        self.coding = coding;
         self.numbers.clear();
         self.numbers.resize(before, Token::ITSELF);
         let end = self.text.len();
         let (mut at, mut unmatched) = (start, start);
         let mut here = self.longest(at, oldest, start);
         while at < end {
-            if here.length < MIN_MATCH {
+            if here.length < coding.min_match {
                 at += 1;
                 here = self.longest(at, oldest, start);
                 continue;
@@ -245,12 +268,13 @@ impl History {
             unmatched = at;
             here = self.longest(at, oldest, start);
         }
-        parse.own_bits += literal_bits(&self.text[unmatched..end]);
+        parse.own_bits += (coding.literal_bits)(&self.text[unmatched..end]);
     }
 
     fn push(&mut self, parse: &mut Parse, unmatched: usize, at: usize, start: usize, found: Found) {
-        parse.own_bits += literal_bits(&self.text[unmatched..at]);
-        let bits = match_bits(found.length);
+        let coding = self.coding;
+        parse.own_bits += (coding.literal_bits)(&self.text[unmatched..at]);
+        let bits = (coding.match_bits)(found.length);
         let mut token = Token {
             literals: (at - unmatched) as u32,
             length: found.length as u16,
@@ -273,7 +297,7 @@ impl History {
             token.shift = (at - start) as i32 - (found.from - self.bodies[place].start) as i32;
             let reference = &mut parse.references[token.reference as usize];
             reference.match_bits += bits;
-            reference.literal_bits += literal_bits(&self.text[at..at + found.length]);
+            reference.literal_bits += (coding.literal_bits)(&self.text[at..at + found.length]);
         }
         parse.tokens.push(token);
     }
@@ -287,11 +311,12 @@ impl History {
     /// differs from connection to connection.
     fn longest(&self, at: usize, oldest: usize, start: usize) -> Found {
         let mut best = Found::default();
-        let limit = MAX_MATCH.min(self.text.len().saturating_sub(at));
-        if limit < MIN_MATCH {
+        let least = self.coding.min_match;
+        let limit = (self.coding.max_match).min(self.text.len().saturating_sub(at));
+        if limit < least {
             return best;
         }
-        best.length = MIN_MATCH - 1;
+        best.length = least - 1;
         let mut from = self.previous[at];
         for _ in 0..MAX_TRIES {
             if from == NONE || usize::from(from) < oldest {
@@ -307,7 +332,10 @@ impl History {
             } else {
                 limit
             };
-            let length = self.common(candidate, at, limit);
+            let length = common(
+                &self.text[candidate..candidate + limit],
+                &self.text[at..at + limit],
+            );
             if length > best.length {
                 best = Found {
                     from: candidate,
@@ -319,24 +347,5 @@ impl History {
             }
         }
         best
-    }
-
-    /// How many octets from both positions on are equal, up to the limit.
-    fn common(&self, a: usize, b: usize, limit: usize) -> usize {
-        let (a, b) = (&self.text[a..a + limit], &self.text[b..b + limit]);
-        let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-        let mut equal = 0;
-        for (a, b) in a8.zip(b8) {
-            let a = u64::from_le_bytes(a.first_chunk().copied().unwrap_or_default());
-            let b = u64::from_le_bytes(b.first_chunk().copied().unwrap_or_default());
-            if a != b {
-                return equal + ((a ^ b).trailing_zeros() / 8) as usize;
-            }
-            equal += 8;
-        }
-        while equal < limit && a[equal] == b[equal] {
-            equal += 1;
-        }
-        equal
     }
 }

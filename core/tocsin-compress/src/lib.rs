@@ -1,16 +1,25 @@
 //! Transport compression: one stream per connection, one flush per payload (protocol.md §5.1, §5.2).
 
+mod bits;
 mod fixed;
+mod fse;
 mod history;
+mod huffman;
 mod inspect;
 mod packed;
+mod positions;
 mod relocatable;
+mod relocatable_zstd;
+mod search;
 mod shared;
+mod templates;
 mod zlib_stream;
+mod zstd_block;
 mod zstd_stream;
 
 use inspect::Inspector;
 use relocatable::RelocatableStream;
+use relocatable_zstd::RelocatableZstd;
 use thiserror::Error;
 use zlib_stream::ZlibStream;
 use zstd_stream::ZstdStream;
@@ -40,7 +49,7 @@ impl Transport {
     }
 }
 
-/// How the work of zlib-stream is divided. zstd-stream always has a context per connection.
+/// How the work of compressing is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// Matches are searched once per event and relocated for each connection (ADR 0003).
@@ -79,6 +88,7 @@ pub struct Compressor {
 #[derive(Debug)]
 enum Stream {
     Relocatable(Box<RelocatableStream>),
+    RelocatableZstd(Box<RelocatableZstd>),
     Zlib(ZlibStream),
     Zstd(ZstdStream),
     /// After an error: a payload less would shift everything after it, so nothing more comes out.
@@ -86,18 +96,20 @@ enum Stream {
 }
 
 impl Compressor {
-    /// A compressor at the start of its stream. With `inspect`, what a zlib-stream emits is inflated and compared.
+    /// A compressor at the start of its stream. With `inspect`, what it emits is decoded and compared.
     #[must_use]
     pub fn new(transport: Transport, compression: Compression, inspect: bool) -> Self {
         let stream = match (transport, compression) {
             (Transport::ZlibStream, Compression::Shared) => Stream::Relocatable(Box::default()),
             (Transport::ZlibStream, Compression::Connection) => Stream::Zlib(ZlibStream::new()),
-            (Transport::ZstdStream, _) => ZstdStream::new().map_or(Stream::Broken, Stream::Zstd),
+            (Transport::ZstdStream, Compression::Shared) => Stream::RelocatableZstd(Box::default()),
+            (Transport::ZstdStream, Compression::Connection) => {
+                ZstdStream::new().map_or(Stream::Broken, Stream::Zstd)
+            }
         };
-        let inspect = inspect && transport == Transport::ZlibStream;
         Self {
             stream,
-            inspector: inspect.then(Box::default),
+            inspector: inspect.then(|| Box::new(Inspector::new(transport))),
         }
     }
 
@@ -117,6 +129,10 @@ impl Compressor {
         let start = out.len();
         let done = match &mut self.stream {
             Stream::Relocatable(stream) => shared.emit(stream, form, head, body, out),
+            Stream::RelocatableZstd(stream) => {
+                shared.emit_zstd(stream, form, head, body, out);
+                Ok(())
+            }
             Stream::Zlib(stream) => stream.compress(&[head, body], out),
             Stream::Zstd(stream) => stream.compress(&[head, body], out),
             Stream::Broken => Err(CompressError),
@@ -137,6 +153,10 @@ impl Compressor {
         let start = out.len();
         let done = match &mut self.stream {
             Stream::Relocatable(stream) => shared.emit_private(stream, parts, out),
+            Stream::RelocatableZstd(stream) => {
+                shared.emit_private_zstd(stream, parts, out);
+                Ok(())
+            }
             Stream::Zlib(stream) => stream.compress(parts, out),
             Stream::Zstd(stream) => stream.compress(parts, out),
             Stream::Broken => Err(CompressError),
@@ -161,6 +181,9 @@ impl Compressor {
         let from = out.len();
         let done = match &mut self.stream {
             Stream::Relocatable(stream) => shared.emit_spliced(stream, start, spliced, end, out),
+            Stream::RelocatableZstd(stream) => {
+                shared.emit_spliced_zstd(stream, start, spliced, end, out)
+            }
             Stream::Zlib(stream) => stream.compress(&parts, out),
             Stream::Zstd(stream) => stream.compress(&parts, out),
             Stream::Broken => Err(CompressError),
@@ -182,6 +205,10 @@ impl Compressor {
         let done = match &mut self.stream {
             Stream::Relocatable(stream) => {
                 stream.emit_literals(&[payload], out);
+                Ok(())
+            }
+            Stream::RelocatableZstd(stream) => {
+                stream.emit_raw(&[payload], out);
                 Ok(())
             }
             Stream::Zlib(stream) => stream.compress(&[payload], out),

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::history::{History, MAX_BODY, Parse, TIERS};
+use crate::history::{Coding, History, MAX_BODY, Parse, TIERS};
 use crate::packed::{Spliced, kept};
-use crate::relocatable::{Located, RelocatableStream};
+use crate::positions::Located;
+use crate::relocatable::{RelocatableStream, make_template};
+use crate::relocatable_zstd::{BlockTools, RelocatableZstd, Template};
+use crate::templates::Templates;
 use crate::zlib_stream::Independent;
-use crate::{CompressError, Transport};
+use crate::{CompressError, Transport, fixed, zstd_block};
 
 /// Most octets all histories of a worker may occupy; the one unused for longest goes first.
 const MAX_MEMORY_BYTES: usize = 32 << 20;
@@ -26,18 +29,33 @@ struct Scope {
     used: u64,
 }
 
+/// The event in hand, in one form, as one reach found it for one transport; `T` is what streams are given of it.
+#[derive(Debug, Default)]
+struct Searched<T> {
+    parse: Parse,
+    parsed: bool,
+    templates: Templates<T>,
+}
+
+impl<T: Default> Searched<T> {
+    fn clear(&mut self) {
+        self.parsed = false;
+        self.templates.clear();
+    }
+}
+
 /// The event in hand, in one form.
 #[derive(Debug, Default)]
 struct Prepared {
     ready: bool,
     /// Its id if later bodies may refer to it, else 0.
     id: u64,
-    /// The history it was taken into, if any.
+    /// It was taken into its scope's history.
     searched: bool,
-    parses: [Option<Parse>; TIERS.len()],
-    parsed: [bool; TIERS.len()],
-    /// Deflated with an empty window; empty until asked for.
-    independent: Vec<u8>,
+    zlib: Option<Box<[Searched<Vec<u8>>; TIERS.len()]>>,
+    zstd: Option<Box<[Searched<Template>; TIERS.len()]>>,
+    /// Compressed with an empty window, by `Transport as usize`; empty until asked for.
+    independent: [Vec<u8>; 2],
 }
 
 /// The shared side of a worker's relocatable streams. Ids it gives are unique among all workers, so a stream may move.
@@ -53,6 +71,7 @@ pub struct SharedBodies {
     kept: bool,
     forms: [Prepared; FORMS],
     deflate: Option<Independent>,
+    blocks: BlockTools,
 }
 
 impl SharedBodies {
@@ -68,6 +87,7 @@ impl SharedBodies {
             kept: false,
             forms: Default::default(),
             deflate: None,
+            blocks: BlockTools::default(),
         }
     }
 
@@ -98,48 +118,96 @@ impl SharedBodies {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CompressError> {
-        if !self.forms[form].ready {
-            self.prepare(form, body);
-        }
-        let mut best: Option<(usize, Located)> = None;
-        if self.forms[form].searched {
-            for tier in 0..TIERS.len() {
-                let Some(parse) = self.parse(form, tier, body.len()) else {
-                    continue;
-                };
-                let located = stream.locate(parse, head.len());
-                let complete = located.complete;
-                if best
-                    .as_ref()
-                    .is_none_or(|(_, known)| located.bits < known.bits)
-                {
-                    best = Some((tier, located));
-                }
-                if complete {
-                    break;
-                }
-            }
-        }
+        self.prepare(form, body);
+        let scope = self.scopes.get_mut(&(self.scope, form));
+        let prepared = &mut self.forms[form];
+        let searched = prepared.zlib.get_or_insert_default();
+        let best = match scope.filter(|_| prepared.searched) {
+            Some(scope) => cheapest(
+                searched,
+                &mut scope.history,
+                body,
+                &fixed::CODING,
+                |parse| stream.locate(parse, head.len()),
+            ),
+            None => None,
+        };
         // Without matches dynamic codes win; with some they do not. So they are tried when little was found.
         let bits = best.as_ref().map_or(u32::MAX, |(_, located)| located.bits);
+        let independent = &mut prepared.independent[Transport::ZlibStream as usize];
         if u64::from(bits) * 2 > 8 * body.len() as u64 {
-            let deflated = self.independent(form, body)?;
-            if deflated + RelocatableStream::independent_overhead(0) < bits as usize / 8 {
-                best = None;
+            if independent.is_empty() {
+                let deflate = self.deflate.get_or_insert_default();
+                deflate
+                    .deflate(&[body], independent)
+                    .inspect_err(|_| independent.clear())?;
+            }
+            let overhead = RelocatableStream::independent_overhead(0);
+            if independent.len() + overhead < bits as usize / 8 {
+                stream.emit_independent(head, body.len(), independent, prepared.id, out);
+                return Ok(());
             }
         }
-        let prepared = &self.forms[form];
-        let parsed = best
-            .as_ref()
-            .and_then(|(tier, located)| Some((prepared.parses[*tier].as_ref()?, located)));
-        match parsed {
-            Some((parse, located)) => stream.emit(head, body, prepared.id, parse, located, out),
-            None => {
-                let (deflated, id) = (&prepared.independent, prepared.id);
-                stream.emit_independent(head, body.len(), deflated, id, out);
-            }
+        if let Some((tier, located)) = best {
+            let Searched {
+                parse, templates, ..
+            } = &mut searched[tier];
+            let phase = fixed::phase(head);
+            let template = templates.get_or_make(phase, parse, &located, |template| {
+                make_template(template, phase, body, (parse, &located));
+            });
+            stream.emit(head, body.len(), prepared.id, template, out);
         }
         Ok(())
+    }
+
+    /// [`emit`](Self::emit) on a zstd-stream.
+    pub(crate) fn emit_zstd(
+        &mut self,
+        stream: &mut RelocatableZstd,
+        form: usize,
+        head: &[u8],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        self.prepare(form, body);
+        let scope = self.scopes.get_mut(&(self.scope, form));
+        let (prepared, tools) = (&mut self.forms[form], &mut self.blocks);
+        let searched = prepared.zstd.get_or_insert_default();
+        let best = match scope.filter(|_| prepared.searched) {
+            Some(scope) => cheapest(
+                searched,
+                &mut scope.history,
+                body,
+                &zstd_block::CODING,
+                |parse| stream.locate(parse, head.len()),
+            ),
+            None => None,
+        };
+        let Some((tier, located)) = best else {
+            if stream.has_table() {
+                let packed = &mut prepared.independent[Transport::ZstdStream as usize];
+                if packed.is_empty() {
+                    tools.pack(body, packed);
+                }
+                stream.emit_packed(head, body.len(), packed, prepared.id, out);
+            } else {
+                stream.emit_private(&[head, body], tools, out);
+            }
+            return;
+        };
+        let Searched {
+            parse, templates, ..
+        } = &mut searched[tier];
+        if stream.has_table() {
+            let key = head.len() as u32;
+            let template = templates.get_or_make(key, parse, &located, |template| {
+                template.make(head.len(), body, (parse, &located), tools);
+            });
+            stream.emit(head, body, prepared.id, template, out);
+        } else {
+            stream.emit_first(head, body, prepared.id, (parse, &located), tools, out);
+        }
     }
 
     /// Emits a payload that only this stream gets: it refers to nothing and nothing refers to it.
@@ -180,28 +248,64 @@ impl SharedBodies {
         Ok(())
     }
 
-    /// The body deflated with an empty window; returns its length.
-    fn independent(&mut self, form: usize, body: &[u8]) -> Result<usize, CompressError> {
-        let independent = &mut self.forms[form].independent;
-        if independent.is_empty() {
-            let deflate = self.deflate.get_or_insert_default();
-            let done = deflate.deflate(&[body], independent);
-            if done.is_err() {
-                independent.clear();
-            }
-            done?;
+    /// [`emit_private`](Self::emit_private) on a zstd-stream.
+    pub(crate) fn emit_private_zstd(
+        &mut self,
+        stream: &mut RelocatableZstd,
+        parts: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) {
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        if total <= TINY_BYTES {
+            stream.emit_raw(parts, out);
+        } else {
+            stream.emit_private(parts, &mut self.blocks, out);
         }
-        Ok(independent.len())
     }
 
-    /// Takes the event in hand into its scope's history.
+    /// [`emit_spliced`](Self::emit_spliced) on a zstd-stream.
+    pub(crate) fn emit_spliced_zstd(
+        &mut self,
+        stream: &mut RelocatableZstd,
+        start: &[&[u8]],
+        spliced: &[Spliced<'_>],
+        end: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        self.emit_private_zstd(stream, start, out);
+        let tools = &mut self.blocks;
+        for part in spliced.iter().filter(|part| !part.bytes.is_empty()) {
+            if stream.has_table() {
+                let slot = &part.packed[Transport::ZstdStream as usize];
+                let packed = kept(slot, |out| {
+                    tools.pack(part.bytes, out);
+                    Ok(())
+                })?;
+                stream.emit_packed(&[], part.bytes.len(), packed, 0, out);
+            } else {
+                stream.emit_private(&[part.bytes], tools, out);
+            }
+        }
+        stream.emit_raw(&[end], out);
+        Ok(())
+    }
+
+    /// Takes the event in hand into its scope's history, on the first of its streams.
     fn prepare(&mut self, form: usize, body: &[u8]) {
         let prepared = &mut self.forms[form];
+        if prepared.ready {
+            return;
+        }
         prepared.ready = true;
         prepared.id = 0;
         prepared.searched = self.scope != 0 && body.len() <= MAX_BODY;
-        prepared.parsed = [false; TIERS.len()];
-        prepared.independent.clear();
+        (prepared.zlib.iter_mut())
+            .flat_map(|tiers| tiers.iter_mut())
+            .for_each(Searched::clear);
+        (prepared.zstd.iter_mut())
+            .flat_map(|tiers| tiers.iter_mut())
+            .for_each(Searched::clear);
+        prepared.independent.iter_mut().for_each(Vec::clear);
         if !prepared.searched {
             return;
         }
@@ -249,18 +353,32 @@ impl SharedBodies {
             None => false,
         }
     }
+}
 
-    /// The event in hand as literals and matches, searched once.
-    fn parse(&mut self, form: usize, tier: usize, length: usize) -> Option<&Parse> {
-        let prepared = &mut self.forms[form];
-        let parse = prepared.parses[tier].get_or_insert_default();
-        if !prepared.parsed[tier] {
-            let scope = self.scopes.get_mut(&(self.scope, form))?;
-            scope.history.parse(tier, length, parse);
-            prepared.parsed[tier] = true;
+/// The reach whose parse costs least on a stream, and where its references lie there. Each is searched once.
+fn cheapest<T>(
+    searched: &mut [Searched<T>; TIERS.len()],
+    history: &mut History,
+    body: &[u8],
+    coding: &'static Coding,
+    locate: impl Fn(&Parse) -> Located,
+) -> Option<(usize, Located)> {
+    let mut best: Option<(usize, Located)> = None;
+    for (tier, searched) in searched.iter_mut().enumerate() {
+        if !searched.parsed {
+            history.parse(tier, body.len(), coding, &mut searched.parse);
+            searched.parsed = true;
         }
-        Some(parse)
+        let located = locate(&searched.parse);
+        let complete = located.complete;
+        if (best.as_ref()).is_none_or(|(_, known)| located.bits < known.bits) {
+            best = Some((tier, located));
+        }
+        if complete {
+            break;
+        }
     }
+    best
 }
 
 #[cfg(test)]
