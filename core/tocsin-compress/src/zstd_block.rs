@@ -236,10 +236,18 @@ impl Blocks {
     pub(crate) fn flush(&mut self, table: &mut bool, out: &mut Vec<u8>) {
         if !self.clear.is_empty() {
             let start = out.len();
-            let describe = !*table && self.literals.len() >= WORTH_TABLE;
-            let mut done = describe && self.write(true, true, start, out);
-            *table |= done;
-            done = done || self.write(*table, false, start, out);
+            let coded = huffman::bits(&self.literals) as usize / 8 + 1;
+            let described = coded + huffman::DESCRIPTION.len();
+            let count = self.literals.len();
+            let mut done = false;
+            if !*table && count >= WORTH_TABLE && described <= MAX_LITERALS {
+                done = self.write(Some((described, true)), start, out);
+                *table = done;
+            }
+            if !done {
+                let coded = (*table && coded + 3 < count).then_some((coded, false));
+                done = self.write(coded, start, out);
+            }
             if !done {
                 write_raw(&[&self.clear], out);
             }
@@ -250,23 +258,19 @@ impl Blocks {
         self.run = 0;
     }
 
-    /// Writes the block, with coded literals if that may be and pays; takes it back if it is not smaller than what it
-    /// stands for, as the format demands.
-    fn write(&self, coded: bool, describe: bool, start: usize, out: &mut Vec<u8>) -> bool {
+    /// Writes the block, its literals raw or coded in so many octets, the description among them if it is to be there.
+    /// Takes it back if it is not smaller than what it stands for, as the format demands.
+    fn write(&self, coded: Option<(usize, bool)>, start: usize, out: &mut Vec<u8>) -> bool {
         out.extend_from_slice(&[0; 3]);
         let count = self.literals.len();
-        let described = if describe {
-            &huffman::DESCRIPTION[..]
-        } else {
-            &[]
-        };
-        // One bit more marks the end.
-        let size = described.len() + (huffman::bits(&self.literals) as usize + 1).div_ceil(8);
-        if coded && size <= MAX_LITERALS && (describe || size + 3 < count) {
-            out.extend_from_slice(&coded_literals_header(count, size, describe));
-            out.extend_from_slice(described);
+        if let Some((size, described)) = coded {
+            out.extend_from_slice(&coded_literals_header(count, size, described));
+            if described {
+                out.extend_from_slice(&huffman::DESCRIPTION);
+            }
             let mut bits = BitWriter::new(out);
             write_codes(&self.literals, &mut bits);
+            // The decoder starts at the last bit that is set.
             bits.put(1, 1);
             bits.finish();
         } else {

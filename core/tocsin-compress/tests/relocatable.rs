@@ -1,16 +1,18 @@
-//! Relocatable streams against an independent inflater: whatever is sent to whom, every payload comes out as it was.
+//! Relocatable streams against independent decoders: whatever is sent to whom, every payload comes out as it was.
 
+#[path = "support/decoder.rs"]
+mod decoder;
 #[path = "support/traffic.rs"]
 mod traffic;
 
-use flate2::{Decompress, FlushDecompress};
+use decoder::Decoder;
 use tocsin_compress::{Compression, Compressor, SharedBodies, Transport};
 use traffic::{Dice, Traffic};
 
 /// A connection with the client at its other end.
 struct Client {
     compressor: Compressor,
-    inflate: Decompress,
+    decoder: Decoder,
     s: u64,
     /// Of 100 events of its guilds it gets so many.
     share: u64,
@@ -21,11 +23,11 @@ struct Client {
 }
 
 impl Client {
-    fn new(dice: &mut Dice) -> Self {
+    fn new(transport: Transport, dice: &mut Dice) -> Self {
         let starts = [0, 5, 90, 995, 9_990, 99_985, 999_999_990, u64::MAX / 2];
         Self {
-            compressor: Compressor::new(Transport::ZlibStream, Compression::Shared, false),
-            inflate: Decompress::new(true),
+            compressor: Compressor::new(transport, Compression::Shared, false),
+            decoder: Decoder::new(transport),
             s: starts[dice.below(starts.len() as u64) as usize],
             share: [100, 100, 80, 30, 3][dice.below(5) as usize],
             guilds: 1 + dice.below(31),
@@ -41,38 +43,37 @@ impl Client {
     }
 
     fn receive(&mut self, emitted: &[u8], parts: &[&[u8]], clear: &mut Vec<u8>) {
-        assert!(emitted.ends_with(&[0, 0, 0xff, 0xff]));
-        clear.clear();
-        clear.reserve(parts.iter().map(|part| part.len()).sum::<usize>() + 1);
-        let before = self.inflate.total_in();
-        self.inflate
-            .decompress_vec(emitted, clear, FlushDecompress::Sync)
-            .expect("it inflates");
-        assert_eq!(self.inflate.total_in() - before, emitted.len() as u64);
-        assert!(*clear == parts.concat(), "what went in comes out");
+        self.decoder.expect(emitted, parts, clear);
         self.octets += emitted.len() as u64;
         self.received += 1;
     }
 }
 
 /// Runs traffic over clients that come and go; returns how many payloads were compared.
-fn run(seed: u64, wanted: u64) -> u64 {
+fn run(seed: u64, wanted: u64, transports: &[Transport]) -> u64 {
     let mut dice = Dice(seed);
     let mut traffic = Traffic::new(5, seed);
     let mut shared = SharedBodies::new(7);
-    let mut clients: Vec<Client> = (0..12).map(|_| Client::new(&mut dice)).collect();
+    let mut clients: Vec<Client> = (0..12)
+        .map(|n| Client::new(transports[n % transports.len()], &mut dice))
+        .collect();
     let (mut out, mut clear) = (Vec::new(), Vec::new());
     let mut compared = 0;
     while compared < wanted {
         if dice.below(40) == 0 {
             let at = dice.below(clients.len() as u64) as usize;
-            clients[at] = Client::new(&mut dice);
+            clients[at] = Client::new(transports[at % transports.len()], &mut dice);
         }
         if dice.below(15) == 0 {
             // HELLO, ACK, READY, GUILD_CREATE: for one only, up to far beyond a window.
             let at = dice.below(clients.len() as u64) as usize;
-            let length = [9, 60, 96, 97, 900, 20_000, 33_000, 70_000][dice.below(8) as usize];
-            let payload = traffic.filler(length);
+            let length =
+                [9, 60, 96, 97, 900, 20_000, 33_000, 70_000, 140_000][dice.below(9) as usize];
+            let payload = if dice.below(2) == 0 {
+                traffic.filler(length)
+            } else {
+                traffic.text(length)
+            };
             let client = &mut clients[at];
             out.clear();
             client
@@ -108,33 +109,54 @@ fn run(seed: u64, wanted: u64) -> u64 {
 }
 
 #[test]
-fn every_payload_of_every_connection_inflates_to_what_went_in() {
+fn every_payload_of_every_connection_decodes_to_what_went_in() {
     for seed in 1..=20 {
-        run(seed, 1_000);
+        run(seed, 1_000, &[Transport::ZlibStream]);
+        run(seed, 1_000, &[Transport::ZstdStream]);
+    }
+}
+
+#[test]
+fn streams_of_both_transports_share_the_same_bodies() {
+    for seed in 50..60 {
+        run(seed, 1_000, &[Transport::ZlibStream, Transport::ZstdStream]);
     }
 }
 
 /// `TOCSIN_MESSAGES` says how many, a million unless set.
-#[test]
-#[ignore = "takes a minute; run it with --release"]
 #[allow(clippy::print_stderr, reason = "its time is the report")]
-fn a_million_payloads_inflate_to_what_went_in() {
+fn run_long(transport: Transport) {
     let wanted =
         std::env::var("TOCSIN_MESSAGES").map_or(1_000_000, |n| n.parse().expect("a number"));
     let begun = std::time::Instant::now();
     let (mut compared, mut seed) = (0, 1_000);
     while compared < wanted {
         seed += 1;
-        compared += run(seed, 50_000.min(wanted));
+        compared += run(seed, 50_000.min(wanted), &[transport]);
     }
-    eprintln!("{compared} payloads compared in {:?}", begun.elapsed());
+    eprintln!(
+        "{transport:?}: {compared} payloads compared in {:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+#[ignore = "takes a minute; run it with --release"]
+fn a_million_payloads_inflate_to_what_went_in() {
+    run_long(Transport::ZlibStream);
+}
+
+#[test]
+#[ignore = "takes a minute; run it with --release"]
+fn a_million_payloads_of_zstd_streams_decode_to_what_went_in() {
+    run_long(Transport::ZstdStream);
 }
 
 /// Octets of an event on a stream where its only reference lies this far back.
-fn octets_at_distance(distance: usize) -> usize {
+fn octets_at_distance(transport: Transport, distance: usize) -> usize {
     let mut traffic = Traffic::new(1, 3);
     let mut shared = SharedBodies::new(0);
-    let mut client = Client::new(&mut Dice(1));
+    let mut client = Client::new(transport, &mut Dice(1));
     client.s = 1_000;
     let body = traffic.event().variant(0);
     let head_bytes = client.head().len();
@@ -162,53 +184,73 @@ fn octets_at_distance(distance: usize) -> usize {
 }
 
 #[test]
-fn a_reference_exactly_32768_octets_back_is_used_and_one_farther_is_not() {
-    let (at_edge, beyond) = (octets_at_distance(32_768), octets_at_distance(32_769));
-    assert!(at_edge < 60, "{at_edge}");
-    assert!(beyond > 150, "{beyond}");
-    assert_eq!(octets_at_distance(32_767), at_edge);
+fn a_reference_exactly_a_window_back_is_used_and_one_farther_is_not() {
+    for (transport, window) in [
+        (Transport::ZlibStream, 32_768),
+        (Transport::ZstdStream, 131_072),
+    ] {
+        let octets = |distance| octets_at_distance(transport, distance);
+        let (at_edge, beyond) = (octets(window), octets(window + 1));
+        assert!(at_edge < 60, "{at_edge}");
+        assert!(beyond > 150, "{beyond}");
+        assert_eq!(octets(window - 1), at_edge);
+    }
 }
 
 #[test]
 fn a_connection_that_never_had_a_body_is_given_no_reference_to_it() {
-    let mut traffic = Traffic::new(1, 9);
-    let mut shared = SharedBodies::new(0);
-    let (mut out, mut clear) = (Vec::new(), Vec::new());
-    let mut old = Client::new(&mut Dice(1));
-    for _ in 0..200 {
-        let body = traffic.event().variant(0);
-        shared.begin(1, true);
-        // One that joins with this event, and one that has had all of them.
-        for client in [&mut old, &mut Client::new(&mut Dice(2))] {
-            let head = client.head();
-            out.clear();
-            client
-                .compressor
-                .compress_shared(&mut shared, 0, &head, &body, &mut out)
-                .expect("memory");
-            client.receive(&out, &[&head, &body], &mut clear);
+    for transport in [Transport::ZlibStream, Transport::ZstdStream] {
+        let mut traffic = Traffic::new(1, 9);
+        let mut shared = SharedBodies::new(0);
+        let (mut out, mut clear) = (Vec::new(), Vec::new());
+        let mut old = Client::new(transport, &mut Dice(1));
+        for _ in 0..200 {
+            let body = traffic.event().variant(0);
+            shared.begin(1, true);
+            // One that joins with this event, and one that has had all of them.
+            for client in [&mut old, &mut Client::new(transport, &mut Dice(2))] {
+                let head = client.head();
+                out.clear();
+                client
+                    .compressor
+                    .compress_shared(&mut shared, 0, &head, &body, &mut out)
+                    .expect("memory");
+                client.receive(&out, &[&head, &body], &mut clear);
+            }
         }
+        assert_eq!(old.received, 200);
     }
-    assert_eq!(old.received, 200);
 }
 
 #[test]
 fn an_inspector_finds_a_stream_that_differs_and_ends_it() {
-    let mut shared = SharedBodies::new(0);
-    let mut compressor = Compressor::new(Transport::ZlibStream, Compression::Shared, true);
-    let mut out = Vec::new();
-    shared.begin(1, true);
-    let body = b"\"t\":\"A\",\"op\":0,\"d\":{\"content\":\"the quick brown fox\"}}";
-    let first = compressor.compress_shared(&mut shared, 0, b"{\"s\":1,", body, &mut out);
-    assert!(first.is_ok() && !compressor.is_broken());
-    // The same form of the same event with other octets: against the rule, so the matches do not fit.
-    let other = b"\"t\":\"B\",\"op\":0,\"d\":{\"content\":\"the quick brown dog\"}}";
-    let mut same = Compressor::new(Transport::ZlibStream, Compression::Shared, true);
-    shared.begin(1, true);
-    let _ = compressor.compress_shared(&mut shared, 0, b"{\"s\":2,", body, &mut out);
-    let _ = same.compress_shared(&mut shared, 0, b"{\"s\":1,", body, &mut out);
-    let second = compressor.compress_shared(&mut shared, 0, b"{\"s\":3,", other, &mut out);
-    assert!(second.is_err() && compressor.is_broken());
-    let third = compressor.compress_tiny(b"{\"op\":11}", &mut out);
-    assert!(third.is_err(), "nothing more comes out");
+    for transport in [Transport::ZlibStream, Transport::ZstdStream] {
+        let mut shared = SharedBodies::new(0);
+        let mut compressor = Compressor::new(transport, Compression::Shared, true);
+        let mut same = Compressor::new(transport, Compression::Shared, true);
+        let mut out = Vec::new();
+        let body = b"\"t\":\"A\",\"op\":0,\"d\":{\"content\":\"the quick brown fox\"}}";
+        for (turn, compressor) in [&mut compressor, &mut same].into_iter().enumerate() {
+            let ready = Traffic::new(1, turn as u64).text(900);
+            let done = compressor.compress_private(&mut shared, &[&ready], &mut out);
+            assert!(done.is_ok());
+        }
+        shared.begin(1, true);
+        for compressor in [&mut compressor, &mut same] {
+            let first = compressor.compress_shared(&mut shared, 0, b"{\"s\":1,", body, &mut out);
+            assert!(first.is_ok() && !compressor.is_broken());
+        }
+        // The same form of the same event with other octets: against the rule, so the matches do not fit.
+        let other = b"\"t\":\"B\",\"op\":0,\"d\":{\"content\":\"the quick brown dog\"}}";
+        shared.begin(1, true);
+        let _ = compressor.compress_shared(&mut shared, 0, b"{\"s\":2,", body, &mut out);
+        let second = same.compress_shared(&mut shared, 0, b"{\"s\":2,", other, &mut out);
+        assert!(second.is_err() && same.is_broken(), "{transport:?}");
+        assert!(!compressor.is_broken());
+        let third = same.compress_tiny(b"{\"op\":11}", &mut out);
+        let fourth = same.compress_private(&mut shared, &[body], &mut out);
+        let fifth = same.compress_shared(&mut shared, 0, b"{\"s\":3,", body, &mut out);
+        assert!(third.is_err() && fourth.is_err() && fifth.is_err());
+        assert!(same.is_broken(), "nothing more comes out");
+    }
 }

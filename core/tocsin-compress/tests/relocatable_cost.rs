@@ -18,6 +18,7 @@ fn cpu_ns() -> u64 {
         .expect("Linux")
 }
 
+#[derive(Default)]
 struct Cost {
     payloads: u64,
     clear: u64,
@@ -25,15 +26,35 @@ struct Cost {
     ns: u64,
 }
 
+impl Cost {
+    #[allow(clippy::print_stderr, reason = "its figures are the report")]
+    fn print(&self, name: &str, transport: Transport, compression: Compression) {
+        eprintln!(
+            "{transport:?} {compression:?}, {name}: {} payloads, {:.0} octets clear, {:.1} sent, ratio {:.2}, {:.3} us CPU each",
+            self.payloads,
+            self.clear as f64 / self.payloads as f64,
+            self.octets as f64 / self.payloads as f64,
+            self.clear as f64 / self.octets as f64,
+            self.ns as f64 / 1_000.0 / self.payloads as f64,
+        );
+    }
+}
+
 /// Sends events to connections that each are in some of the guilds.
-fn measure(compression: Compression, connections: usize, events: usize, spread: u64) -> Cost {
+fn measure(
+    transport: Transport,
+    compression: Compression,
+    connections: usize,
+    events: usize,
+    spread: u64,
+) -> Cost {
     let (mut dice, mut traffic) = (Dice(4), Traffic::new(GUILDS, 4));
     let mut shared = SharedBodies::new(0);
     let mut connections: Vec<(u64, u64, Compressor)> = (0..connections)
         .map(|_| {
             let first = dice.below(GUILDS);
             let more = (0..dice.below(spread)).fold(0, |all, n| all | 1 << ((first + n) % GUILDS));
-            let compressor = Compressor::new(Transport::ZlibStream, compression, false);
+            let compressor = Compressor::new(transport, compression, false);
             (1 << first | more, 0, compressor)
         })
         .collect();
@@ -43,12 +64,7 @@ fn measure(compression: Compression, connections: usize, events: usize, spread: 
             (event.guild, event.variant(0))
         })
         .collect();
-    let mut cost = Cost {
-        payloads: 0,
-        clear: 0,
-        octets: 0,
-        ns: 0,
-    };
+    let mut cost = Cost::default();
     let mut out = Vec::new();
     let begun = cpu_ns();
     for (guild, body) in &events {
@@ -72,31 +88,73 @@ fn measure(compression: Compression, connections: usize, events: usize, spread: 
     cost
 }
 
+/// A message of one guild at a time to connections that all get it, as in `bench`.
+fn measure_alike(transport: Transport, compression: Compression, events: u64) -> Cost {
+    let mut shared = SharedBodies::new(0);
+    let mut connections: Vec<Compressor> = (0..1_000)
+        .map(|_| Compressor::new(transport, compression, false))
+        .collect();
+    let mut out = Vec::new();
+    let mut cost = Cost::default();
+    for compressor in &mut connections {
+        let ready = Traffic::new(1, 1).text(2_000);
+        compressor
+            .compress_private(&mut shared, &[&ready], &mut out)
+            .expect("memory");
+    }
+    for s in 1..=events {
+        let id = 1_310_000_000_000_000_000 + s * 4_194_304 * 37;
+        let content = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let body = format!(
+            r#""t":"MESSAGE_CREATE","op":0,"d":{{"id":"{id}","channel_id":"1310000000000000001","guild_id":"1310000000000000000","author":{{"id":"1310000000000000007","username":"bench","avatar":null}},"content":"{content:x}","timestamp":"2026-11-24T22:{:02}:{:02}.{:06}+00:00","edited_timestamp":null,"tts":false,"type":0,"nonce":"{s}"}}}}"#,
+            s / 60 % 60,
+            s % 60,
+            content % 1_000_000
+        );
+        let head = format!("{{\"s\":{s},");
+        let begun = cpu_ns();
+        shared.begin(1, true);
+        for compressor in &mut connections {
+            out.clear();
+            compressor
+                .compress_shared(&mut shared, 0, head.as_bytes(), body.as_bytes(), &mut out)
+                .expect("memory");
+            cost.payloads += 1;
+            cost.clear += (head.len() + body.len()) as u64;
+            cost.octets += out.len() as u64;
+        }
+        cost.ns += cpu_ns() - begun;
+    }
+    cost
+}
+
 #[test]
 #[ignore = "a measurement; run it with --release"]
-#[allow(clippy::print_stderr, reason = "its figures are the report")]
 fn what_a_payload_costs_shared_and_per_connection() {
-    for (name, connections, spread) in [
-        ("1 connection, 1 guild", 1, 1),
-        ("8 connections, 1 guild each", 8, 1),
-        ("60 connections, 1 guild each", 60, 1),
-        ("60 connections, 1 to 5 guilds", 60, GUILDS + 1),
-        ("1000 connections, 1 to 5 guilds", 1_000, GUILDS + 1),
-    ] {
-        for compression in [Compression::Shared, Compression::Connection] {
-            let events = match (compression, connections) {
-                (Compression::Shared, 1_000) => 2_000,
-                (Compression::Connection, 1_000) => 200,
-                _ => 4_000,
-            };
-            let cost = measure(compression, connections, events, spread);
-            eprintln!(
-                "{name}, {compression:?}: {} payloads, {:.0} octets clear, {:.1} sent, ratio {:.2}, {:.3} us CPU each",
-                cost.payloads,
-                cost.clear as f64 / cost.payloads as f64,
-                cost.octets as f64 / cost.payloads as f64,
-                cost.clear as f64 / cost.octets as f64,
-                cost.ns as f64 / 1_000.0 / cost.payloads as f64,
+    for transport in [Transport::ZlibStream, Transport::ZstdStream] {
+        for (name, connections, spread) in [
+            ("1 connection, 1 guild", 1, 1),
+            ("8 connections, 1 guild each", 8, 1),
+            ("60 connections, 1 guild each", 60, 1),
+            ("60 connections, 1 to 5 guilds", 60, GUILDS + 1),
+            ("1000 connections, 1 to 5 guilds", 1_000, GUILDS + 1),
+        ] {
+            for compression in [Compression::Shared, Compression::Connection] {
+                let events = match (compression, connections) {
+                    (Compression::Shared, 1_000) => 2_000,
+                    (Compression::Connection, 1_000) => 200,
+                    _ => 4_000,
+                };
+                let cost = measure(transport, compression, connections, events, spread);
+                cost.print(name, transport, compression);
+            }
+        }
+        for (compression, events) in [(Compression::Shared, 500), (Compression::Connection, 30)] {
+            let cost = measure_alike(transport, compression, events);
+            cost.print(
+                "1000 connections, 1 guild, all alike",
+                transport,
+                compression,
             );
         }
     }

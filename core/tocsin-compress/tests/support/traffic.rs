@@ -126,6 +126,19 @@ impl Traffic {
         (0..length).map(|_| (self.dice.next() >> 5) as u8).collect()
     }
 
+    /// Octets that look like a list of members, with some repetition.
+    pub(crate) fn text(&mut self, length: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        while text.len() < length {
+            let (id, word) = (self.dice.next(), self.words(3));
+            text.extend_from_slice(
+                format!(r#"{{"id":"{id}","nick":"{word}","roles":[],"mute":false}},"#).as_bytes(),
+            );
+        }
+        text.truncate(length);
+        text
+    }
+
     pub(crate) fn event(&mut self) -> Event {
         let guild = self.dice.below(self.guilds);
         let (user, name) = self.members[(guild * 120 + self.dice.below(120)) as usize].clone();
