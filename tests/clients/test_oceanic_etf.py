@@ -67,15 +67,18 @@ class TestOceanicOverEtfInAZlibStream(Scenarios):
         assert (await bot.wait_for("ready"))["url"].endswith("encoding=etf&compress=zlib-stream")
 
 
-@pytest.mark.parametrize("library", ["native", "zlib-sync"])
-async def test_long_messages_come_out_of_its_inflaters(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, library: str
+@pytest.mark.parametrize(
+    ("compress", "library"), [("zlib-stream", "native"), ("zlib-stream", "zlib-sync"), ("zstd-stream", "zstd-napi")]
+)
+async def test_long_messages_come_out_of_whatever_it_decompresses_with(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, compress: str, library: str
 ) -> None:
-    if library == "zlib-sync" and not loads(library):
-        pytest.skip("zlib-sync did not build here: `npm rebuild zlib-sync --prefix tests/clients/js` tells why")
-    monkeypatch.setenv("COMPRESS", "zlib-stream")
+    if library != "native" and not loads(library):
+        pytest.skip(f"{library} did not build here: `npm rebuild {library} --prefix tests/clients/js` tells why")
+    monkeypatch.setenv("COMPRESS", compress)
     monkeypatch.setenv("COMPRESS_LIBRARY", library)
     async with running_bot(stage) as bot:
+        assert (await bot.wait_for("ready"))["url"].endswith(f"encoding=etf&compress={compress}")
         texts = [f"message {n} " + "packed " * n for n in range(40)]
         for text in texts:
             await stage.say(text)

@@ -86,6 +86,7 @@ DECODERS = [
     Decoder("java-inflater", "zlib", ("java", "tests/streams/Decode.java"), "JDA"),
     Decoder("python-zstandard", "zstd", _python("zstandard"), "discord.py"),
     Decoder("node-zstd", "zstd", _node("node-zstd"), "oceanic.js"),
+    Decoder("zstd-napi", "zstd", _node("zstd-napi"), "oceanic.js"),
     Decoder("fzstd", "zstd", _node("fzstd"), "clients in browsers"),
 ]
 

@@ -53,6 +53,10 @@ const decoders = {
       };
     };
   },
+  'zstd-napi': () => {
+    const { DecompressStream } = load('zstd-napi');
+    return node(() => new DecompressStream());
+  },
   'fzstd': () => {
     const { Decompress } = load('fzstd');
     return () => {
