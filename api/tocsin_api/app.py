@@ -23,8 +23,10 @@ from tocsin_api.routes import (
     auth,
     bans,
     channels,
+    content,
     control,
     dms,
+    emojis,
     gateway,
     guilds,
     members,
@@ -46,6 +48,7 @@ MODULES = (
     bans,
     channels,
     dms,
+    emojis,
     gateway,
     guilds,
     members,
@@ -112,7 +115,12 @@ def create_app(
 
     parts = {"services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}
     app = Api(
-        route_handlers=[Router(ROOT, route_handlers=handlers, middleware=[gate]), *health.HANDLERS, *control.HANDLERS],
+        route_handlers=[
+            Router(ROOT, route_handlers=handlers, middleware=[gate]),
+            *health.HANDLERS,
+            *control.HANDLERS,
+            *content.HANDLERS,
+        ],
         exception_handlers=errors.HANDLERS,
         state=State(parts, deep_copy=False),
         openapi_config=openapi.CONFIG,

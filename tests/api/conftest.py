@@ -53,6 +53,6 @@ async def make_api(store: Store, clock: Clock) -> AsyncIterator[MakeApi]:
 
 
 @pytest.fixture
-async def api(make_api: MakeApi) -> Api:
+async def api(make_api: MakeApi, tmp_path: Path) -> Api:
     """The API with rate limits off."""
-    return await make_api(Settings(global_rate_limit=0, message_rate_limit=0))
+    return await make_api(Settings(global_rate_limit=0, message_rate_limit=0, data=str(tmp_path)))

@@ -72,3 +72,14 @@ def test_a_pin_reaches_the_channels_viewers_and_later_sessions(town: Town) -> No
     [guild] = [d for name, d in late.events if name == "GUILD_CREATE" and d["id"] == place.id]
     [channel] = [each for each in guild["channels"] if each["id"] == room]
     assert channel["last_pin_timestamp"] == pins[0][0]["last_pin_timestamp"]
+
+
+def test_emojis_are_told_to_the_guild_and_come_with_it(town: Town) -> None:
+    place, _, listeners = three(town, Intents.GUILD_EXPRESSIONS)
+    image = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs="
+    made = town.call(place.owner, "POST", f"/guilds/{place.id}/emojis", {"name": "party", "image": image})
+    boss, bot, other = town.told(place, *listeners)
+    assert [len(of_kind(each, "GUILD_EMOJIS")) for each in (boss, bot, other)] == [1, 0, 1]
+    late = town.listen(place.owner)
+    [guild] = [d for name, d in late.events if name == "GUILD_CREATE" and d["id"] == place.id]
+    assert [each["id"] for each in guild["emojis"]] == [made["id"]]

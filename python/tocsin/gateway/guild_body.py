@@ -131,7 +131,7 @@ class GuildBodies:
     def _guild_fields(self) -> Fragment:
         if self._guild is None:
             state = self._state
-            fields = _encode(wire.guild(state.guild, state.roles.values()))[1:-1]
+            fields = _encode(wire.guild(state.guild, state.roles.values(), state.emojis.values()))[1:-1]
             self._guild = self._fragment(b"%b,%b" % (_EXTRAS, fields))
         return self._guild
 

@@ -56,6 +56,7 @@ class Policy:
             "GUILD_CREATE": self._guild_create,
             "GUILD_UPDATE": self._guild_update,
             "GUILD_DELETE": self._guild_delete,
+            "GUILD_EMOJIS_UPDATE": self._emojis_update,
             "GUILD_ROLE_CREATE": self._role_change,
             "GUILD_ROLE_UPDATE": self._role_change,
             "GUILD_ROLE_DELETE": self._role_delete,
@@ -169,6 +170,11 @@ class Policy:
     def _guild_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         batch.dispatch(event.name, event.body, guild=guild.id)
         self._guilds.drop(guild.id, batch)
+
+    def _emojis_update(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        guild.state.apply(event)
+        guild.bodies.guild_changed()
+        batch.dispatch(event.name, event.body, guild=guild.id)
 
     def _role_change(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         role_id = int(_decode(event.body)["role"]["id"])

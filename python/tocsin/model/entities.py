@@ -171,6 +171,17 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Emoji(msgspec.Struct, frozen=True, kw_only=True):
+    """A guild's own emoji. Its image is in the content store. `roles` are those who may use it; none is everybody."""
+
+    id: int
+    guild_id: int
+    name: str
+    user_id: int
+    animated: bool = False
+    roles: tuple[int, ...] = ()
+
+
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     """A user's reaction to a message. `id` orders it; `emoji` is what tells emojis apart, see `EmojiRef.key`."""
 

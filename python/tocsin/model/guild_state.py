@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tocsin.model import permissions, wire
-from tocsin.model.entities import Channel, Guild, Member, Role, User
+from tocsin.model.entities import Channel, Emoji, Guild, Member, Role, User
 from tocsin.model.event import Event, ScopeKind
 from tocsin.model.snapshot import GuildSnapshot
 
@@ -23,7 +23,7 @@ class GuildState:
     `seq` is the place in the guild's log up to which the replica is complete.
     """
 
-    __slots__ = ("channels", "guild", "member_count", "members", "roles", "seq", "users")
+    __slots__ = ("channels", "emojis", "guild", "member_count", "members", "roles", "seq", "users")
 
     def __init__(
         self,
@@ -33,12 +33,14 @@ class GuildState:
         members: Iterable[Member] = (),
         users: Iterable[User] = (),
         *,
+        emojis: Iterable[Emoji] = (),
         member_count: int = 0,
         seq: int = 0,
     ) -> None:
         self.guild = guild
         self.roles = {role.id: role for role in roles}
         self.channels = {channel.id: channel for channel in channels}
+        self.emojis = {emoji.id: emoji for emoji in emojis}
         self.members = {member.user_id: member for member in members}
         self.users = {user.id: user for user in users}
         self.member_count = member_count
@@ -53,6 +55,7 @@ class GuildState:
             snapshot.channels,
             snapshot.members,
             snapshot.users,
+            emojis=snapshot.emojis,
             member_count=snapshot.member_count,
             seq=snapshot.seq,
         )
@@ -104,6 +107,7 @@ class GuildState:
         self.roles = {role.id: role for role in roles}
         channels = (wire.parse_channel({"guild_id": body["id"], **each}) for each in body["channels"])
         self.channels = {channel.id: channel for channel in channels}
+        self.emojis = {}
         self.users = {}
         self.members = {}
         for each in body["members"]:
@@ -142,6 +146,10 @@ class GuildState:
             pinned_at = wire.parse_optional_timestamp(body["last_pin_timestamp"])
             self.channels[channel.id] = msgspec.structs.replace(channel, last_pin_timestamp=pinned_at)
 
+    def _emojis_update(self, body: Body) -> None:
+        emojis = (wire.parse_emoji(each, self.guild.id) for each in body["emojis"])
+        self.emojis = {emoji.id: emoji for emoji in emojis}
+
     def _member_add(self, body: Body) -> None:
         user = wire.parse_user(body["user"])
         if user.id not in self.members:
@@ -172,6 +180,7 @@ _HANDLERS: dict[str, Callable[[GuildState, Body], None]] = {
     "CHANNEL_UPDATE": GuildState._channel,
     "CHANNEL_DELETE": GuildState._channel_delete,
     "CHANNEL_PINS_UPDATE": GuildState._channel_pins,
+    "GUILD_EMOJIS_UPDATE": GuildState._emojis_update,
     "GUILD_MEMBER_ADD": GuildState._member_add,
     "GUILD_MEMBER_UPDATE": GuildState._member_update,
     "GUILD_MEMBER_REMOVE": GuildState._member_remove,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tocsin.model.entities import Channel, Guild, Member, Role, User
+from tocsin.model.entities import Channel, Emoji, Guild, Member, Role, User
 
 
 class GuildSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +14,7 @@ class GuildSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     guild: Guild
     roles: list[Role]
     channels: list[Channel]
+    emojis: list[Emoji] = []
     members: list[Member]  # empty unless asked for
     users: list[User]  # of the members
     member_count: int

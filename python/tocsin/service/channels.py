@@ -266,7 +266,7 @@ class ChannelService:
             if cleared:
                 guild = msgspec.structs.replace(state.guild, **cleared)
                 ops.append(Update("guilds", {"id": guild.id}, cleared))
-                events.append(guild_events.guild_update(guild, sorted_roles(state)))
+                events.append(guild_events.guild_update(guild, sorted_roles(state), state.emojis.values()))
             await self._store.commit(ops, events)
             return wire.channel(channel)
 

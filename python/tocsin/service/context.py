@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tocsin.bus.base import Bus
 from tocsin.config import Settings
@@ -11,6 +12,7 @@ from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.world import World
 from tocsin.store.base import Store
+from tocsin.store.content import ContentStore, FolderContent
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,8 @@ class Context:
     snowflakes: SnowflakeFactory
     clock: Callable[[], int]
     locks: KeyedLocks = field(default_factory=KeyedLocks)
+
+    @property
+    def content(self) -> ContentStore:
+        """Files that people give, in the data folder."""
+        return FolderContent(Path(self.settings.data) / "content")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tocsin.model import wire
-from tocsin.model.entities import Channel, Guild, Member, Role, User
+from tocsin.model.entities import Channel, Emoji, Guild, Member, Role, User
 from tocsin.model.event import Event, Scope, ScopeKind
 
 _encode = msgspec.json.Encoder().encode
@@ -48,9 +48,15 @@ def guild_create(guild: Guild, roles: Iterable[Role], channels: Iterable[Channel
     return _event("GUILD_CREATE", guild.id, body)
 
 
-def guild_update(guild: Guild, roles: Iterable[Role]) -> Event:
+def guild_update(guild: Guild, roles: Iterable[Role], emojis: Iterable[Emoji]) -> Event:
     """GUILD_UPDATE."""
-    return _event("GUILD_UPDATE", guild.id, wire.guild(guild, list(roles)))
+    return _event("GUILD_UPDATE", guild.id, wire.guild(guild, list(roles), emojis))
+
+
+def emojis_update(guild_id: int, emojis: Iterable[Emoji]) -> Event:
+    """GUILD_EMOJIS_UPDATE, with all of the guild's emojis."""
+    body = {"guild_id": str(guild_id), "emojis": [wire.emoji(emoji) for emoji in emojis]}
+    return _event("GUILD_EMOJIS_UPDATE", guild_id, body)
 
 
 def guild_delete(guild_id: int) -> Event:

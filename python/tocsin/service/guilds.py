@@ -18,6 +18,7 @@ from tocsin.model.permissions import DEFAULT, Permission
 from tocsin.service import guild_events
 from tocsin.service.auth import Principal
 from tocsin.service.channels import GUILD_REFERENCES
+from tocsin.service.emojis import image_key
 from tocsin.service.forms import Form
 from tocsin.service.roles import sorted_roles
 from tocsin.service.world import GuildAccess
@@ -93,8 +94,9 @@ class GuildService:
             changed = msgspec.structs.replace(state.guild, **changes)
             roles = sorted_roles(state)
             if changed != state.guild:
-                await self._store.commit(rows.guild_update_ops(changed), [guild_events.guild_update(changed, roles)])
-            return wire.guild(changed, roles)
+                event = guild_events.guild_update(changed, roles, state.emojis.values())
+                await self._store.commit(rows.guild_update_ops(changed), [event])
+            return wire.guild(changed, roles, state.emojis.values())
 
     async def delete(self, actor: Principal, guild_id: int) -> None:
         """Delete a guild with all that is in it. Raises 50013 for anyone but its owner."""
@@ -104,6 +106,8 @@ class GuildService:
                 raise MissingPermissions
             ops = rows.guild_delete_ops(guild_id, list(access.guild.channels))
             await self._store.commit(ops, [guild_events.guild_delete(guild_id)])
+            for emoji_id in access.guild.emojis:
+                await self._context.content.delete(image_key(emoji_id))
 
     def _check_references(self, access: GuildAccess, changes: dict[str, Any]) -> None:
         """Check that each field that names a channel names one the actor may view, of the right kind."""
@@ -131,4 +135,4 @@ class GuildService:
 
 
 def _render(state: GuildState) -> Body:
-    return wire.guild(state.guild, sorted_roles(state))
+    return wire.guild(state.guild, sorted_roles(state), state.emojis.values())

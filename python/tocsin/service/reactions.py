@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, Conflict, Forbidden, unknown
 from tocsin.model import wire
-from tocsin.model.entities import EmojiRef, Message, Reaction, ReactionCount
+from tocsin.model.entities import Emoji, EmojiRef, Message, Reaction, ReactionCount
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import MAX_SNOWFLAKE
 from tocsin.service import events
@@ -26,6 +26,7 @@ MAX_EMOJIS = 20
 """How many different emojis a message may have."""
 
 _ADD = int(Permission.ADD_REACTIONS)
+_EXTERNAL = int(Permission.USE_EXTERNAL_EMOJIS)
 _HISTORY = int(Permission.READ_MESSAGE_HISTORY)
 _MANAGE = int(Permission.MANAGE_MESSAGES)
 _MAX_CHARS = 64
@@ -83,7 +84,7 @@ class ReactionService:
             if found is None:
                 access.need(_ADD)
                 if wanted.id is not None:
-                    raise _unknown()
+                    wanted = await self._custom(access, actor, wanted.id)
                 if len(there) >= MAX_EMOJIS:
                     raise BadRequest(30010, f"Maximum number of reactions reached ({MAX_EMOJIS})")
             elif found.me:
@@ -106,6 +107,17 @@ class ReactionService:
                 await self._store.commit(rows.reaction_ops(reaction), [event])
             except Conflict:
                 raise unknown("message") from None
+
+    async def _custom(self, access: ChannelAccess, actor: Principal, emoji_id: int) -> EmojiRef:
+        """Return an emoji of this guild, or of another that the actor is in, with USE_EXTERNAL_EMOJIS."""
+        emoji = await self._store.find_one(Select(entity=Emoji, table="emojis", where={"id": emoji_id}))
+        if emoji is None:
+            raise _unknown()
+        if emoji.guild_id != access.channel.guild_id:
+            if await self._world.member(emoji.guild_id, actor.id) is None:
+                raise _unknown()
+            access.need(_EXTERNAL)
+        return EmojiRef(id=emoji.id, name=emoji.name, animated=emoji.animated)
 
     async def users(
         self, actor: Principal, channel_id: int, message_id: int, emoji: str, *, after: int = 0, limit: int = 25

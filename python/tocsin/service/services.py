@@ -9,6 +9,7 @@ from tocsin.service.bans import BanService
 from tocsin.service.channels import ChannelService
 from tocsin.service.context import Context
 from tocsin.service.dms import DmService
+from tocsin.service.emojis import EmojiService
 from tocsin.service.guilds import GuildService
 from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
@@ -36,6 +37,7 @@ class Services:
     passwords: PasswordService
     messages: MessageService
     reactions: ReactionService
+    emojis: EmojiService
     pins: PinService
     dms: DmService
     typing: TypingService
@@ -56,6 +58,7 @@ def build_services(context: Context) -> Services:
         passwords=PasswordService(context),
         messages=MessageService(context),
         reactions=ReactionService(context),
+        emojis=EmojiService(context),
         pins=PinService(context),
         dms=DmService(context),
         typing=TypingService(context),

@@ -253,7 +253,7 @@ class _Seeding:
         if guild.name != entry.name:
             guild = msgspec.structs.replace(guild, name=entry.name)
             ops += rows.guild_update_ops(guild)
-            events.append(guild_events.guild_update(guild, snapshot.roles))
+            events.append(guild_events.guild_update(guild, snapshot.roles, snapshot.emojis))
         for index, role_entry in enumerate(entry.roles):
             at = f"{place}.roles[{index}]"
             before = roles.get(role_entry.name)

@@ -8,6 +8,7 @@ from tocsin.model.entities import (
     Application,
     Ban,
     Channel,
+    Emoji,
     Guild,
     Member,
     Message,
@@ -75,6 +76,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("members", {"guild_id": guild_id}),
         Delete("member_roles", {"guild_id": guild_id}),
         Delete("bans", {"guild_id": guild_id}),
+        Delete("emojis", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),
         Delete("channels", {"guild_id": guild_id}),
@@ -183,6 +185,11 @@ def message_delete_ops(channel_id: int, message_ids: list[int], *, must_match: b
         Delete("reactions", {"message_id": ids}),
         Delete("pins", {"message_id": ids}),
     ]
+
+
+def emoji_ops(emoji: Emoji) -> list[Op]:
+    """Write a guild's emoji."""
+    return [Upsert("emojis", ("id",), _row(emoji))]
 
 
 def reaction_ops(reaction: Reaction) -> list[Op]:

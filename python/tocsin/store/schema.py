@@ -219,6 +219,17 @@ Table(
 )
 Index("messages_channel", METADATA.tables["messages"].c.channel_id, METADATA.tables["messages"].c.id)
 Table(
+    "emojis",
+    METADATA,
+    _id("id", key=True),
+    _id("guild_id"),
+    _text("name"),
+    _id("user_id"),
+    _bool("animated"),
+    _text("roles"),
+)
+Index("emojis_guild", METADATA.tables["emojis"].c.guild_id)
+Table(
     "reactions",
     METADATA,
     _id("message_id", key=True),

@@ -33,6 +33,9 @@ _IDS = {
     "channels": "id",
     "messages": "id",
     "applications": "id",
+    "emojis": "id",
+    "reactions": "id",
+    "pins": "id",
     "channels AS spoken": "last_message_id",  # outlives the message
 }
 

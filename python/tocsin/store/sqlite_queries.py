@@ -10,6 +10,7 @@ from tocsin.model.entities import (
     Application,
     Ban,
     Channel,
+    Emoji,
     EmojiRef,
     Guild,
     Member,
@@ -27,6 +28,7 @@ USERS = sql.Reader(User)
 APPLICATIONS = sql.Reader(Application)
 GUILDS = sql.Reader(Guild)
 ROLES = sql.Reader(Role)
+EMOJIS = sql.Reader(Emoji)
 CHANNELS = sql.Reader(Channel, "overwrites", "recipients")
 MEMBERS = sql.Reader(Member, "roles")
 BANS = sql.Reader(Ban)
@@ -157,6 +159,7 @@ def snapshot(connection: sqlite3.Connection, guild_id: int, with_members: bool) 
     scope = (int(ScopeKind.GUILD), guild_id)
     seq = connection.execute("SELECT seq FROM scope_seq WHERE scope_kind = ? AND scope_id = ?", scope).fetchone()
     roles = connection.execute(f"SELECT {ROLES.columns()} FROM roles WHERE guild_id = ? ORDER BY id", (guild_id,))
+    emojis = connection.execute(f"SELECT {EMOJIS.columns()} FROM emojis WHERE guild_id = ? ORDER BY id", (guild_id,))
     held: list[tuple[Member, User]] = []
     if with_members:
         everyone = member_roles(connection, guild_id)
@@ -167,6 +170,7 @@ def snapshot(connection: sqlite3.Connection, guild_id: int, with_members: bool) 
         guild=GUILDS.entity(row),
         roles=[ROLES.entity(each) for each in roles],
         channels=channels(connection, "guild_id = ? ORDER BY position, id", guild_id),
+        emojis=[EMOJIS.entity(each) for each in emojis],
         members=[each for each, _ in held],
         users=[each for _, each in held],
         member_count=count,

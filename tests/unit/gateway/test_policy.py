@@ -188,7 +188,8 @@ async def test_a_new_owner_sees_everything(rig: Rig, lab: Lab) -> None:
     _, _, carl = await people(rig)
     guild = Guild(id=LAB, name="Lab", owner_id=CARL)
     state = rig.guilds.get(LAB).state  # type: ignore[union-attr]
-    await lab.store.commit(rows.guild_update_ops(guild), [guild_events.guild_update(guild, list(state.roles.values()))])
+    changed = guild_events.guild_update(guild, list(state.roles.values()), [])
+    await lab.store.commit(rows.guild_update_ops(guild), [changed])
     await rig.settle()
     assert rig.names(carl) == ["CHANNEL_CREATE", "GUILD_UPDATE"]
     assert rig.sees(carl) == set(state.channels)

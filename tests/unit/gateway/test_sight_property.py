@@ -178,7 +178,7 @@ class Story:
     async def change_owner(self) -> None:
         found = await self.snapshot()
         guild = Guild(id=LAB, name="Lab", owner_id=self.random.choice(found.members).user_id)
-        await self.commit(rows.guild_update_ops(guild), guild_events.guild_update(guild, found.roles))
+        await self.commit(rows.guild_update_ops(guild), guild_events.guild_update(guild, found.roles, found.emojis))
 
     async def check(self) -> None:
         await self.rig.settle()

@@ -4,7 +4,7 @@ Every key of `shared/clients/fixtures.json` is present: strict libraries need ab
 """
 
 from tocsin.model.wire.channels import channel, overwrite, parse_channel
-from tocsin.model.wire.emojis import emoji_ref, reaction_count
+from tocsin.model.wire.emojis import emoji, emoji_ref, parse_emoji, reaction_count
 from tocsin.model.wire.guilds import guild, parse_guild, parse_role, role, unavailable_guild
 from tocsin.model.wire.messages import message
 from tocsin.model.wire.times import optional_timestamp, parse_optional_timestamp, parse_timestamp, timestamp
@@ -13,6 +13,7 @@ from tocsin.model.wire.users import application, member, own_user, parse_member,
 __all__ = [
     "application",
     "channel",
+    "emoji",
     "emoji_ref",
     "guild",
     "member",
@@ -21,6 +22,7 @@ __all__ = [
     "overwrite",
     "own_user",
     "parse_channel",
+    "parse_emoji",
     "parse_guild",
     "parse_member",
     "parse_optional_timestamp",

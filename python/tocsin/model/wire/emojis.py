@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.model.entities import EmojiRef, ReactionCount
+from tocsin.model.entities import Emoji, EmojiRef, ReactionCount
 from tocsin.model.wire.times import Body
 
 
@@ -11,6 +11,31 @@ def emoji_ref(emoji: EmojiRef) -> Body:
     if emoji.id is None:
         return {"id": None, "name": emoji.name}
     return {"id": str(emoji.id), "name": emoji.name, "animated": emoji.animated}
+
+
+def emoji(e: Emoji) -> Body:
+    """Render a guild's emoji, without who made it."""
+    return {
+        "id": str(e.id),
+        "name": e.name,
+        "roles": [str(role_id) for role_id in e.roles],
+        "require_colons": True,
+        "managed": False,
+        "animated": e.animated,
+        "available": True,
+    }
+
+
+def parse_emoji(body: Body, guild_id: int) -> Emoji:
+    """Read a guild's emoji back, but for who made it."""
+    return Emoji(
+        id=int(body["id"]),
+        guild_id=guild_id,
+        name=body["name"],
+        user_id=0,
+        animated=body["animated"],
+        roles=tuple(int(role_id) for role_id in body["roles"]),
+    )
 
 
 def reaction_count(r: ReactionCount) -> Body:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tocsin.model.entities import Guild, Role
+from tocsin.model.entities import Emoji, Guild, Role
+from tocsin.model.wire.emojis import emoji
 from tocsin.model.wire.times import Body, optional_id, parse_optional_id
 
 
@@ -55,7 +56,7 @@ def unavailable_guild(guild_id: int) -> Body:
     return {"id": str(guild_id), "unavailable": True}
 
 
-def guild(g: Guild, roles: Iterable[Role]) -> Body:
+def guild(g: Guild, roles: Iterable[Role], emojis: Iterable[Emoji] = ()) -> Body:
     """Render a guild without what only GUILD_CREATE carries (channels, members, presences)."""
     return {
         "id": str(g.id),
@@ -74,7 +75,7 @@ def guild(g: Guild, roles: Iterable[Role]) -> Body:
         "default_message_notifications": g.default_message_notifications,
         "explicit_content_filter": g.explicit_content_filter,
         "roles": [role(r) for r in roles],
-        "emojis": [],
+        "emojis": [emoji(e) for e in emojis],
         "features": list(g.features),
         "mfa_level": g.mfa_level,
         "application_id": None,

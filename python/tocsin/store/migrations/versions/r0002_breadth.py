@@ -1,4 +1,4 @@
-"""What bots use besides messages (0.2.0): reactions, pins."""
+"""What bots use besides messages (0.2.0): reactions, pins, emojis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_TABLES = ("pins", "reactions")
+_TABLES = ("emojis", "pins", "reactions")
 
 
 def _big(name: str, *, null: bool = False) -> sa.Column[Any]:
@@ -28,6 +28,17 @@ def _bool(name: str) -> sa.Column[Any]:
 
 def upgrade() -> None:
     """Create the tables."""
+    op.create_table(
+        "emojis",
+        _big("id"),
+        _big("guild_id"),
+        _text("name"),
+        _big("user_id"),
+        _bool("animated"),
+        _text("roles"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("emojis_guild", "emojis", ["guild_id"])
     op.create_table("pins", _big("message_id"), _big("channel_id"), _big("id"), sa.PrimaryKeyConstraint("message_id"))
     op.create_index("pins_channel", "pins", ["channel_id", "id"])
     op.create_table(
