@@ -5,8 +5,8 @@
 
 use crate::history::{MAX_BODY, MAX_REFERENCES, Parse, Token};
 
-/// How many bodies a stream remembers; a power of two, beyond the farthest reach.
-const RING: usize = 64;
+/// How many bodies a stream remembers: beyond the farthest reach of one scope, within 1.5 KiB for some.
+const RING: usize = 92;
 /// No body has this id.
 const NO_BODY: u64 = 0;
 /// A reference this stream does not have.

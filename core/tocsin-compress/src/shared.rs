@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::history::{Coding, History, MAX_BODY, Parse, TIERS};
+use crate::history::{History, MAX_BODY, TIERS};
 use crate::packed::{Spliced, kept};
-use crate::positions::Located;
 use crate::relocatable::{RelocatableStream, make_template};
 use crate::relocatable_zstd::{BlockTools, RelocatableZstd, Template};
-use crate::templates::Templates;
+use crate::searched::{Searched, cheapest};
 use crate::zlib_stream::Independent;
 use crate::{CompressError, Transport, fixed, zstd_block};
 
@@ -27,21 +26,6 @@ struct Scope {
     history: History,
     next_id: u64,
     used: u64,
-}
-
-/// The event in hand, in one form, as one reach found it for one transport; `T` is what streams are given of it.
-#[derive(Debug, Default)]
-struct Searched<T> {
-    parse: Parse,
-    parsed: bool,
-    templates: Templates<T>,
-}
-
-impl<T: Default> Searched<T> {
-    fn clear(&mut self) {
-        self.parsed = false;
-        self.templates.clear();
-    }
 }
 
 /// The event in hand, in one form.
@@ -353,32 +337,6 @@ impl SharedBodies {
             None => false,
         }
     }
-}
-
-/// The reach whose parse costs least on a stream, and where its references lie there. Each is searched once.
-fn cheapest<T>(
-    searched: &mut [Searched<T>; TIERS.len()],
-    history: &mut History,
-    body: &[u8],
-    coding: &'static Coding,
-    locate: impl Fn(&Parse) -> Located,
-) -> Option<(usize, Located)> {
-    let mut best: Option<(usize, Located)> = None;
-    for (tier, searched) in searched.iter_mut().enumerate() {
-        if !searched.parsed {
-            history.parse(tier, body.len(), coding, &mut searched.parse);
-            searched.parsed = true;
-        }
-        let located = locate(&searched.parse);
-        let complete = located.complete;
-        if (best.as_ref()).is_none_or(|(_, known)| located.bits < known.bits) {
-            best = Some((tier, located));
-        }
-        if complete {
-            break;
-        }
-    }
-    best
 }
 
 #[cfg(test)]

@@ -287,3 +287,6 @@ impl Blocks {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

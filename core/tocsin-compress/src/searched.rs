@@ -1,6 +1,7 @@
-//! `Templates`: what was emitted of a parse lately. Connections that got the same events get the same octets again.
+//! `Searched`: the event in hand as it was found and lately emitted. Connections that got the same events get the same
+//! octets again.
 
-use crate::history::Parse;
+use crate::history::{Coding, History, Parse, TIERS};
 use crate::positions::Located;
 
 /// How many are kept of one parse.
@@ -24,7 +25,7 @@ pub(crate) struct Templates<T> {
 
 impl<T: Default> Templates<T> {
     /// Another event: none of them is right any more.
-    pub(crate) const fn clear(&mut self) {
+    const fn clear(&mut self) {
         self.valid = 0;
         self.next = 0;
     }
@@ -57,4 +58,46 @@ impl<T: Default> Templates<T> {
         });
         &self.made[at].template
     }
+}
+
+/// The event in hand, in one form, as one reach found it for one transport; `T` is what streams are given of it.
+#[derive(Debug, Default)]
+pub(crate) struct Searched<T> {
+    pub(crate) parse: Parse,
+    parsed: bool,
+    pub(crate) templates: Templates<T>,
+}
+
+impl<T: Default> Searched<T> {
+    /// Another event.
+    pub(crate) fn clear(&mut self) {
+        self.parsed = false;
+        self.templates.clear();
+    }
+}
+
+/// The reach whose parse costs least on a stream, and where its references lie there. Each is searched once.
+pub(crate) fn cheapest<T>(
+    searched: &mut [Searched<T>; TIERS.len()],
+    history: &mut History,
+    body: &[u8],
+    coding: &'static Coding,
+    locate: impl Fn(&Parse) -> Located,
+) -> Option<(usize, Located)> {
+    let mut best: Option<(usize, Located)> = None;
+    for (tier, searched) in searched.iter_mut().enumerate() {
+        if !searched.parsed {
+            history.parse(tier, body.len(), coding, &mut searched.parse);
+            searched.parsed = true;
+        }
+        let located = locate(&searched.parse);
+        let complete = located.complete;
+        if (best.as_ref()).is_none_or(|(_, known)| located.bits < known.bits) {
+            best = Some((tier, located));
+        }
+        if complete {
+            break;
+        }
+    }
+    best
 }
