@@ -369,6 +369,16 @@ mod tests {
     }
 
     #[test]
+    fn a_relocatable_stream_takes_no_more_than_a_kilobyte_and_a_half() {
+        assert!(size_of::<RelocatableStream>() <= 1_536);
+        assert!(size_of::<RelocatableZstd>() <= 1_536);
+        assert!(size_of::<Compressor>() <= 64);
+        // Neither owns anything that is not in it: they are copied bit by bit.
+        assert!(!std::mem::needs_drop::<RelocatableStream>());
+        assert!(!std::mem::needs_drop::<RelocatableZstd>());
+    }
+
+    #[test]
     fn names_are_the_protocols() {
         assert_eq!(
             Transport::from_name("zlib-stream"),
