@@ -5,6 +5,7 @@ Bodies are JSON, or multipart with `payload_json`, or a form (protocol.md §8.1,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -17,6 +18,7 @@ from litestar.datastructures import State, UploadFile
 from tocsin.errors import BadRequest, InvalidForm
 from tocsin.model.wire import parse_timestamp
 from tocsin.service.auth import Principal
+from tocsin.service.drafts import Upload
 
 if TYPE_CHECKING:
     from tocsin.service.services import Services
@@ -26,6 +28,8 @@ ApiRequest = Request[Principal, str | None, State]
 """A request of an authenticated route: `request.user` is the `Principal`."""
 
 T = TypeVar("T")
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_FILE = re.compile(r"files?\[?(\d{0,2})\]?")
 MAX_ID = 2**63 - 1
 MAX_REASON = 512
 _CONTENT_TYPES = "application/json, multipart/form-data, application/x-www-form-urlencoded"
@@ -91,14 +95,14 @@ async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """Read the request's body as a `kind`. A request without a body reads as `{}`.
 
     Raises:
-        errors.InvalidForm: 50035, for another content type or for files, which this server takes no uploads of.
+        errors.InvalidForm: 50035, for another content type or for files; see `read_body_and_files`.
         As `decode`.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = _content_type(request)
     if content_type == JSON:
         return decode(await request.body(), kind)
-    if content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        return await _read_form(request, kind)
+    if content_type in FORMS:
+        return await _read_form(request, kind, None)
     if not content_type:
         raw = await request.body()
         return decode(raw or b"{}", kind)
@@ -108,7 +112,20 @@ async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
     raise InvalidForm({"_errors": [{"code": "CONTENT_TYPE_INVALID", "message": message}]})
 
 
-async def _read_form(request: Request[Any, Any, Any], kind: type[T]) -> T:
+async def read_body_and_files(request: Request[Any, Any, Any], kind: type[T]) -> tuple[T, tuple[Upload, ...]]:
+    """As `read_body`, with the files `files[n]` (or `file`) of a multipart form, by n."""
+    if _content_type(request) not in FORMS:
+        return await read_body(request, kind), ()
+    uploads: list[Upload] = []
+    body = await _read_form(request, kind, uploads)
+    return body, tuple(sorted(uploads, key=lambda each: each.index))
+
+
+def _content_type(request: Request[Any, Any, Any]) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _read_form(request: Request[Any, Any, Any], kind: type[T], uploads: list[Upload] | None) -> T:
     form = await request.form()
     fields: dict[str, Any] = {}
     for name, value in form.multi_items():
@@ -116,8 +133,19 @@ async def _read_form(request: Request[Any, Any, Any], kind: type[T]) -> T:
             if name == "payload_json":
                 fields[name] = (await value.read()).decode("utf-8", "replace")
                 continue
-            message = "This server takes no file uploads."
-            raise InvalidForm({name: {"_errors": [{"code": "ATTACHMENTS_DISABLED", "message": message}]}})
+            found = None if uploads is None else _FILE.fullmatch(name)
+            if uploads is None or found is None:
+                message = "No file is taken here."
+                raise InvalidForm({name: {"_errors": [{"code": "ATTACHMENTS_DISABLED", "message": message}]}})
+            uploads.append(
+                Upload(
+                    index=int(found[1] or 0),
+                    filename=value.filename,
+                    content_type=value.content_type,
+                    data=await value.read(),
+                )
+            )
+            continue
         fields[name] = value
     payload = fields.get("payload_json")
     if payload is not None:

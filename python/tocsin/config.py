@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     message_rate_limit: int = 5  # messages per window, channel and user; 0 = none
     message_rate_window_ms: int = 5000
     body_max_bytes: int = 26214400
+    attachment_max_bytes: int = 10485760
     typing_throttle_ms: int = 3000
     nonce_window_ms: int = 300000
     outbox_window_ms: int = 600000
@@ -105,6 +106,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "message_rate_limit": (0, 1_000_000),
     "message_rate_window_ms": (1, _HOUR_MS),
     "body_max_bytes": (1024, _GIB),
+    "attachment_max_bytes": (1, _GIB),
     "typing_throttle_ms": (0, _HOUR_MS),
     "nonce_window_ms": (0, 24 * _HOUR_MS),
     "outbox_window_ms": (1000, 30 * 24 * _HOUR_MS),

@@ -131,6 +131,7 @@ class Node:
         world = World(store, self._clock)
         context = Context(settings, store, bus, world, snowflakes, self._clock)
         services = self.services = build_services(context)
+        services.attachments.base_url = lambda: self.http_url
         services.guilds.online_in = services.users.online_in = gateway.online_in
         store.on_commit[:] = [world.on_commit]
         if settings.seed:
@@ -186,6 +187,7 @@ class Node:
             await asyncio.sleep(PRUNE_S)
             try:
                 await self.store.prune(self._clock())
+                await self.services.attachments.sweep()
             except Exception:
                 log.exception("prune failed")
 

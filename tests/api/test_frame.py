@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.api_world import GENERAL, Api, MakeApi, error_of
+from tests.support.api_world import GENERAL, LAB, Api, MakeApi, error_of
 from tocsin.config import Settings
 from tocsin.errors import StoreUnavailable
 from tocsin_api.errors import form_errors
@@ -202,9 +202,9 @@ async def test_plain_form_fields_are_as_good_as_json(api: Api) -> None:
     assert response.json()["content"] == "hello"
 
 
-async def test_a_file_is_refused_with_its_name(api: Api) -> None:
+async def test_a_file_is_refused_with_its_name_where_none_is_taken(api: Api) -> None:
     parts = {"payload_json": (None, '{"content":"x"}'), "files[0]": ("a.txt", b"abc", "text/plain")}
-    response = await api.post(MESSAGES, "ada", files=parts)
+    response = await api.patch(f"/guilds/{LAB}", "ada", files=parts)
     assert error_of(response) == (400, 50035)
     assert "files[0]" in response.json()["errors"]
     assert api.bus.take() == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import httpx
+
 from tests.support.town import BELL, Listener, Payload, Person, Place, Town
 from tocsin.model.intents import Intents
 
@@ -83,3 +85,15 @@ def test_emojis_are_told_to_the_guild_and_come_with_it(town: Town) -> None:
     late = town.listen(place.owner)
     [guild] = [d for name, d in late.events if name == "GUILD_CREATE" and d["id"] == place.id]
     assert [each["id"] for each in guild["emojis"]] == [made["id"]]
+
+
+def test_a_file_is_told_with_a_url_that_serves_it(town: Town) -> None:
+    place, _, (boss, _, other) = three(town, Intents.GUILD_MESSAGES)
+    parts = [("payload_json", (None, '{"content":"look"}')), ("files[0]", ("a b.txt", b"abc"))]
+    base = f"{town.server.api}/channels/{place.general}/messages"
+    headers = {"Authorization": place.owner.token}
+    assert httpx.post(base, files=parts, headers=headers).status_code == 200
+    for listener in (boss, other):
+        [attachment] = listener.until("MESSAGE_CREATE")["attachments"]
+        assert attachment["filename"] == "a_b.txt"
+        assert httpx.get(attachment["url"]).content == b"abc"

@@ -1,4 +1,6 @@
-"""Routes of what people gave, under /content: images of emojis. No token is needed, as with Discord's CDN.
+"""Routes of what people gave, under /content: files of messages, images of emojis.
+
+No token is needed, as with Discord's CDN: a file's URL has a secret in it.
 
 Whatever the bytes are, a browser is told not to guess their type, and to give a page among them no rights.
 """
@@ -6,6 +8,7 @@ Whatever the bytes are, a browser is told not to guess their type, and to give a
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get
 
@@ -14,6 +17,11 @@ from tocsin.service.images import sniff
 from tocsin_api.request import parse_id, services
 
 OPEN = {"auth": False, "rate_limit": False}
+SHOWN = frozenset(
+    {"image/png", "image/jpeg", "image/gif", "image/webp", "audio/mpeg", "audio/ogg", "video/mp4", "video/webm"}
+)
+"""What a browser may show by itself. Everything else is a download of no type."""
+
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -33,4 +41,23 @@ async def get_emoji_image(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(data, headers=headers, media_type=f"image/{image.kind}")
 
 
-HANDLERS = [get_emoji_image]
+@get("/content/attachments/{channel_id:str}/{attachment_id:str}/{filename:str}", opt=OPEN, summary="Get a file")
+async def get_attachment(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """To whoever has the whole URL, `key` included, while the message is there."""
+    params = request.path_params
+    found, data = await services(request).attachments.file(
+        parse_id(str(params["channel_id"]), "channel_id"),
+        parse_id(str(params["attachment_id"]), "attachment_id"),
+        str(params["filename"]),
+        request.query_params.get("key", ""),
+    )
+    harmless = found.content_type in SHOWN
+    headers = {
+        **SAFE,
+        "Content-Disposition": f"{'inline' if harmless else 'attachment'}; filename*=UTF-8''{quote(found.filename)}",
+        "Cache-Control": "private, max-age=3600",
+    }
+    return Response(data, headers=headers, media_type=found.content_type if harmless else "application/octet-stream")
+
+
+HANDLERS = [get_emoji_image, get_attachment]

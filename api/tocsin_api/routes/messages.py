@@ -15,6 +15,7 @@ from tocsin_api.request import (
     query_id,
     query_int,
     read_body,
+    read_body_and_files,
     services,
 )
 from tocsin_api.schemas.messages import BulkDelete, MessageCreate, MessageEdit
@@ -48,16 +49,16 @@ async def get_message(request: ApiRequest) -> Response[bytes]:
 async def create_message(request: ApiRequest) -> Response[bytes]:
     """Answer 200 once the message is on disk."""
     channel_id = path_id(request, "channel_id")
-    body = await read_body(request, MessageCreate)
-    return answer(await services(request).messages.create(request.user, channel_id, body.draft()))
+    body, files = await read_body_and_files(request, MessageCreate)
+    return answer(await services(request).messages.create(request.user, channel_id, body.draft(files)))
 
 
 @patch(MESSAGE, opt={"bucket": "messages.edit", "body": MessageEdit}, summary="Edit a message")
 async def edit_message(request: ApiRequest) -> Response[bytes]:
     """Change what the body names."""
     channel_id, message_id = path_id(request, "channel_id"), path_id(request, "message_id")
-    body = await read_body(request, MessageEdit)
-    return answer(await services(request).messages.edit(request.user, channel_id, message_id, body.patch()))
+    body, files = await read_body_and_files(request, MessageEdit)
+    return answer(await services(request).messages.edit(request.user, channel_id, message_id, body.patch(files)))
 
 
 @delete(MESSAGE, status_code=204, opt={"bucket": "messages.delete"}, summary="Delete a message")

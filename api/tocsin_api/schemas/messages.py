@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from tocsin.service.drafts import MessageDraft, MessagePatch, ReferenceDraft
+from tocsin.service.drafts import FileNote, MessageDraft, MessagePatch, ReferenceDraft, Upload
 from tocsin.service.embeds import Embed
 from tocsin.service.mentions import AllowedMentions
 from tocsin_api.request import Snowflake
@@ -53,9 +53,16 @@ class MessageReferenceIn(Struct):
 
 
 class AttachmentIn(Struct):
-    """An attachment to keep."""
+    """An attachment to keep, or what is said of the file `files[id]`."""
 
     id: Snowflake
+    filename: str | None = None
+    title: str | None = None
+    description: str | None = None
+
+    def note(self) -> FileNote:
+        """Return it as the service takes it."""
+        return FileNote(id=int(self.id), filename=self.filename, title=self.title, description=self.description)
 
 
 class MessageCreate(Struct):
@@ -71,8 +78,9 @@ class MessageCreate(Struct):
     components: list[dict[str, Any]] | None = None
     sticker_ids: Annotated[list[Snowflake], Meta(max_length=3)] | None = None
     flags: Flags | None = 0
+    attachments: list[AttachmentIn] | None = None
 
-    def draft(self) -> MessageDraft:
+    def draft(self, files: tuple[Upload, ...] = ()) -> MessageDraft:
         """Return it as the service takes it."""
         return MessageDraft(
             content=self.content or "",
@@ -85,6 +93,8 @@ class MessageCreate(Struct):
             sticker_ids=tuple(self.sticker_ids or ()),
             allowed_mentions=None if self.allowed_mentions is None else self.allowed_mentions.value(),
             reference=None if self.message_reference is None else self.message_reference.value(),
+            files=files,
+            notes=tuple([each.note() for each in self.attachments]) if self.attachments else (),
         )
 
 
@@ -98,7 +108,7 @@ class MessageEdit(Struct):
     components: list[dict[str, Any]] | UnsetType | None = UNSET
     attachments: list[AttachmentIn] | UnsetType | None = UNSET
 
-    def patch(self) -> MessagePatch:
+    def patch(self, files: tuple[Upload, ...] = ()) -> MessagePatch:
         """Return it as the service takes it."""
         allowed, kept = self.allowed_mentions, self.attachments
         return MessagePatch(
@@ -107,7 +117,8 @@ class MessageEdit(Struct):
             flags=self.flags,
             components=self.components,
             allowed_mentions=allowed.value() if isinstance(allowed, AllowedMentionsIn) else allowed,
-            attachments=tuple(each.id for each in kept) if isinstance(kept, list) else kept,
+            attachments=tuple(each.note() for each in kept) if isinstance(kept, list) else kept,
+            files=files,
         )
 
 

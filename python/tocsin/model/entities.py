@@ -195,6 +195,18 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     animated: bool = False
 
 
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file in the content store. `message_id` 0: of no message yet, or no more. `secret` is in its URL."""
+
+    id: int
+    channel_id: int
+    message_id: int
+    filename: str
+    content_type: str
+    size: int
+    secret: str
+
+
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A pinned message. `id` carries when it was pinned, and orders the pins of a channel."""
 

@@ -55,7 +55,7 @@ def check_draft(draft: MessageDraft) -> Checked:
     form.check()
     if draft.sticker_ids:
         raise BadRequest(10060, "Unknown Sticker", status=404)
-    if not (checked.content or checked.embeds or checked.components):
+    if not (checked.content or checked.embeds or checked.components or draft.files):
         raise BadRequest(*EMPTY)
     return checked
 

@@ -21,6 +21,24 @@ class ReferenceDraft(msgspec.Struct, frozen=True, kw_only=True):
     fail_if_not_exists: bool = True
 
 
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that came with a form; `index` is the n of `files[n]`."""
+
+    index: int
+    filename: str
+    content_type: str
+    data: bytes
+
+
+class FileNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a form says of a file: `id` is an upload's index, or that of an attachment to keep."""
+
+    id: int
+    filename: str | None = None
+    title: str | None = None
+    description: str | None = None
+
+
 class MessageDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A message to create (protocol.md §8.3)."""
 
@@ -34,6 +52,8 @@ class MessageDraft(msgspec.Struct, frozen=True, kw_only=True):
     sticker_ids: tuple[int, ...] = ()
     allowed_mentions: AllowedMentions | None = None
     reference: ReferenceDraft | None = None
+    files: tuple[Upload, ...] = ()
+    notes: tuple[FileNote, ...] = ()
 
 
 class MessagePatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,12 +63,13 @@ class MessagePatch(msgspec.Struct, frozen=True, kw_only=True):
     flags: int | UnsetType | None = UNSET
     embeds: list[Embed] | UnsetType | None = UNSET
     components: list[dict[str, Any]] | UnsetType | None = UNSET
-    attachments: tuple[int, ...] | UnsetType | None = UNSET
+    attachments: tuple[FileNote, ...] | UnsetType | None = UNSET
     allowed_mentions: AllowedMentions | UnsetType | None = UNSET
+    files: tuple[Upload, ...] = ()
 
     def touches_more_than_flags(self) -> bool:
         """Whether anything but `flags` would change."""
-        return any(
+        return bool(self.files) or any(
             part is not UNSET
             for part in (self.content, self.embeds, self.components, self.attachments, self.allowed_mentions)
         )

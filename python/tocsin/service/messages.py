@@ -23,6 +23,7 @@ from tocsin.model.entities import Channel, Message
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions
+from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
 from tocsin.service.auth import Principal
 from tocsin.service.content import EMPTY, IS_COMPONENTS_V2, SUPPRESS_EMBEDS, Checked, check_draft, check_parts
 from tocsin.service.drafts import MessageDraft, MessagePatch
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 SEND = int(Permission.SEND_MESSAGES)
 SEND_TTS = int(Permission.SEND_TTS_MESSAGES)
+ATTACH_FILES = int(Permission.ATTACH_FILES)
 EMBED_LINKS = int(Permission.EMBED_LINKS)
 HISTORY = int(Permission.READ_MESSAGE_HISTORY)
 MANAGE = int(Permission.MANAGE_MESSAGES)
@@ -54,8 +56,9 @@ _encode = msgspec.json.Encoder().encode
 class MessageService:
     """Messages of guild channels and DMs. Bodies are returned as JSON, as the wire has them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, attachments: AttachmentService) -> None:
         self._context = context
+        self._attachments = attachments
         self._store = context.store
         self._world = context.world
         self._view = MessageView(context.store, context.world)
@@ -85,14 +88,18 @@ class MessageService:
         replied = await self._replied(access, draft)
         found = await self._pings(access, checked.content, draft.allowed_mentions, replied)
         more = await self._view.resolve(access.channel.guild_id, found.users, replied)
+        kept = NOTHING_KEPT
+        if draft.files:
+            access.need(ATTACH_FILES)
+            kept = await self._attachments.keep(channel_id, draft.files, draft.notes, checked.embeds)
         for attempt in range(3):
-            message = self._build(actor, access.channel, draft, checked, found, replied)
+            message = self._build(actor, access.channel, draft, checked, found, replied, kept.bodies)
             body = for_event(message, actor.user, access.member, more)
             if draft.nonce is not None:
                 body["nonce"] = draft.nonce
             event = events.message_event("MESSAGE_CREATE", access.channel, message, body)
             try:
-                await self._store.commit(self._create_ops(message, draft, replace=attempt > 0), [event])
+                await self._store.commit(self._create_ops(message, draft, kept.ids, replace=attempt > 0), [event])
             except Conflict:
                 earlier = await self._earlier(actor, channel_id, draft)
                 if earlier is not None:
@@ -111,6 +118,7 @@ class MessageService:
         checked: Checked,
         found: Found,
         replied: Message | None,
+        attachments: list[dict[str, Any]],
     ) -> Message:
         reference: dict[str, Any] | None = None
         if replied is not None:
@@ -130,13 +138,16 @@ class MessageService:
             mentions=found.users,
             mention_roles=found.roles,
             embeds=checked.embeds,
+            attachments=attachments,
             components=checked.components,
             reference=reference,
             application_id=actor.application.id if actor.application is not None else None,
         )
 
-    def _create_ops(self, message: Message, draft: MessageDraft, *, replace: bool) -> list[Op]:
+    def _create_ops(self, message: Message, draft: MessageDraft, attachments: list[int], *, replace: bool) -> list[Op]:
         ops = rows.message_ops(message)
+        if attachments:
+            ops += rows.attach_ops(attachments, message.id)
         if draft.nonce is not None:
             key = {"author_id": message.author_id, "channel_id": message.channel_id, "nonce": str(draft.nonce)}
             row = {**key, "message_id": message.id, "created_at": self._context.clock()}
@@ -263,12 +274,12 @@ class MessageService:
             if message.type not in USER_TYPES:
                 raise Forbidden(50021, "Cannot execute action on a system message")
             replied = await self._view.quoted(message)
-            changed = await self._changed(access, message, patch, replied)
-            return await self._save_edit(actor, access.channel, message, changed, replied)
+            changed, kept = await self._changed(access, message, patch, replied)
+            return await self._save_edit(actor, access.channel, message, changed, replied, kept)
 
     async def _changed(
         self, access: ChannelAccess, message: Message, patch: MessagePatch, replied: Message | None
-    ) -> Message:
+    ) -> tuple[Message, Kept]:
         form = Form()
         flags = message.flags
         if isinstance(patch.flags, int):
@@ -282,7 +293,18 @@ class MessageService:
         form.check()
         if new_embeds:
             access.need(EMBED_LINKS)
-        changes: dict[str, Any] = {"flags": flags}
+        attachments = message.attachments
+        if patch.attachments is not UNSET:
+            listed = {str(note.id) for note in patch.attachments or ()}
+            attachments = [each for each in attachments if each["id"] in listed]
+        kept = NOTHING_KEPT
+        if patch.files:
+            access.need(ATTACH_FILES)
+            notes = patch.attachments or () if patch.attachments is not UNSET else ()
+            kept = await self._attachments.keep(
+                message.channel_id, patch.files, notes, checked.embeds, held=len(attachments)
+            )
+        changes: dict[str, Any] = {"flags": flags, "attachments": [*attachments, *kept.bodies]}
         if patch.content is not UNSET:
             found = await self._pings(access, checked.content, allowed, replied)
             changes |= {
@@ -295,18 +317,15 @@ class MessageService:
             changes["embeds"] = checked.embeds
         if patch.components is not UNSET:
             changes["components"] = checked.components
-        if patch.attachments is not UNSET:
-            kept = {str(each) for each in patch.attachments or ()}
-            changes["attachments"] = [each for each in message.attachments if str(each.get("id")) in kept]
         if patch.touches_more_than_flags():
             changes["edited_at"] = self._context.clock()
         changed = msgspec.structs.replace(message, **changes)
         if not (changed.content or changed.embeds or changed.components or changed.attachments or changed.sticker_ids):
             raise BadRequest(*EMPTY)
-        return changed
+        return changed, kept
 
     async def _save_edit(
-        self, actor: Principal, channel: Channel, before: Message, after: Message, replied: Message | None
+        self, actor: Principal, channel: Channel, before: Message, after: Message, replied: Message | None, kept: Kept
     ) -> bytes:
         body = await self._view.updated(after, replied)
         event = events.message_event("MESSAGE_UPDATE", channel, after, body)
@@ -314,8 +333,11 @@ class MessageService:
         row = {name: value for name, value in new.items() if value != old[name]}
         if row:
             where = {"id": after.id, "channel_id": after.channel_id}
+            gone = {each["id"] for each in before.attachments} - {each["id"] for each in after.attachments}
+            ops = [Update("messages", where, row, must_match=True)]
+            moved = [*rows.attach_ops(kept.ids, after.id), *rows.attach_ops([int(each) for each in gone], 0)]
             try:
-                await self._store.commit([Update("messages", where, row, must_match=True)], [event])
+                await self._store.commit([*ops, *moved], [event])
             except Conflict:
                 raise unknown("message") from None
         return _encode(body) if veil(actor, after, replied, body) else event.body

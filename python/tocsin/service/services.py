@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tocsin.service.attachments import AttachmentService
 from tocsin.service.auth import AuthService
 from tocsin.service.bans import BanService
 from tocsin.service.channels import ChannelService
@@ -35,6 +36,7 @@ class Services:
     members: MemberService
     bans: BanService
     passwords: PasswordService
+    attachments: AttachmentService
     messages: MessageService
     reactions: ReactionService
     emojis: EmojiService
@@ -46,6 +48,7 @@ class Services:
 
 def build_services(context: Context) -> Services:
     """Wire the services over one context."""
+    attachments = AttachmentService(context)
     return Services(
         context=context,
         auth=AuthService(context),
@@ -56,7 +59,8 @@ def build_services(context: Context) -> Services:
         members=MemberService(context),
         bans=BanService(context),
         passwords=PasswordService(context),
-        messages=MessageService(context),
+        attachments=attachments,
+        messages=MessageService(context, attachments),
         reactions=ReactionService(context),
         emojis=EmojiService(context),
         pins=PinService(context),

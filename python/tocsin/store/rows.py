@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tocsin.model.entities import (
     Application,
+    Attachment,
     Ban,
     Channel,
     Emoji,
@@ -79,6 +82,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("emojis", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),
+        *([Update("attachments", {"channel_id": channel_ids}, {"message_id": 0})] if channel_ids else []),
         Delete("channels", {"guild_id": guild_id}),
     ]
 
@@ -138,6 +142,7 @@ def channel_delete_ops(channel_id: int) -> list[Op]:
         Delete("overwrites", {"channel_id": channel_id}),
         Delete("dm_recipients", {"channel_id": channel_id}),
         *(Delete(table, {"channel_id": channel_id}) for table in IN_CHANNEL),
+        Update("attachments", {"channel_id": channel_id}, {"message_id": 0}),
     ]
 
 
@@ -178,13 +183,24 @@ def message_ops(message: Message) -> list[Op]:
 
 
 def message_delete_ops(channel_id: int, message_ids: list[int], *, must_match: bool = False) -> list[Op]:
-    """Delete messages of a channel with the reactions to them and their pins."""
+    """Delete messages of a channel with the reactions to them and their pins; nobody gets their files any more."""
     ids: int | list[int] = message_ids[0] if len(message_ids) == 1 else message_ids
     return [
         Delete("messages", {"channel_id": channel_id, "id": ids}, must_match=must_match),
         Delete("reactions", {"message_id": ids}),
         Delete("pins", {"message_id": ids}),
+        Update("attachments", {"message_id": ids}, {"message_id": 0}),
     ]
+
+
+def attachment_ops(attachment: Attachment) -> list[Op]:
+    """Insert an attachment."""
+    return [Insert("attachments", _row(attachment))]
+
+
+def attach_ops(ids: Sequence[int], message_id: int) -> list[Op]:
+    """Give attachments to a message, or with 0 to none."""
+    return [Update("attachments", {"id": list(ids)}, {"message_id": message_id})] if ids else []
 
 
 def emoji_ops(emoji: Emoji) -> list[Op]:

@@ -243,6 +243,19 @@ Table(
     **_CLUSTERED,
 )
 Index("reactions_channel", METADATA.tables["reactions"].c.channel_id)
+Table(
+    "attachments",
+    METADATA,
+    _id("id", key=True),
+    _id("channel_id"),
+    _id("message_id"),
+    _text("filename"),
+    _text("content_type"),
+    _id("size"),
+    _text("secret"),
+)
+Index("attachments_message", METADATA.tables["attachments"].c.message_id)
+Index("attachments_channel", METADATA.tables["attachments"].c.channel_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(

@@ -34,6 +34,7 @@ _IDS = {
     "messages": "id",
     "applications": "id",
     "emojis": "id",
+    "attachments": "id",
     "reactions": "id",
     "pins": "id",
     "channels AS spoken": "last_message_id",  # outlives the message

@@ -1,4 +1,4 @@
-"""What bots use besides messages (0.2.0): reactions, pins, emojis."""
+"""What bots use besides messages (0.2.0): reactions, pins, emojis, attachments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_TABLES = ("emojis", "pins", "reactions")
+_TABLES = ("attachments", "emojis", "pins", "reactions")
 
 
 def _big(name: str, *, null: bool = False) -> sa.Column[Any]:
@@ -28,6 +28,19 @@ def _bool(name: str) -> sa.Column[Any]:
 
 def upgrade() -> None:
     """Create the tables."""
+    op.create_table(
+        "attachments",
+        _big("id"),
+        _big("channel_id"),
+        _big("message_id"),
+        _text("filename"),
+        _text("content_type"),
+        _big("size"),
+        _text("secret"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("attachments_message", "attachments", ["message_id"])
+    op.create_index("attachments_channel", "attachments", ["channel_id"])
     op.create_table(
         "emojis",
         _big("id"),
