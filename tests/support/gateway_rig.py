@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tests.support.api_world import Clock
+from tocsin import _core
 from tocsin.bus.local import LocalBus
 from tocsin.config import Settings
 from tocsin.gateway.batch import Body, Orders
@@ -20,6 +21,7 @@ from tocsin.gateway.commands import Commands
 from tocsin.gateway.guild_body import json_of
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.identify import Identifier
+from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.policy import Policy
@@ -195,7 +197,7 @@ class Rig:
         self.services = build_services(Context(settings, store, bus, world, snowflakes, clock))
         store.on_commit[:] = [world.on_commit, bus.publish]
         self.sessions = Sessions()
-        self.guilds = GuildRegistry(store, clock, bytes)
+        self.guilds = GuildRegistry(store, clock, bytes, lambda groups: _core.MemberList(groups))
         self.presences = PresenceBook(settings, clock, orders, self.sessions, self.guilds, loop.call_soon)
         metrics = ControlMetrics()
         self.identifier = Identifier(
@@ -203,10 +205,18 @@ class Rig:
         )
         self.policy = Policy(orders, self.sessions, self.guilds, self.presences, metrics, clock)
         self._members = members = MemberRequests(orders, self.sessions, self.guilds, clock)
-        self.commands = Commands(self.services, orders, self.sessions, self.guilds, self.presences, members)
+        self.subscriptions = subscriptions = Subscriptions(orders, self.guilds, loop.call_later)
+        self.commands = Commands(
+            self.services, orders, self.sessions, self.guilds, self.presences, members, subscriptions
+        )
         self._keys = 0
         self._taken: defaultdict[int, int] = defaultdict(int)
-        self._parts: list[Policy | MemberRequests | Commands] = [self.policy, members, self.commands]
+        self._parts: list[Policy | MemberRequests | Commands | Subscriptions] = [
+            self.policy,
+            members,
+            self.commands,
+            subscriptions,
+        ]
 
     async def stop(self) -> None:
         for part in self._parts:

@@ -49,7 +49,7 @@ fn key(prefix: &str, id: u64) -> Key {
 
 fn main() {
     println!(
-        "prefix, members, structure: insert, move, rank, 100 rows (CPU ns per operation); octets per member"
+        "prefix, members, structure: out and in, move, rank, 100 rows (CPU ns per operation); octets per member"
     );
     for prefix in ["", "member number "] {
         for members in [1_000u64, 100_000, 1_000_000] {
@@ -63,7 +63,7 @@ fn tree(prefix: &str, members: u64) {
     let mut list = MemberList::new(&[1, 2]);
     list.fill((0..members).map(|id| (id, 1 + id % 2, name(prefix, id).into())));
     let mut next = numbers(1);
-    let rounds = 100_000;
+    let rounds = 500_000;
     let moved = per_op(rounds, |_| {
         // As a member who goes offline, or comes back.
         let id = next(members);
@@ -73,17 +73,15 @@ fn tree(prefix: &str, members: u64) {
     let rank = per_op(rounds, |_| {
         black_box(list.row_of(next(members)));
     });
-    let page = per_op(rounds / 10, |_| {
+    let page = per_op(rounds / 5, |_| {
         black_box(list.rows(next(members) as usize, 100));
     });
     let octets = list.memory_bytes() as u64 / members;
-    let extra = members / 10;
-    let insert = per_op(extra, |round| {
-        black_box(list.put(
-            members + round,
-            1 + round % 2,
-            &name(prefix, members + round),
-        ));
+    let insert = per_op(rounds, |round| {
+        // Out and in again: the list keeps its size.
+        let id = next(members);
+        list.remove(id);
+        black_box(list.put(id, 1 + round % 2, &name(prefix, id)));
     });
     println!(
         "{prefix:?} {members:>8} tree: {insert:7.0} {moved:7.0} {rank:7.0} {page:7.0}; {octets}"
@@ -95,7 +93,7 @@ fn sorted_vec(prefix: &str, members: u64) {
     list.sort_unstable();
     let mut groups: Vec<u64> = (0..members).map(|id| 1 + id % 2).collect();
     let mut next = numbers(1);
-    let rounds = if members > 10_000 { 300 } else { 100_000 };
+    let rounds = if members > 10_000 { 300 } else { 500_000 };
     let moved = per_op(rounds, |_| {
         let id = next(members);
         let former = (groups[id as usize], name(prefix, id).into(), id);
@@ -106,12 +104,12 @@ fn sorted_vec(prefix: &str, members: u64) {
         let at = list.binary_search(&one).unwrap_or_else(|at| at);
         list.insert(at, one);
     });
-    let rank = per_op(100_000, |_| {
+    let rank = per_op(500_000, |_| {
         let id = next(members);
         let wanted = (groups[id as usize], name(prefix, id).into(), id);
         let _ = black_box(list.binary_search(&wanted));
     });
-    let page = per_op(10_000, |_| {
+    let page = per_op(200_000, |_| {
         let at = next(members) as usize;
         let rows: Vec<u64> = list[at..(at + 100).min(list.len())]
             .iter()
@@ -119,8 +117,9 @@ fn sorted_vec(prefix: &str, members: u64) {
             .collect();
         black_box(rows);
     });
-    let insert = per_op(rounds.min(members / 10), |round| {
-        let one = key(prefix, members + round);
+    let insert = per_op(rounds, |_| {
+        let at = next(members) as usize;
+        let one = list.remove(at);
         let at = list.binary_search(&one).unwrap_or_else(|at| at);
         list.insert(at, one);
     });

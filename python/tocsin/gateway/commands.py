@@ -13,6 +13,7 @@ from tocsin.errors import ApiError
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.forms import read_channel_info, read_guild_ids, snowflake
 from tocsin.gateway.guilds import GuildRegistry
+from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Session, Sessions
@@ -42,6 +43,7 @@ class Commands:
         guilds: GuildRegistry,
         presences: PresenceBook,
         members: MemberRequests,
+        subscriptions: Subscriptions,
     ) -> None:
         self._services = services
         self._orders = orders
@@ -55,9 +57,9 @@ class Commands:
             3: presences.change,
             4: self._voice,
             8: members.request,
-            14: _accept_object,
+            14: subscriptions.one,
             31: self._soundboard,
-            37: _accept_object,
+            37: subscriptions.many,
             43: self._channel_info,
         }
 
@@ -131,9 +133,3 @@ class Commands:
         ]
         body = _encode({"guild_id": str(guild_id), "channels": channels})
         self._orders().dispatch("CHANNEL_INFO", body, sessions=[session.key], guild=guild_id, ungated=True)
-
-
-def _accept_object(session: Session, d: Any) -> None:
-    """Op 14 and 37: every session gets everything it may see, so subscriptions change nothing."""
-    if not isinstance(d, dict):
-        raise ValueError("an object is expected")

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 from tocsin.gateway.batch import Batch, Fragment
-from tocsin.gateway.cohorts import Cohort, CohortTable
+from tocsin.gateway.cohorts import Cohort, CohortTable, View
 from tocsin.gateway.guild_body import GuildBodies
+from tocsin.gateway.member_list import GuildLists
+from tocsin.gateway.member_list_rows import Rows
 from tocsin.gateway.session import Session
 from tocsin.model.entities import Member
 from tocsin.model.guild_state import GuildState
@@ -39,14 +41,25 @@ class LiveGuild:
     """A guild with sessions on this node."""
 
     def __init__(
-        self, state: GuildState, allocate: Callable[[], int], fragment: Callable[[bytes], Fragment], now_ms: int
+        self,
+        state: GuildState,
+        allocate: Callable[[], int],
+        fragment: Callable[[bytes], Fragment],
+        make_rows: Callable[[list[int]], Rows],
+        now_ms: int,
     ) -> None:
         self.id = state.guild.id
         self.state = state
         self.cohorts = CohortTable(state, allocate)
         self.bodies = GuildBodies(state, fragment)
         self.seats: dict[int, Seat] = {}
+        self.lists = GuildLists(state, self.cohorts, self.bodies, self.view_of, make_rows)
         self.idle_since_ms = now_ms
+
+    def view_of(self, user_id: int) -> View | None:
+        """Return what a user with sessions here may view; None without."""
+        seat = self.seats.get(user_id)
+        return None if seat is None else seat.cohort.view
 
     def seat(self, session: Session, member: Member, batch: Batch) -> Cohort:
         """Seat a session anew, telling the index what its cohort may view. Its assignment is the caller's."""
@@ -66,6 +79,7 @@ class LiveGuild:
             return
         session.guilds.remove(self.id)
         seat.sessions.remove(session)
+        self.lists.forget(session.key)
         if seat.sessions:
             return
         del self.seats[session.user_id]
@@ -85,15 +99,28 @@ class LiveGuild:
 
 
 class GuildRegistry:
-    """Loads guilds, finds them, and lets go of those nobody is in. `fragment` makes what their bodies share."""
+    """Loads guilds, finds them, and lets go of those nobody is in.
 
-    def __init__(self, store: Store, clock: Callable[[], int], fragment: Callable[[bytes], Fragment]) -> None:
+    Args:
+        fragment: makes what guilds' bodies share.
+        make_rows: makes an empty member list.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], int],
+        fragment: Callable[[bytes], Fragment],
+        make_rows: Callable[[list[int]], Rows],
+    ) -> None:
         self._store = store
         self._fragment = fragment
+        self._make_rows = make_rows
         self._clock = clock
         self._guilds: dict[int, LiveGuild] = {}
         self._flights: dict[int, asyncio.Task[LiveGuild | None]] = {}
         self._allocate = count(1).__next__
+        self.on_lists_changed: Callable[[LiveGuild], None] = _ignore
 
     def __len__(self) -> int:
         return len(self._guilds)
@@ -126,7 +153,10 @@ class GuildRegistry:
             snapshot = await self._store.guild(guild_id, with_members=True)
             if snapshot is None:
                 return None
-            guild = LiveGuild(GuildState.from_snapshot(snapshot), self._allocate, self._fragment, self._clock())
+            guild = LiveGuild(
+                GuildState.from_snapshot(snapshot), self._allocate, self._fragment, self._make_rows, self._clock()
+            )
+            guild.lists.on_change = lambda: self.on_lists_changed(guild)
             self._guilds[guild_id] = guild
             return guild
         finally:
@@ -152,7 +182,12 @@ class GuildRegistry:
                 self.drop(guild.id, orders())
             else:
                 guild.cohorts.sweep()
+                guild.lists.sweep()
                 guild.cohorts.flush(orders())
+
+
+def _ignore(guild: LiveGuild) -> None:
+    """Nobody looks at member lists."""
 
 
 def _retrieve(flight: asyncio.Task[LiveGuild | None]) -> None:

@@ -19,6 +19,7 @@ from tocsin.gateway.forms import CLOSE_AUTHENTICATION
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.host import Host
 from tocsin.gateway.identify import Identifier
+from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.policy import Policy
@@ -56,7 +57,7 @@ class GatewayNode:
         self.faults = Faults(self._orders, self._sessions)
         self._guilds: GuildRegistry | None = None
         self._host: Host | None = None
-        self._parts: list[MemberRequests | Commands | Policy] = []
+        self._parts: list[MemberRequests | Commands | Policy | Subscriptions] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
         self._running = False
@@ -73,15 +74,18 @@ class GatewayNode:
         """
         context = services.context
         loop = asyncio.get_running_loop()
-        guilds = self._guilds = GuildRegistry(context.store, context.clock, _core.Fragment)
+        guilds = self._guilds = GuildRegistry(
+            context.store, context.clock, _core.Fragment, lambda groups: _core.MemberList(groups)
+        )
         presences = PresenceBook(self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon)
         identifier = Identifier(
             services, self._orders, self._sessions, guilds, presences, self._metrics, lambda: self.url
         )
         policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock)
         members = MemberRequests(self._orders, self._sessions, guilds, context.clock)
-        commands = Commands(services, self._orders, self._sessions, guilds, presences, members)
-        self._parts = [members, commands, policy]
+        subscriptions = Subscriptions(self._orders, guilds, loop.call_later)
+        commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions)
+        self._parts = [members, commands, policy, subscriptions]
         self._host = Host(
             self._core, self._orders, self._sessions, guilds, presences, identifier, policy, commands, context.clock
         )

@@ -22,6 +22,7 @@ from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
 from tocsin.gateway.sight import Shift
 from tocsin.model import wire
+from tocsin.model.entities import Role
 from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.model.intents import Intents
 from tocsin.model.permissions import Permission
@@ -154,6 +155,7 @@ class Policy:
 
     def _guild_create(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         guild.state.apply(event)
+        guild.lists.reshape()
         for user_id in _entrants(event):
             self._enter(guild, user_id, batch)
 
@@ -165,6 +167,7 @@ class Policy:
         if guild.state.guild.owner_id != owner:
             shift.rekey((owner, guild.state.guild.owner_id))
             shift.emit(batch)
+            guild.lists.reshape()
         batch.dispatch(event.name, event.body, guild=guild.id)
 
     def _guild_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
@@ -192,6 +195,8 @@ class Policy:
             ]
             shift.recompute(holders)
             shift.emit(batch)
+        if role.hoist if former is None else _shape(former) != _shape(role):
+            guild.lists.reshape()
         batch.dispatch(event.name, event.body, guild=guild.id)
 
     def _role_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
@@ -215,6 +220,7 @@ class Policy:
         shift.recompute(holders)
         shift.rekey(merged)
         shift.emit(batch)
+        guild.lists.reshape()
         batch.dispatch(event.name, event.body, guild=guild.id)
 
     def _channel_change(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
@@ -231,6 +237,7 @@ class Policy:
             guild.cohorts.recompute_channel(channel_id)
             shift.rekey(renamed)
             shift.emit(batch)
+            guild.lists.reshape()
         if event.name == "CHANNEL_UPDATE":
             shift.tell_stayers(batch, channel_id, event.name, event.body)
 
@@ -251,6 +258,7 @@ class Policy:
             shift = Shift(guild)
             shift.rekey((user_id,))
             shift.emit(batch)
+        guild.lists.member_changed(user_id)
         for pending in self._sessions.pending_of(user_id):
             pending.joined.add(guild.id)
         self._enter(guild, user_id, batch)
@@ -281,6 +289,8 @@ class Policy:
         guild.bodies.members_changed()
         shift.rekey((user_id,))
         shift.emit(batch)
+        guild.lists.member_changed(user_id)
+        guild.lists.viewer_changed(user_id)
         own = guild.sessions_of((user_id,))
         if own:
             # One's own update needs no intent (§2).
@@ -292,6 +302,7 @@ class Policy:
         guild.state.apply(event)
         guild.bodies.members_changed()
         guild.bodies.show(user_id, None)
+        guild.lists.member_changed(user_id)
         for pending in self._sessions.pending_of(user_id):
             pending.joined.discard(guild.id)
         self._leave(guild, user_id, batch)
@@ -328,6 +339,11 @@ class Policy:
             pending.user = user
         if self._sessions.concerns(user_id):
             self._orders().dispatch(name, body, users=[user_id], ungated=True)
+
+
+def _shape(role: Role) -> tuple[int, bool, int]:
+    """Return what of a role member lists depend on."""
+    return role.permissions, role.hoist, role.position
 
 
 def _user_of(event: Event) -> int:

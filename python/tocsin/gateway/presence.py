@@ -99,6 +99,7 @@ class PresenceBook:
         if visible == shown:
             return
         guild.bodies.show(user_id, visible)
+        guild.lists.member_changed(user_id)
         if user_id not in guild.state.members:
             return
         self.told += 1
