@@ -112,7 +112,7 @@ def test_who_hides_is_listed_as_offline(town: Town) -> None:
     watch = town.listen(owner)
     client = look(watch, place)
     assert client.members() == ["online", owner.id, "offline", ghost.id]
-    [row] = [row for row in client.known(((3, 3),)).values()]
+    [row] = client.known(((3, 3),)).values()
     assert row["member"]["presence"]["status"] == "offline"
     assert "secret" not in str(row)
     hidden.send(3, {"since": None, "activities": [], "status": "online", "afk": False})
