@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import uvloop
 
-from bench.servers import HOLD_S
 from tocsin import _core
 
 GUILD = 2001
@@ -73,8 +72,8 @@ class Host:
             for n in range(guilds)
         ]
         rng = random.Random(1)
-        # The frame's payload adds {"s":12345,"t":"MESSAGE_CREATE","op":0,"d":}.
-        self._messages = [message_body(n, rng, bytes_ - 42) for n in range(4096)]
+        # The frame's payload adds {"s":1234,"t":"MESSAGE_CREATE","op":0,"d":}: its length moves with the digits of s.
+        self._messages = [message_body(n, rng, bytes_ - 41) for n in range(4096)]
         self._published = 0
         self._users = 0
         for guild, cohort, _ in self._bodies:
@@ -121,16 +120,17 @@ class Host:
         self._core.submit(self._batch)
 
 
-def hold_gil(seconds: int) -> None:
+def hold_gil(seconds: float) -> None:
     """Do what a hostile extension does: block inside C without letting go of the GIL."""
-    ctypes.PyDLL(None).sleep(seconds)
+    ctypes.PyDLL(None).usleep(ctypes.c_uint(int(seconds * 1e6)))
 
 
 class Control(asyncio.Protocol):
     """The publisher's port: `p` is a publish, `g` holds the GIL; both are sent back when done."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, hold_s: float) -> None:
         self._host = host
+        self._hold_s = hold_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -138,7 +138,7 @@ class Control(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._host.publish(data.count(b"p"))
         if b"g" in data:
-            hold_gil(HOLD_S)
+            hold_gil(self._hold_s)
         self._transport.write(data)
 
 
@@ -149,7 +149,7 @@ async def serve(options: argparse.Namespace) -> None:
     host = Host(core, options.guilds, options.bytes)
     loop = asyncio.get_running_loop()
     loop.add_reader(core.fileno(), host.on_requests)
-    control = await loop.create_server(lambda: Control(host), "127.0.0.1", 0)
+    control = await loop.create_server(lambda: Control(host, options.hold), "127.0.0.1", 0)
     port = control.sockets[0].getsockname()[1]
     print(json.dumps({"pid": os.getpid(), "port": core.port, "control": port}), flush=True)
     await asyncio.Event().wait()
@@ -159,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--guilds", type=int, default=1)
+    parser.add_argument("--hold", type=float, default=3, help="seconds that `g` holds the GIL")
     parser.add_argument("--bytes", type=int, default=336)
     uvloop.run(serve(parser.parse_args()))
 

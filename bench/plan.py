@@ -12,10 +12,18 @@ from bench.servers import Started
 
 PLAIN = ("--protocol", "plain")
 ZLIB = ("--compress", "zlib-stream")
+ZSTD = ("--compress", "zstd-stream")
 ETF = ("--encoding", "etf")
-LIVE = 50
-VOLLEYS = 60
-PEERS = ("bun", "picows", "ws", "websockets")
+BEATS_PER_S = 400
+"""Of all live sessions together, in an open loop."""
+PEERS = ("bun", "picows", "ws", "websockets", "centrifugo", "litestar", "socketio")
+SLOW = ("litestar", "socketio")
+"""Their figures are far from all others': fewer rounds place them well enough."""
+SLOW_ROUNDS = 2
+HELD_EVENTS = 16
+TOWN_USERS = 100
+# Only sessions with GUILD_PRESENCES get the members of a guild; so the users also hear of each other.
+IN_TOWN = ("--guilds", "10", "--tokens", str(TOWN_USERS), "--intents", str(1 | 1 << 8 | 1 << 9 | 1 << 15))
 
 
 @dataclass(frozen=True)
@@ -41,24 +49,46 @@ class Scenario:
 class Scale:
     """How large and how long."""
 
-    rounds: int
+    fanout: tuple[tuple[int, int], ...]
+    """(sessions, rounds)."""
     window_s: float
-    fanout: tuple[int, ...]
     memory: tuple[int, ...]
+    memory_zstd: int
+    """The most sessions with a zstd context each: in the generator one takes the window that the server told it."""
+    settle_s: float
     storm: int
+    storm_rounds: int
+    live: int
+    accepts: int
+    hold_s: int
     cycles: int
+    churn: int
+    posts: int
+    """Of bench/api_cost.py, a round."""
+    micro: bool = True
     peers: tuple[str, ...] = PEERS
 
 
-QUICK = Scale(rounds=2, window_s=1.2, fanout=(1000,), memory=(1000, 2000), storm=1000, cycles=20_000)
-FULL = Scale(rounds=5, window_s=4.0, fanout=(1000, 5000), memory=(1000, 5000, 15000), storm=3000, cycles=1_000_000)
+TINY = Scale(
+    fanout=((20, 1),), window_s=0.1, memory=(20,), memory_zstd=20, settle_s=0.1, storm=20, storm_rounds=1, live=5,
+    accepts=40, hold_s=1, cycles=200, churn=200, posts=20, micro=False, peers=("websockets",),
+)  # fmt: skip
+QUICK = Scale(
+    fanout=((1000, 2),), window_s=1.0, memory=(1000,), memory_zstd=1000, settle_s=3, storm=1000, storm_rounds=2,
+    live=100, accepts=20_000, hold_s=3, cycles=100_000, churn=10_000, posts=300,
+)  # fmt: skip
+FULL = Scale(
+    fanout=((1000, 5), (5000, 3)), window_s=2.0, memory=(1000, 5000, 15000), memory_zstd=5000, settle_s=4, storm=3000,
+    storm_rounds=3, live=200, accepts=60_000, hold_s=30, cycles=1_000_000, churn=100_000, posts=1000,
+)  # fmt: skip
 
 
-def fanout(scale: Scale, count: int, load: Path) -> list[Scenario]:
+def fanout(scale: Scale, count: int, turn: int, load: Path) -> list[Scenario]:
     """One event at a time, then sixteen outstanding, then 20 a second, for all servers."""
     seconds = scale.window_s
     measured = ("closed:1:0.3", f"closed:1:{seconds}", f"closed:16:{seconds}", f"open:20:{seconds}")
-    plain, discord = ("connect", *measured), ("connect", "identify", *measured)
+    # Some peers subscribe a client only after they have answered its upgrade.
+    plain, discord = ("connect", "idle:0.5", *measured), ("connect", "identify", *measured)
 
     def core(name: str, flags: tuple[str, ...]) -> Scenario:
         return Scenario("fanout", name, count, servers.core, flags, discord)
@@ -69,61 +99,74 @@ def fanout(scale: Scale, count: int, load: Path) -> list[Scenario]:
         core("core-json", ()),
         core("core-etf", ETF),
         core("core-zlib", ZLIB),
+        core("core-zstd", ZSTD),
         Scenario("fanout", "node-json", count, lambda: servers.node(crowd), (), discord),
         *(
             Scenario("fanout", name, count, lambda name=name: servers.peer(name), PLAIN, plain)  # type: ignore[misc]
             for name in scale.peers
+            if name not in SLOW or turn < SLOW_ROUNDS
         ),
     ]
 
 
-def memory(count: int) -> list[Scenario]:
+def memory(scale: Scale, count: int) -> list[Scenario]:
     """Resident memory of idle sessions in 10 guilds, and what identifying them took."""
-    steps = ("idle:0.3", "connect", "identify", "beat", "idle:1.0")
+    steps = ("idle:0.3", "connect", "identify", "beat", f"idle:{scale.settle_s}")
     in_ten = ("--guilds", "10")
-    town = servers.world(100, guilds=10, channels=20)
-    # Only sessions with GUILD_PRESENCES get the members of a guild; so the 100 users also hear of each other.
-    users = (*in_ten, "--tokens", "100", "--intents", str(1 | 1 << 8 | 1 << 9 | 1 << 15))
-    return [
-        Scenario("idle", "core-json", count, lambda: servers.core(10), in_ten, steps),
-        Scenario("idle", "core-zlib", count, lambda: servers.core(10), (*in_ten, *ZLIB), steps),
-        Scenario("idle", "node-json", count, lambda: servers.node(town), users, steps),
-        Scenario("idle", "node-zlib", count, lambda: servers.node(town), (*users, *ZLIB), steps),
-    ]
+    town = servers.world(TOWN_USERS, guilds=10, channels=20)
+    found = []
+    for name, flags in (("json", ()), ("zlib", ZLIB), ("zstd", ZSTD)):
+        if flags != ZSTD or count <= scale.memory_zstd:
+            found += [
+                Scenario("idle", f"core-{name}", count, lambda: servers.core(10), (*in_ten, *flags), steps),
+                Scenario("idle", f"node-{name}", count, lambda: servers.node(town), (*IN_TOWN, *flags), steps),
+            ]
+    return found
 
 
 def storms(scale: Scale) -> list[Scenario]:
-    """Resumes that each replay 100 events, and what posting a message takes."""
-    resume = ("connect", "identify", "drop", "publish:100", "connect", "resume")
+    """Accepts, identifies and resumes that each replay 100 events, with live sessions; what posting a message takes."""
+    back = ("drop", "publish:100", "connect", "resume")
+    resume = ("connect", "identify", *back)
+    storm = ("connect", "identify", *back * 4)
     seconds = scale.window_s
-    post = ("connect", "identify", "closed:1:0.3", f"open:20:{max(seconds, 2)}", f"closed:16:{seconds}")
-    crowd, pair = servers.world(scale.storm), servers.world(1)
+    post = ("connect", "identify", "closed:1:0.3", f"open:20:{max(seconds * 2, 2)}", f"closed:16:{seconds}")
+    town, pair = servers.world(TOWN_USERS, guilds=10, channels=20), servers.world(1)
+    count = scale.storm
+    at_once = ("--in-flight", "1000")
+    accepts = f"cycle:{scale.accepts}"
     return [
-        Scenario("resume", "core-json", scale.storm, servers.core, (), resume),
-        Scenario("resume", "node-json", scale.storm, lambda: servers.node(crowd), (), resume),
-        Scenario("storm", "node-json", scale.storm, lambda: servers.node(crowd), (), resume, live=LIVE),
+        Scenario("resume", "core-json", count, servers.core, (), resume),
+        Scenario(
+            "storm", "node-json", count, lambda: servers.node(town), (*IN_TOWN, *at_once), (accepts, *storm), scale.live
+        ),
         Scenario("post", "node-json", 1, lambda: servers.node(pair), (), post),
     ]
 
 
 def boundaries(scale: Scale) -> list[Scenario]:
-    """Heartbeats while an extension sits on the GIL, and what is left of connections that came and went."""
-    held = ("connect", "identify", "hold", *("beat", "idle:0.2") * 8)
-    cycles = ("cycle:2000", f"cycle:{scale.cycles}")
+    """Heartbeats and events while an extension sits on the GIL, and what is left of connections that came and went."""
+    beats = max(int(scale.hold_s / 0.6) - 1, 1)
+    held = ("connect", "identify", f"hold:{HELD_EVENTS}", *("beat", "idle:0.5") * beats)
+    few = min(500, scale.storm)
+    crowd = servers.world(few)
     return [
-        Scenario("gil", "core-json", 500, servers.core, (), held),
-        Scenario("cycles", "core-json", 500, servers.core, (), cycles),
+        Scenario("gil", "core-json", few, lambda: servers.core(1, scale.hold_s), (), held),
+        Scenario("cycles", "core-json", few, servers.core, (), ("cycle:1000", f"cycle:{scale.cycles}")),
+        Scenario("churn", "node-json", few, lambda: servers.node(crowd), (), ("churn:1000", f"churn:{scale.churn}")),
     ]
 
 
 def scenarios(scale: Scale, load: Path) -> list[tuple[int, Scenario]]:
     """All scenarios in the order they run, with their round: rounds alternate servers, so that drift is shared."""
     found: list[tuple[int, Scenario]] = []
-    for turn in range(scale.rounds):
-        for count in scale.fanout:
-            found += [(turn, each) for each in fanout(scale, count, load)]
-        found += [(turn, each) for each in storms(scale)]
+    for turn in range(max(rounds for _, rounds in scale.fanout)):
+        for count, rounds in scale.fanout:
+            if turn < rounds:
+                found += [(turn, each) for each in fanout(scale, count, turn, load)]
+        if turn < scale.storm_rounds:
+            found += [(turn, each) for each in storms(scale)]
     found += [(0, each) for each in boundaries(scale)]
     for count in scale.memory:
-        found += [(0, each) for each in memory(count)]
+        found += [(0, each) for each in memory(scale, count)]
     return found

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,13 +21,22 @@ PEERS = ROOT / "bench" / "peers"
 SERVER_CPU, CLIENT_CPU = 0, 1
 START_S = 120.0
 EVENT_BYTES = 336
-HOLD_S = 3
-"""How long bench/host.py holds the GIL when it is asked to."""
+GO_BIN = ROOT / ".build" / "peers" / "bin"
+NEEDED = {
+    "ws": PEERS / "node_modules" / "ws",
+    "bun": PEERS / "node_modules" / ".bin" / "bun",
+    "centrifugo": GO_BIN / "centrifugo",
+}
+MODULES = {"litestar": "litestar", "picows": "picows", "socketio": "socketio", "websockets": "websockets"}
+
+
+class Skipped(Exception):
+    """A peer that is not on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A server that accepts: its pid, its WebSocket port and how to publish."""
+    """A server that accepts: its pid, its WebSocket port, how to publish and what else the generator must know."""
 
     pid: int
     port: int
@@ -39,8 +50,8 @@ def pinned(cpu: int) -> Callable[[], None] | None:
     return lambda: os.sched_setaffinity(0, {cpu})
 
 
-def _spawn(command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")}
+def _spawn(command: Sequence[str], log: IO[bytes], more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")} | dict(more or {})
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "python")])
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, env=env, preexec_fn=pinned(SERVER_CPU)
@@ -83,16 +94,28 @@ def floor(load: Path) -> Iterator[Started]:
 
 
 @contextlib.contextmanager
-def core(guilds: int = 1) -> Iterator[Started]:
-    """The Rust core alone (bench/host.py), one worker."""
+def core(guilds: int = 1, hold_s: float = 3) -> Iterator[Started]:
+    """The Rust core alone (bench/host.py), one worker; asked to, it holds the GIL for `hold_s` seconds."""
     command = [sys.executable, "-m", "bench.host", "--guilds", str(guilds), "--bytes", str(EVENT_BYTES)]
+    command += ["--hold", str(hold_s)]
     with _running(command) as said:
         yield _with_control(said)
 
 
 @contextlib.contextmanager
 def peer(name: str) -> Iterator[Started]:
-    """Another WebSocket server with the same payload."""
+    """Another WebSocket server with the same payload.
+
+    Raises:
+        Skipped: it is not installed here.
+    """
+    why = missing(name)
+    if why:
+        raise Skipped(why)
+    if name == "centrifugo":
+        with _centrifugo() as started:
+            yield started
+        return
     if name == "ws":
         command = ["node", str(PEERS / "peer_ws.cjs"), str(EVENT_BYTES)]
     elif name == "bun":
@@ -107,6 +130,63 @@ def peer(name: str) -> Iterator[Started]:
         yield _with_control(said)
 
 
+def missing(name: str) -> str | None:
+    """Why a peer cannot run here, or None."""
+    reason = ROOT / ".build" / "peers" / f"{name}.skipped"
+    needed = NEEDED.get(name)
+    if needed is not None and not needed.exists():
+        return reason.read_text().strip() if reason.exists() else f"{needed.relative_to(ROOT)} is not there"
+    if name in MODULES and importlib.util.find_spec(MODULES[name]) is None:
+        return f"the package {MODULES[name]} is not installed"
+    return None
+
+
+@contextlib.contextmanager
+def _centrifugo() -> Iterator[Started]:
+    """Centrifugo: unidirectional WebSocket, in-memory engine without history, published to by its server API."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    config = {
+        "http_server": {"address": "127.0.0.1", "port": str(port)},
+        "log": {"level": "error"},
+        "client": {"insecure": True, "connection_limit": 0, "ping_interval": "600s", "pong_timeout": "60s"},
+        "http_api": {"insecure": True},
+        "uni_websocket": {"enabled": True},
+        "channel": {"without_namespace": {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True}},
+    }
+    head, end = '{"channel":"all","pub":{"data":{"content":"', '"}}}'
+    content = "x" * (EVENT_BYTES - len(head) - len(end))
+    body = json.dumps({"channel": "all", "data": {"content": content}}, separators=(",", ":"))
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder, tempfile.TemporaryFile() as log:
+        Path(folder, "config.json").write_text(json.dumps(config))
+        command = [str(NEEDED["centrifugo"]), "--config", str(Path(folder, "config.json"))]
+        process = _spawn(command, log, {"GOMAXPROCS": "1"})
+        try:
+            until = time.monotonic() + START_S
+            while not accepts(port):
+                if process.poll() is not None or time.monotonic() > until:
+                    log.seek(0)
+                    raise RuntimeError(f"centrifugo did not start:\n{log.read()[-4000:].decode(errors='replace')}")
+                time.sleep(0.02)
+            publish = ("--http", str(port), "--post-path", "/api/publish", "--post-body", body)
+            greet = ("--path", "/connection/uni_websocket", "--hello", '{"subs":{"all":{}}}', "--opens-with", "{")
+            yield Started(process.pid, port, (*publish, *greet))
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+
+def accepts(port: int) -> bool:
+    """Whether something listens on a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def node(world: dict[str, Any]) -> Iterator[Started]:
     """`tocsin serve` with one gateway worker, its own data folder, no rate limits."""
@@ -117,7 +197,7 @@ def node(world: dict[str, Any]) -> Iterator[Started]:
             sys.executable, "-m", "tocsin", "serve", "--data", folder, "--seed", str(seed), "--ready-file", str(ready),
             "--http-port", "0", "--gateway-port", "0", "--workers", "1", "--drain-spread-ms", "0",
             "--message-rate-limit", "0", "--global-rate-limit", "0", "--identify-max-concurrency", "100000",
-            "--session-start-limit", "1000000", "--handshake-timeout-ms", "600000",
+            "--session-start-limit", "1000000", "--send-limit", "1000000", "--handshake-timeout-ms", "600000",
             "--identify-timeout-ms", "600000", "--log-level", "error",
         ]  # fmt: skip
         with _running(command, ready) as said:
@@ -127,7 +207,7 @@ def node(world: dict[str, Any]) -> Iterator[Started]:
 
 
 def _with_control(said: dict[str, Any]) -> Started:
-    return Started(said["pid"], said["port"], ("--control", str(said["control"])))
+    return Started(said["pid"], said["port"], ("--control", str(said["control"]), *said.get("flags", ())))
 
 
 def world(users: int, guilds: int = 1, channels: int = 1) -> dict[str, Any]:

@@ -28,9 +28,9 @@ class _Control(asyncio.Protocol):
         self._transport.write(data)
 
 
-async def control(publish: Callable[[], None], port: int) -> None:
-    """Serve the control port, say the ports on stdout and stay."""
+async def control(publish: Callable[[], None], port: int, *flags: str) -> None:
+    """Serve the control port, say the ports and the generator's further flags on stdout and stay."""
     server = await asyncio.get_running_loop().create_server(lambda: _Control(publish), "127.0.0.1", 0)
     own = server.sockets[0].getsockname()[1]
-    print(json.dumps({"pid": os.getpid(), "port": port, "control": own}), flush=True)
+    print(json.dumps({"pid": os.getpid(), "port": port, "control": own, "flags": flags}), flush=True)
     await asyncio.Event().wait()

@@ -1,12 +1,12 @@
 //! Connection: one client: its socket, what it has been told, and what it waits for.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
-use flate2::{Decompress, FlushDecompress};
 use mio::net::TcpStream;
 
-use crate::args::fail;
+use crate::stream::Stream;
 
 /// The key of RFC 6455 §1.3 and its answer: a load generator gains nothing from a random one.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -25,6 +25,8 @@ pub(crate) enum State {
     Beating,
     /// READY and all guilds are in, or RESUMED.
     Ready,
+    /// Our close frame is out, the server's answer is not in.
+    Closing,
 }
 
 pub(crate) struct Connection {
@@ -42,7 +44,9 @@ pub(crate) struct Connection {
     pub(crate) delivered: usize,
     pub(crate) asked_at: Instant,
     pub(crate) beat_at: Option<Instant>,
-    inflater: Option<Decompress>,
+    /// When each heartbeat of an open loop was due that is not acknowledged yet.
+    pub(crate) beats: VecDeque<Instant>,
+    pub(crate) stream: Option<Stream>,
 }
 
 impl Connection {
@@ -58,35 +62,8 @@ impl Connection {
             delivered: 0,
             asked_at: Instant::now(),
             beat_at: None,
-            inflater: None,
-        }
-    }
-
-    /// Begin a stream of zlib.
-    pub(crate) fn inflate(&mut self) {
-        self.inflater = Some(Decompress::new(true));
-    }
-
-    /// Put what a message of the stream holds into `text`.
-    pub(crate) fn inflated(&mut self, message: &[u8], text: &mut Vec<u8>) -> io::Result<()> {
-        let inflater = self.inflater.as_mut().ok_or_else(|| fail("no inflater"))?;
-        if !message.ends_with(&[0, 0, 0xFF, 0xFF]) {
-            return Err(fail("a message of zlib-stream does not end with a flush"));
-        }
-        text.clear();
-        text.reserve(4096);
-        let before = inflater.total_in();
-        loop {
-            let read = (inflater.total_in() - before) as usize;
-            if read == message.len() && text.len() < text.capacity() {
-                return Ok(());
-            }
-            if text.len() == text.capacity() {
-                text.reserve(65536);
-            }
-            inflater
-                .decompress_vec(&message[read..], text, FlushDecompress::Sync)
-                .map_err(|error| fail(format!("zlib-stream: {error}")))?;
+            beats: VecDeque::new(),
+            stream: None,
         }
     }
 
@@ -130,9 +107,10 @@ impl Connection {
     pub(crate) fn cut(&mut self) {
         self.socket = None;
         self.state = State::Closed;
-        self.inflater = None;
+        self.stream = None;
         self.partial = Vec::new();
         self.out = Vec::new();
         self.beat_at = None;
+        self.beats.clear();
     }
 }

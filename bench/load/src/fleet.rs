@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -12,8 +12,9 @@ use crate::args::{Args, fail};
 use crate::connection::{ACCEPT, Connection, KEY, State};
 use crate::histogram::Histogram;
 use crate::publisher::{FIRST_TOKEN, Publisher};
+use crate::stream::{Stream, Transport};
 use crate::window::Window;
-use crate::{etf, frame};
+use crate::{dispatch, etf, frame};
 
 const BEAT_SCAN: Duration = Duration::from_millis(200);
 /// Guilds up to this size come with all their members.
@@ -46,7 +47,11 @@ pub(crate) struct Fleet {
     /// Events replayed by resumes.
     pub(crate) replayed: u64,
     wire: Wire,
-    zlib: bool,
+    transport: Transport,
+    /// Sent after the upgrade, where a peer wants to be greeted.
+    hello: String,
+    /// How the message begins that says a greeted peer is ready.
+    opens_with: String,
     /// What the last compressed message held.
     text: Vec<u8>,
     request: String,
@@ -58,6 +63,8 @@ pub(crate) struct Fleet {
     guilds: u32,
     beat_every: Duration,
     scanned_at: Instant,
+    /// When each heartbeat of an open loop was due, in Unix seconds, and after how many milliseconds it was acknowledged.
+    pub(crate) acknowledged: Vec<(f64, f64)>,
 }
 
 impl Fleet {
@@ -66,11 +73,17 @@ impl Fleet {
         let plain = args.text("protocol", "discord") == "plain";
         let wire = match (plain, encoding, compress) {
             (true, _, _) => Wire::Plain,
-            (_, "json", "none" | "zlib-stream") => Wire::Json,
-            (_, "etf", "none" | "zlib-stream") => Wire::Etf,
-            _ => return Err(fail(format!("no such wire: {encoding}, {compress}"))),
+            (_, "json", _) => Wire::Json,
+            (_, "etf", _) => Wire::Etf,
+            _ => return Err(fail(format!("no such encoding: {encoding}"))),
         };
-        let mut path = "/".to_owned();
+        let transport = match compress {
+            "none" => Transport::None,
+            "zlib-stream" => Transport::Zlib,
+            "zstd-stream" => Transport::Zstd,
+            _ => return Err(fail(format!("no such compression: {compress}"))),
+        };
+        let mut path = args.text("path", "/").to_owned();
         if !plain {
             path = format!("/?v=10&encoding={encoding}");
             if compress != "none" {
@@ -93,7 +106,9 @@ impl Fleet {
             bytes: 0,
             replayed: 0,
             wire,
-            zlib: !plain && compress != "none",
+            transport,
+            hello: args.text("hello", "").to_owned(),
+            opens_with: args.text("opens-with", "").to_owned(),
             text: Vec::new(),
             request: format!(
                 "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -107,6 +122,7 @@ impl Fleet {
             guilds: args.number("guilds", 1)?,
             beat_every: Duration::from_millis(args.number("heartbeat-ms", 41_250)?),
             scanned_at: Instant::now(),
+            acknowledged: Vec::new(),
         })
     }
 
@@ -133,9 +149,7 @@ impl Fleet {
         connection.socket = Some(socket);
         connection.state = State::Upgrading;
         connection.dispatches = 0;
-        if self.zlib {
-            connection.inflate();
-        }
+        connection.stream = Stream::of(self.transport);
         connection.send(self.request.as_bytes())
     }
 
@@ -175,6 +189,33 @@ impl Fleet {
     pub(crate) fn beat_now(&mut self, index: usize) -> io::Result<()> {
         let message = heartbeat(self.wire, self.connections[index].seq);
         self.ask(index, State::Beating, &message)
+    }
+
+    /// Send a heartbeat that was due at `due`, whether or not the one before has been acknowledged.
+    pub(crate) fn beat_due(&mut self, index: usize, due: Instant) -> io::Result<()> {
+        let message = heartbeat(self.wire, self.connections[index].seq);
+        let connection = &mut self.connections[index];
+        connection.beats.push_back(due);
+        connection.send(&message)
+    }
+
+    fn acknowledge(&mut self, index: usize, now: Instant) {
+        if let Some(due) = self.connections[index].beats.pop_front() {
+            let took = now.saturating_duration_since(due);
+            self.acknowledged
+                .push((unix_s() - took.as_secs_f64(), took.as_secs_f64() * 1e3));
+        }
+    }
+
+    /// End a session for good: the server forgets what a resume would need.
+    pub(crate) fn close(&mut self, index: usize) -> io::Result<()> {
+        let message = frame::masked(frame::CLOSE, &1000_u16.to_be_bytes());
+        self.ask(index, State::Closing, &message)
+    }
+
+    fn closed(&mut self, index: usize) -> io::Result<()> {
+        self.reached += 1;
+        self.connections[index].reset()
     }
 
     fn ask(&mut self, index: usize, state: State, message: &[u8]) -> io::Result<()> {
@@ -249,6 +290,9 @@ impl Fleet {
                 return Ok(());
             };
             let read = match socket.read(scratch) {
+                Ok(0) if self.connections[index].state == State::Closing => {
+                    return self.closed(index);
+                }
                 Ok(0) => return Err(fail(format!("connection {index} was closed by the server"))),
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -269,6 +313,9 @@ impl Fleet {
                 partial.drain(..taken);
                 partial
             };
+            if self.connections[index].socket.is_none() {
+                return Ok(());
+            }
             self.connections[index].partial = rest;
             // A short read has emptied the socket: the next byte makes a new edge.
             if read < scratch.len() {
@@ -298,13 +345,22 @@ impl Fleet {
             }
             at = end + 4;
             if self.wire == Wire::Plain {
-                self.opened(index);
+                if self.hello.is_empty() {
+                    self.opened(index);
+                } else {
+                    let hello = frame::masked(1, self.hello.as_bytes());
+                    self.connections[index].send(&hello)?;
+                }
             }
         }
         while let Some((opcode, range)) = frame::next(&bytes[at..]) {
             let payload = &bytes[at + range.start..at + range.end];
             match opcode {
                 frame::PING => {}
+                frame::CLOSE if self.connections[index].state == State::Closing => {
+                    self.closed(index)?;
+                    return Ok(bytes.len());
+                }
                 frame::CLOSE => {
                     let code = payload
                         .first_chunk()
@@ -353,13 +409,20 @@ impl Fleet {
         bytes: usize,
         now: Instant,
     ) -> io::Result<()> {
-        if !self.zlib {
-            return self.on_payload(index, payload, bytes, now);
-        }
         let mut text = std::mem::take(&mut self.text);
-        let outcome = self.connections[index]
-            .inflated(payload, &mut text)
-            .and_then(|()| self.on_payload(index, &text, bytes, now));
+        let outcome = match &mut self.connections[index].stream {
+            None => self.on_payload(index, payload, bytes, now),
+            Some(stream) => {
+                stream
+                    .read(payload, &mut text)
+                    .and_then(|()| match (self.wire, text.last()) {
+                        (Wire::Json, last) if last != Some(&b'}') => {
+                            Err(fail("a message of the stream holds no whole payload"))
+                        }
+                        _ => self.on_payload(index, &text, bytes, now),
+                    })
+            }
+        };
         self.text = text;
         outcome
     }
@@ -372,7 +435,13 @@ impl Fleet {
         now: Instant,
     ) -> io::Result<()> {
         match self.wire {
-            Wire::Plain => self.event(index, bytes, now),
+            Wire::Plain if self.connections[index].state == State::Upgrading => {
+                if payload.starts_with(self.opens_with.as_bytes()) {
+                    self.opened(index);
+                }
+            }
+            Wire::Plain if payload.len() >= EVENT_MIN => self.event(index, bytes, now),
+            Wire::Plain => {}
             Wire::Json => return self.on_json(index, payload, bytes, now),
             Wire::Etf => self.on_etf(index, payload, bytes, now),
         }
@@ -406,10 +475,12 @@ impl Fleet {
         bytes: usize,
         now: Instant,
     ) -> io::Result<()> {
-        let Some((seq, name)) = dispatch_head(payload) else {
-            return match opcode(payload) {
+        let Some((seq, name)) = dispatch::head(payload) else {
+            return match dispatch::opcode(payload) {
                 Some(10) => {
-                    if let Some(interval) = number_after(payload, b"\"heartbeat_interval\":") {
+                    if let Some(interval) =
+                        dispatch::number_after(payload, b"\"heartbeat_interval\":")
+                    {
                         self.beat_every = Duration::from_millis(interval);
                     }
                     self.opened(index);
@@ -417,6 +488,10 @@ impl Fleet {
                 }
                 Some(11) if self.connections[index].state == State::Beating => {
                     self.ready(index, now);
+                    Ok(())
+                }
+                Some(11) if !self.connections[index].beats.is_empty() => {
+                    self.acknowledge(index, now);
                     Ok(())
                 }
                 Some(1 | 11) => Ok(()),
@@ -439,7 +514,7 @@ impl Fleet {
             b"MESSAGE_CREATE" if connection.state == State::Resuming => self.replayed += 1,
             b"MESSAGE_CREATE" => self.event(index, bytes, now),
             b"READY" => {
-                connection.session_id = text_after(payload, b"\"session_id\":\"")
+                connection.session_id = dispatch::text_after(payload, b"\"session_id\":\"")
                     .ok_or_else(|| fail("READY without session_id"))?;
                 connection.dispatches = 1;
                 if self.guilds == 0 {
@@ -459,59 +534,17 @@ impl Fleet {
     }
 }
 
+/// The wall clock: it joins what two processes of one machine saw.
+pub(crate) fn unix_s() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
 fn heartbeat(wire: Wire, seq: u64) -> Vec<u8> {
     if wire == Wire::Etf {
         frame::masked(2, &etf::heartbeat(seq as u32))
     } else {
         frame::masked(1, format!("{{\"op\":1,\"d\":{seq}}}").as_bytes())
-    }
-}
-
-fn number_after(payload: &[u8], mark: &[u8]) -> Option<u64> {
-    let at = memchr::memmem::find(payload, mark)? + mark.len();
-    let digits = payload[at..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    std::str::from_utf8(&payload[at..at + digits])
-        .ok()?
-        .parse()
-        .ok()
-}
-
-fn text_after(payload: &[u8], mark: &[u8]) -> Option<String> {
-    let at = memchr::memmem::find(payload, mark)? + mark.len();
-    let length = memchr::memchr(b'"', &payload[at..])?;
-    String::from_utf8(payload[at..at + length].to_vec()).ok()
-}
-
-fn opcode(payload: &[u8]) -> Option<u64> {
-    number_after(payload, b"\"op\":")
-}
-
-/// `s` and `t` of a dispatch, as tocsin writes it: `{"s":N,"t":"NAME",...`.
-fn dispatch_head(payload: &[u8]) -> Option<(u64, &[u8])> {
-    let rest = payload.strip_prefix(b"{\"s\":")?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let seq = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-    let rest = rest[digits..].strip_prefix(b",\"t\":\"")?;
-    let length = memchr::memchr(b'"', rest)?;
-    Some((seq, &rest[..length]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_head_of_a_dispatch_names_it() {
-        let text = br#"{"s":12,"t":"READY","op":0,"d":{"session_id":"abc"}}"#;
-        assert_eq!(dispatch_head(text), Some((12, &b"READY"[..])));
-        assert_eq!(
-            text_after(text, b"\"session_id\":\"").as_deref(),
-            Some("abc")
-        );
-        assert_eq!(dispatch_head(br#"{"op":11,"d":null}"#), None);
-        assert_eq!(opcode(br#"{"t":null,"s":null,"op":11,"d":null}"#), Some(11));
     }
 }

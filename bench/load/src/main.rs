@@ -4,14 +4,17 @@
 
 mod args;
 mod connection;
+mod dispatch;
 mod etf;
 mod fleet;
 mod floor;
 mod frame;
 mod histogram;
+mod live;
 mod process;
 mod publisher;
 mod steps;
+mod stream;
 mod window;
 
 use std::process::ExitCode;
@@ -23,12 +26,14 @@ tocsin-load gateway --port P --connections N --steps LIST [options]
     --pid PID            whose CPU and memory are read
     --control PORT       publish by one byte each to this port (floor, peers and bench/host.py)
     --http PORT --channel ID --author TOKEN   publish by POST of a message
+    --post-path PATH --post-body JSON         or of this to there
     --protocol discord|plain    default discord
-    --encoding json|etf --compress none|zlib-stream
+    --path / --hello TEXT --opens-with TEXT   with plain: what to ask for, what to send first, what answer to wait for
+    --encoding json|etf --compress none|zlib-stream|zstd-stream
     --token load-{n}     token of connection n, counted from 1; --tokens M starts again after M
     --intents 33281 --guilds 1 --in-flight 128 --sources 8 --content-bytes 40
   steps, separated by commas:
-    cycle:COUNT  hold  connect  identify  beat  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
+    cycle:COUNT  churn:COUNT  hold:COUNT  beats:RATE  connect  identify  beat  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
 ";
 
 fn main() -> ExitCode {

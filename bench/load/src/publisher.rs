@@ -28,6 +28,8 @@ enum Kind {
 pub(crate) struct Publisher {
     kind: Kind,
     content_bytes: usize,
+    /// Posted as it is, where the server is no tocsin.
+    body: String,
     /// Publishes that the server has confirmed.
     pub(crate) confirmed: usize,
     pub(crate) asked: usize,
@@ -50,6 +52,7 @@ impl Publisher {
         let kind = if control != 0 {
             Kind::Control(connect(control, registry, FIRST_TOKEN)?)
         } else if http != 0 {
+            let channel = format!("/api/v10/channels/{}/messages", args.text("channel", ""));
             let many: usize = args.number("posts-at-once", 16)?;
             let posts = (0..many)
                 .map(|index| {
@@ -61,9 +64,9 @@ impl Publisher {
                 })
                 .collect::<io::Result<_>>()?;
             let head = format!(
-                "POST /api/v10/channels/{}/messages HTTP/1.1\r\nHost: load\r\nAuthorization: {}\r\n\
+                "POST {} HTTP/1.1\r\nHost: load\r\nAuthorization: {}\r\n\
                  Content-Type: application/json\r\nContent-Length: ",
-                args.text("channel", ""),
+                args.text("post-path", &channel),
                 args.text("author", "")
             );
             Kind::Http { posts, head }
@@ -73,6 +76,7 @@ impl Publisher {
         Ok(Self {
             kind,
             content_bytes: args.number("content-bytes", 40)?,
+            body: args.text("post-body", "").to_owned(),
             confirmed: 0,
             asked: 0,
             replies: Histogram::new(),
@@ -102,7 +106,10 @@ impl Publisher {
                 while content.len() < self.content_bytes {
                     content.push((b'a' + (content.len() * 7 + self.asked) as u8 % 26) as char);
                 }
-                let body = format!("{{\"content\":\"{content}\"}}");
+                let body = match self.body.as_str() {
+                    "" => format!("{{\"content\":\"{content}\"}}"),
+                    body => body.to_owned(),
+                };
                 post.posted_at = Some(Instant::now());
                 post.socket
                     .write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes())
@@ -110,10 +117,14 @@ impl Publisher {
         }
     }
 
-    /// Ask the host to block inside C with the GIL held; it answers afterwards.
-    pub(crate) fn hold(&mut self) -> io::Result<()> {
+    /// Ask the host to publish `count` events and then to block inside C with the GIL held; it answers afterwards.
+    pub(crate) fn hold(&mut self, count: usize) -> io::Result<()> {
         match &mut self.kind {
-            Kind::Control(socket) => socket.write_all(b"g"),
+            Kind::Control(socket) => {
+                let mut bytes = vec![b'p'; count];
+                bytes.push(b'g');
+                socket.write_all(&bytes)
+            }
             _ => Err(fail("hold needs --control")),
         }
     }

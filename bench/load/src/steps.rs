@@ -7,14 +7,17 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{Args, fail};
 use crate::connection::State;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, unix_s};
 use crate::histogram::Histogram;
-use crate::process::{Cpu, memory};
+use crate::live::beats;
+use crate::process::{Cpu, memory, rss_kib};
 use crate::window::Window;
 
 /// A step that gets nowhere for this long has failed.
 const STUCK: Duration = Duration::from_secs(60);
-const TURN: Duration = Duration::from_millis(20);
+/// How often the server's memory is looked at while connections come and go.
+const SAMPLES: usize = 60;
+pub(crate) const TURN: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(args: &Args) -> io::Result<()> {
     let run = Run {
@@ -48,17 +51,16 @@ impl Run {
                 .map_err(|_| fail(format!("{word} is no number")))
         };
         let before = (Cpu::of(self.pid), Cpu::of(std::process::id()));
-        let began = Instant::now();
+        let (began, began_unix) = (Instant::now(), unix_s());
         let mut report = match name {
             "connect" => self.storm(fleet, State::Closed, Fleet::connect)?,
             "identify" => self.storm(fleet, State::Open, Fleet::identify)?,
             "resume" => self.storm(fleet, State::Open, Fleet::resume)?,
             "beat" => self.storm(fleet, State::Ready, Fleet::beat_now)?,
-            "hold" => {
-                fleet.publisher.hold()?;
-                idle(fleet, 0.1)?
-            }
-            "cycle" => self.cycle(fleet, number()? as usize)?,
+            "hold" => hold(fleet, number()? as usize)?,
+            "beats" => beats(fleet, number()?)?,
+            "cycle" => self.cycle(fleet, number()? as usize, false)?,
+            "churn" => self.cycle(fleet, number()? as usize, true)?,
             "idle" => idle(fleet, number()?)?,
             "closed" => {
                 let (window, seconds) = (number()? as usize, number()?);
@@ -82,6 +84,8 @@ impl Run {
         let used = server.total_since(&before.0);
         report.insert("step".into(), step.into());
         report.insert("wall_s".into(), wall.into());
+        report.insert("began_unix".into(), began_unix.into());
+        report.insert("ended_unix".into(), unix_s().into());
         report.insert("server_cpu".into(), server.report(&before.0));
         report.insert("server_memory".into(), memory(self.pid));
         let own = Cpu::of(std::process::id()).total_since(&before.1);
@@ -102,19 +106,35 @@ impl Run {
         Ok(Value::Object(report))
     }
 
-    /// Connect all and reset all, until `count` connections have come and gone.
-    fn cycle(&self, fleet: &mut Fleet, count: usize) -> io::Result<Map<String, Value>> {
+    /// Connect all and reset all, or with `sessions` identify all and close all in between, until `count` connections
+    /// have come and gone.
+    fn cycle(
+        &self,
+        fleet: &mut Fleet,
+        count: usize,
+        sessions: bool,
+    ) -> io::Result<Map<String, Value>> {
         let mut done = 0;
+        let mut samples = Vec::new();
         while done < count {
             self.storm(fleet, State::Closed, Fleet::connect)?;
-            for connection in &mut fleet.connections {
-                connection.reset()?;
+            if sessions {
+                self.storm(fleet, State::Open, Fleet::identify)?;
+                self.storm(fleet, State::Ready, Fleet::close)?;
+            } else {
+                for connection in &mut fleet.connections {
+                    connection.reset()?;
+                }
             }
             done += fleet.connections.len();
+            if done * SAMPLES / count > samples.len() {
+                samples.push(json!([done, rss_kib(self.pid)]));
+            }
         }
         idle(fleet, 0.3)?;
         let mut report = Map::new();
         report.insert("done".into(), done.into());
+        report.insert("rss_kib".into(), samples.into());
         Ok(report)
     }
 
@@ -150,7 +170,7 @@ impl Run {
     }
 }
 
-fn advance(progress: &mut (usize, Instant), now_at: usize) -> io::Result<()> {
+pub(crate) fn advance(progress: &mut (usize, Instant), now_at: usize) -> io::Result<()> {
     if progress.0 != now_at {
         *progress = (now_at, Instant::now());
     } else if progress.1.elapsed() > STUCK {
@@ -182,6 +202,36 @@ fn publish(fleet: &mut Fleet, count: usize) -> io::Result<Map<String, Value>> {
     }
     let mut report = Map::new();
     report.insert("done".into(), count.into());
+    Ok(report)
+}
+
+/// Publish `count` events and have the GIL held right after; all of them must arrive while it is.
+fn hold(fleet: &mut Fleet, count: usize) -> io::Result<Map<String, Value>> {
+    for connection in &mut fleet.connections {
+        connection.delivered = 0;
+    }
+    let confirmed = fleet.publisher.confirmed;
+    let mut window = Window::new(fleet.connections.len());
+    let now = Instant::now();
+    for _ in 0..count {
+        window.published(now);
+    }
+    fleet.window = Some(window);
+    fleet.publisher.hold(count)?;
+    let mut progress = (0, Instant::now());
+    while fleet.window.as_ref().map_or(0, Window::outstanding) > 0 {
+        fleet.pump(TURN)?;
+        let done = fleet.window.as_ref().map_or(0, |window| window.completed);
+        advance(&mut progress, done)?;
+    }
+    let window = fleet.window.take().ok_or_else(|| fail("no window"))?;
+    let mut report = Map::new();
+    report.insert("published".into(), count.into());
+    report.insert("deliveries".into(), window.deliveries.into());
+    report.insert("latency_ms".into(), window.all.to_json());
+    // The host answers only when it lets go of the GIL.
+    let held = fleet.publisher.confirmed == confirmed;
+    report.insert("held_meanwhile".into(), held.into());
     Ok(report)
 }
 
