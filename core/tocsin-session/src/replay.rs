@@ -5,6 +5,9 @@
 
 use std::collections::VecDeque;
 
+/// Most entries for which idle room is kept.
+const MOST_ROOM: usize = 128;
+
 /// Entries `first..=last`; older ones were acknowledged or had to make room.
 #[derive(Debug)]
 pub struct ReplayLog<E> {
@@ -12,20 +15,23 @@ pub struct ReplayLog<E> {
     /// The number of the oldest entry, or of the next one when there is none.
     first: u64,
     bytes: usize,
-    max_events: usize,
     max_bytes: usize,
+    max_events: u32,
+    /// How many entries there were at the last acknowledgement.
+    usual: u32,
 }
 
 impl<E> ReplayLog<E> {
     /// A log of at most so many entries and octets; octets count as if nobody else shared them.
     #[must_use]
-    pub const fn new(max_events: usize, max_bytes: usize) -> Self {
+    pub fn new(max_events: usize, max_bytes: usize) -> Self {
         Self {
             entries: VecDeque::new(),
             first: 1,
             bytes: 0,
-            max_events,
             max_bytes,
+            max_events: u32::try_from(max_events).unwrap_or(u32::MAX),
+            usual: 0,
         }
     }
 
@@ -36,23 +42,27 @@ impl<E> ReplayLog<E> {
         self.entries.push_back((entry, cost));
         self.bytes += cost as usize;
         let seq = self.last_seq();
-        while self.entries.len() > self.max_events || self.bytes > self.max_bytes {
+        while self.entries.len() > self.max_events as usize || self.bytes > self.max_bytes {
             self.drop_first();
         }
         seq
     }
 
-    /// The client has seen everything up to `seq`: lets go of it, and gives memory back when most of it is idle.
-    /// A number that was never sent is ignored.
+    /// The client has seen everything up to `seq`: lets go of it, and gives memory back when most of it is idle. Room
+    /// that was needed twice in a row, for as many entries as were kept at the last acknowledgement and are now, stays
+    /// for the next time. A number that was never sent is ignored.
     pub fn acknowledge(&mut self, seq: u64) {
         if seq > self.last_seq() {
             return;
         }
+        let now = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let usual = now.min(std::mem::replace(&mut self.usual, now)) as usize;
         while self.first <= seq && !self.entries.is_empty() {
             self.drop_first();
         }
-        if self.entries.capacity() > 8 && self.entries.len() * 4 < self.entries.capacity() {
-            self.entries.shrink_to(self.entries.len() * 2);
+        let room = usual.min(MOST_ROOM).max(self.entries.len() * 2);
+        if self.entries.capacity() > 8 && room * 2 < self.entries.capacity() {
+            self.entries.shrink_to(room);
         }
     }
 
@@ -130,12 +140,31 @@ mod tests {
     }
 
     #[test]
+    fn room_that_is_needed_again_and_again_stays_and_goes_with_the_first_quiet_time() {
+        let mut log = ReplayLog::new(1_000, usize::MAX);
+        let interval = |log: &mut ReplayLog<u32>, events| {
+            (0..events).for_each(|each| _ = log.push(each, 1));
+            log.acknowledge(log.last_seq());
+            log.entries.capacity()
+        };
+        assert_eq!(interval(&mut log, 50), 0);
+        let kept = interval(&mut log, 50);
+        assert!((50..=100).contains(&kept));
+        assert_eq!(interval(&mut log, 45), kept);
+        assert_eq!(interval(&mut log, 0), 0);
+        interval(&mut log, 900);
+        assert!(interval(&mut log, 900) <= 256);
+    }
+
+    #[test]
     fn a_quiet_session_gives_the_memory_of_a_burst_back() {
         let mut log = ReplayLog::new(1_000, usize::MAX);
         for number in 0..1_000 {
             log.push(number, 1);
         }
         log.acknowledge(990);
+        assert!(log.entries.capacity() <= 20);
+        log.acknowledge(1_000);
         assert!(log.entries.capacity() <= 20);
         log.acknowledge(1_000);
         assert_eq!(log.entries.capacity(), 0);
