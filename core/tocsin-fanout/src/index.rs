@@ -4,10 +4,13 @@
 //! used again. Asking allocates nothing. Joining, leaving and moving look through the session's guilds, and through
 //! the guild's cohorts when one of them empties; they never look through a cohort's sessions.
 //!
+//! Hashes are foldhash's, seeded by each process: ids that a user could choose do not meet in one bucket by design.
+//!
 //! Invariant: a cohort belongs to one guild. What would mix two guilds is refused: nobody sees more by a mistake.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use foldhash::{HashMap, HashMapExt};
 
 /// A cohort's id, made by the control plane.
 pub type CohortId = u32;

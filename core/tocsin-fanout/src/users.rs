@@ -1,6 +1,6 @@
 //! `UserIndex`: which sessions a user has, on any worker.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// A user's sessions. Keys are the caller's; `first_shard` marks those that carry what belongs to no guild.
 #[derive(Debug, Default)]

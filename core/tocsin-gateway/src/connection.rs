@@ -59,13 +59,14 @@ pub(crate) struct Connection {
     pub(crate) deadline_ms: u64,
     /// The earliest armed timer, `u64::MAX` for none.
     pub(crate) timer_at_ms: u64,
+    /// It is on the list of those to write in this turn.
     pub(crate) dirty: bool,
+    /// It is on the list of those to write as turns have room for it.
+    pub(crate) postponed: bool,
     /// Bytes beyond the limit that READY, guilds or a replay have queued; 0 again once all is written.
     pub(crate) allowance: usize,
     /// Op 7 was sent: close when the deadline is reached.
     pub(crate) leaving: bool,
-    /// The socket took less than was offered: wait for it to become writable.
-    blocked: bool,
     half_closed: bool,
 }
 
@@ -92,7 +93,7 @@ impl Connection {
 
     /// Whether it has to be put on the list of those to write.
     pub(crate) fn wants_flush(&self) -> bool {
-        !self.dirty && !self.blocked
+        !self.dirty && !self.outbox.is_blocked()
     }
 
     /// A connection that goes on at another worker.
@@ -136,9 +137,9 @@ impl Worker {
             deadline_ms,
             timer_at_ms: u64::MAX,
             dirty: false,
+            postponed: false,
             allowance: 0,
             leaving: false,
-            blocked: false,
             half_closed: false,
         });
         let registered = self.poll.registry().register(
@@ -207,9 +208,8 @@ impl Worker {
     /// The socket takes output again.
     pub(crate) fn on_writable(&mut self, index: usize) {
         if let Some(connection) = self.connections.get_mut(index)
-            && connection.blocked
+            && connection.outbox.unblock()
         {
-            connection.blocked = false;
             self.mark_dirty(index);
         }
     }
@@ -236,6 +236,22 @@ impl Worker {
         }
     }
 
+    /// Writes to connections that a large fan-out reached, as many as a turn has room for, in the order it did.
+    pub(crate) fn flush_postponed(&mut self) {
+        for _ in 0..self.writes_per_turn {
+            let Some(index) = self.postponed.pop_front() else {
+                break;
+            };
+            if let Some(connection) = self.connections.get_mut(index) {
+                connection.postponed = false;
+                self.guarded(index, Self::flush);
+            }
+        }
+        if self.dirty.is_empty() && self.postponed.is_empty() && self.full.is_empty() {
+            self.packing.stage.clear();
+        }
+    }
+
     fn flush(&mut self, index: usize) {
         if let Some(connection) = self.connections.get(index)
             && connection.wire.is_broken()
@@ -248,24 +264,22 @@ impl Worker {
             return;
         };
         connection.dirty = false;
-        if connection.blocked {
+        if connection.outbox.is_blocked() {
             return;
         }
         let mut count = WriteCount::default();
         connection.wire.flush_pong(&mut connection.outbox);
+        let (stage, scratch) = (&self.packing.stage, &mut self.scratch);
         let written =
             connection
                 .outbox
-                .write_to(&mut connection.socket, &mut self.scratch, &mut count);
+                .write_to(&mut connection.socket, stage, scratch, &mut count);
         let finished = match written {
             Ok(Written::All) => {
                 connection.allowance = 0;
                 matches!(connection.stage, Stage::Closing { done: true, .. })
             }
-            Ok(Written::Blocked) => {
-                connection.blocked = true;
-                false
-            }
+            Ok(Written::Blocked) => false,
             Err(_) => {
                 self.count_write(count);
                 self.drop_connection(index, NO_CLOSE);
@@ -280,7 +294,7 @@ impl Worker {
         self.count_write(count);
     }
 
-    fn count_write(&self, count: WriteCount) {
+    pub(crate) fn count_write(&self, count: WriteCount) {
         let metrics = self.metrics();
         metrics.bytes_out.add(count.bytes);
         metrics.writes.add(count.calls);

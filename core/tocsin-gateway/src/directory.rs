@@ -1,7 +1,6 @@
 //! `Directory`: which sessions a user has, on any worker, and for which shard. Only the dispatcher asks it.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use tocsin_fanout::UserIndex;
 use tocsin_proto::ShardId;
 

@@ -16,6 +16,7 @@ use crate::gateway::Shared;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
 use crate::message::{Order, Recipients, WorkerMessage};
+use crate::reach::Reach;
 
 /// The kind of a guild's scope (`ScopeKind.GUILD`).
 const GUILD_SCOPE: u8 = 1;
@@ -70,6 +71,7 @@ pub(crate) struct Dispatcher {
     shared: Arc<Shared>,
     sequencer: Sequencer,
     directory: Directory,
+    reach: Reach,
     /// What each worker is told at the end of the turn.
     orders: Vec<Vec<Order>>,
 }
@@ -82,6 +84,7 @@ impl Dispatcher {
             shared,
             sequencer: Sequencer::default(),
             directory: Directory::default(),
+            reach: Reach::new(workers),
             orders: (0..workers).map(|_| Vec::new()).collect(),
         }
     }
@@ -95,7 +98,10 @@ impl Dispatcher {
             for item in items.drain(..) {
                 match item {
                     Item::Batch(commands) => self.on_batch(commands),
-                    Item::SessionEnded(key) => self.directory.remove(key),
+                    Item::SessionEnded(key) => {
+                        self.directory.remove(key);
+                        self.reach.end(key);
+                    }
                     Item::Stop => return,
                 }
             }
@@ -133,6 +139,8 @@ impl Dispatcher {
                 let key = accept.session;
                 if self.has_worker(key) {
                     self.directory.add(key, accept.user_id, accept.shard);
+                    let guilds = accept.guilds.iter().map(|place| place.guild);
+                    self.reach.begin(key, guilds);
                     self.tell_owner(key, Order::Accept(accept));
                 }
             }
@@ -154,13 +162,20 @@ impl Dispatcher {
             Command::RemoveChannel { guild, channel } => {
                 self.tell_all(|| Order::RemoveChannel(guild, channel));
             }
-            Command::RemoveGuild { guild } => self.tell_all(|| Order::RemoveGuild(guild)),
+            Command::RemoveGuild { guild } => {
+                self.reach.remove_guild(guild);
+                self.tell_all(|| Order::RemoveGuild(guild));
+            }
             Command::Assign {
                 session,
                 guild,
                 cohort,
-            } => self.tell_owner(session, Order::Assign(session, guild, cohort)),
+            } => {
+                self.reach.enter(session, guild);
+                self.tell_owner(session, Order::Assign(session, guild, cohort));
+            }
             Command::Unassign { session, guild } => {
+                self.reach.leave(session, guild);
                 self.tell_owner(session, Order::Unassign(session, guild));
             }
             Command::EndSession {
@@ -217,6 +232,16 @@ impl Dispatcher {
     fn give_audience(&mut self, delivery: Delivery, recipients: impl Fn() -> Recipients) {
         let delivery = Arc::new(delivery);
         self.tell_all(|| Order::Deliver(Arc::clone(&delivery), recipients()));
+    }
+
+    /// To the workers that have sessions in the guild.
+    fn give_guild(&mut self, delivery: Delivery, guild: u64, recipients: impl Fn() -> Recipients) {
+        let delivery = Arc::new(delivery);
+        for (worker, orders) in self.orders.iter_mut().enumerate() {
+            if self.reach.has(guild, worker) {
+                orders.push(Order::Deliver(Arc::clone(&delivery), recipients()));
+            }
+        }
     }
 
     fn on_event(&mut self, envelope: Envelope) {
@@ -285,9 +310,9 @@ impl Dispatcher {
             let keys = self.directory.sessions(&envelope.users, guild, name);
             self.give_sessions(delivery, keys);
         } else if channel != 0 {
-            self.give_audience(delivery, || Recipients::Channel(guild, channel));
+            self.give_guild(delivery, guild, || Recipients::Channel(guild, channel));
         } else {
-            self.give_audience(delivery, || Recipients::Guild(guild));
+            self.give_guild(delivery, guild, || Recipients::Guild(guild));
         }
     }
 
@@ -320,9 +345,11 @@ impl Dispatcher {
                 self.give_audience(delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
             }
             Target::Channel { guild, channel } => {
-                self.give_audience(delivery, || Recipients::Channel(guild, channel));
+                self.give_guild(delivery, guild, || Recipients::Channel(guild, channel));
             }
-            Target::Guild(guild) => self.give_audience(delivery, || Recipients::Guild(guild)),
+            Target::Guild(guild) => {
+                self.give_guild(delivery, guild, || Recipients::Guild(guild));
+            }
         }
     }
 }

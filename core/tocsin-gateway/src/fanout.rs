@@ -1,8 +1,11 @@
 //! Fan-out inside a worker: one event to those of its sessions that may have it.
 //!
-//! Per recipient: two slot look-ups, the next `s`, one entry in the replay log and one in the outbox, both references.
-//! Nothing is allocated but their growth, and no lock is taken.
+//! Per recipient: two slot look-ups, the next `s`, an entry in the replay log, and the frame: written at once from the
+//! stage where nothing waits and nothing follows in this turn, else queued, by reference if others get the same bytes.
+//! Nothing is allocated but growth, and no lock is taken. Of an event with very many recipients only so many are written
+//! to in its turn; the others wait in their outboxes, so that what comes later stays behind it.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,16 +19,22 @@ use crate::message::Recipients;
 use crate::sessions::{Session, Sessions};
 use crate::wire::Packing;
 use crate::worker::Worker;
+use crate::writer::WriteCount;
 
 /// What giving an event to a session touches.
 struct Delivering<'a> {
     sessions: &'a mut Sessions,
     connections: &'a mut Slab<Connection>,
     dirty: &'a mut Vec<usize>,
+    postponed: &'a mut VecDeque<usize>,
     full: &'a mut Vec<usize>,
     packing: &'a mut Packing,
     outbound_max_bytes: usize,
+    /// How many are written to in this turn.
+    writes: usize,
+    at_once: bool,
     given: u64,
+    count: WriteCount,
 }
 
 impl Delivering<'_> {
@@ -44,14 +53,38 @@ impl Delivering<'_> {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        connection
-            .wire
-            .dispatch(s, variant, event, self.packing, &mut connection.outbox);
-        if connection.outbox.bytes() > self.outbound_max_bytes + connection.allowance {
+        let (wire, outbox) = (&mut connection.wire, &mut connection.outbox);
+        if self.at_once
+            && self.writes > 0
+            && outbox.is_empty()
+            && !outbox.is_blocked()
+            && !connection.dirty
+            && !wire.prefers_reference(variant, event)
+        {
+            self.writes -= 1;
+            let stage = wire.stage(s, variant, event, self.packing);
+            let written = stage.is_some_and(|frame| {
+                let (stage, socket) = (&mut self.packing.stage, &mut connection.socket);
+                outbox.write_staged(frame, stage, socket, &mut self.count)
+            });
+            if !written {
+                connection.dirty = true;
+                self.dirty.push(index);
+            }
+            return;
+        }
+        wire.dispatch(s, variant, event, self.packing, outbox);
+        if outbox.bytes() > self.outbound_max_bytes + connection.allowance {
             self.full.push(index);
-        } else if connection.wants_flush() {
-            connection.dirty = true;
-            self.dirty.push(index);
+        } else if connection.wants_flush() && !connection.postponed {
+            if self.writes > 0 {
+                self.writes -= 1;
+                connection.dirty = true;
+                self.dirty.push(index);
+            } else {
+                connection.postponed = true;
+                self.postponed.push_back(index);
+            }
         }
     }
 }
@@ -66,17 +99,20 @@ impl Worker {
     /// One event to the recipients among this worker's sessions.
     pub(crate) fn deliver(&mut self, delivery: &Delivery, recipients: &Recipients) {
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
-        let mut full = std::mem::take(&mut self.full);
         let many = !matches!(recipients, Recipients::Sessions(_));
         self.packing.begin(delivery.guild, many);
         let mut to = Delivering {
             sessions: &mut self.sessions,
             connections: &mut self.connections,
             dirty: &mut self.dirty,
-            full: &mut full,
+            postponed: &mut self.postponed,
+            full: &mut self.full,
             packing: &mut self.packing,
             outbound_max_bytes: self.shared.config.outbound_max_bytes,
+            writes: self.writes_per_turn,
+            at_once: self.at_once,
             given: 0,
+            count: WriteCount::default(),
         };
         let index = &self.subscriptions;
         match recipients {
@@ -101,13 +137,13 @@ impl Worker {
                 }
             }
         }
-        let given = to.given;
+        let (given, count) = (to.given, to.count);
         self.packing.end();
         self.metrics().dispatches.add(given);
-        for index in full.drain(..) {
+        self.count_write(count);
+        while let Some(index) = self.full.pop() {
             self.relieve(index);
         }
-        self.full = full;
     }
 
     /// Gives a session an event that is for it whatever its intents, without looking at how much waits.

@@ -272,7 +272,10 @@ impl Worker {
     /// Queues a payload that is no dispatch.
     pub(crate) fn send(&mut self, index: usize, control: Control) {
         if let Some(connection) = self.connections.get_mut(index) {
-            connection.wire.control(control, &mut connection.outbox);
+            let stage = &mut self.packing.stage;
+            connection
+                .wire
+                .control(control, stage, &mut connection.outbox);
             self.after_queueing(index);
         }
     }

@@ -84,7 +84,7 @@ impl Worker {
             socket,
             peer,
             wire,
-            pending: outbox.into_bytes(),
+            pending: outbox.into_bytes(&self.packing.stage),
             session,
             token_digest,
             seq,

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use tocsin_codec::frame::{self, FrameDecoder, FrameLimits, MessageKind};
 use tocsin_codec::{DecodeError, Envelope, HandshakeParser, Query, Variant};
-use tocsin_compress::{CompressError, Compression, Compressor, SharedBodies, Spliced, Transport};
+use tocsin_compress::{Compression, Compressor, SharedBodies, Spliced, Transport};
 use tocsin_proto::CloseCode;
 use tocsin_session::{Heartbeat, Liveness, SendBudget};
 
 use crate::config::GatewayConfig;
 use crate::control::Control;
-use crate::event::{Encoding, LocalEvent, Start, Tail};
+use crate::event::{Encoding, LocalEvent, Start};
+use crate::stage::{Stage, Staged};
 use crate::writer::Outbox;
 
 /// Most fragments of one message (reliability.md §2.2).
@@ -19,6 +20,8 @@ const MAX_FRAGMENTS: u32 = 128;
 const PONG_QUEUE_BYTES: usize = 16 * 1024;
 /// Payloads above this go as standalone zlib frames to clients that asked for it.
 const STANDALONE_BYTES: usize = 1_024;
+/// Dispatches that other connections get too are copied up to this size when they are written at once.
+const COPIED_BYTES: usize = 16 * 1024;
 
 /// What became of the octets of a request head.
 pub(crate) enum Upgrade {
@@ -169,19 +172,20 @@ impl Wire {
     }
 
     /// Queues a payload that is no dispatch; nothing once compression has failed.
-    pub(crate) fn control(&mut self, control: Control, outbox: &mut Outbox) {
+    pub(crate) fn control(&mut self, control: Control, stage: &mut Stage, outbox: &mut Outbox) {
         let payload = control.encode(self.encoding);
-        let frame = match &mut self.compressor {
+        let built = match &mut self.compressor {
             Some(compressor) => {
-                let mut out = Vec::new();
-                if compressor.compress_tiny(&payload, &mut out).is_err() {
-                    return;
-                }
-                frame_of(frame::BINARY, &out)
+                stage.build(frame::BINARY, |out| compressor.compress_tiny(&payload, out))
             }
-            None => frame_of(self.encoding.opcode(), &payload),
+            None => stage.build(self.encoding.opcode(), |out| {
+                out.extend_from_slice(&payload);
+                Ok(())
+            }),
         };
-        outbox.push_bytes(frame);
+        if let Ok(frame) = built {
+            outbox.push_staged(frame, stage);
+        }
     }
 
     /// Queues a dispatch: by reference if the bytes can be shared, else compressed; nothing once compression has failed.
@@ -195,29 +199,71 @@ impl Wire {
         packing: &mut Packing,
         outbox: &mut Outbox,
     ) {
+        if self.shares(variant, event) {
+            outbox.push_dispatch(s, self.encoding, variant, Rc::clone(event));
+        } else if let Some(frame) = self.stage(s, variant, event, packing) {
+            outbox.push_staged(frame, &mut packing.stage);
+        }
+    }
+
+    /// Whether the dispatch's bytes are those that other connections get.
+    fn shares(&self, variant: Variant, event: &LocalEvent) -> bool {
+        self.compressor.is_none()
+            && !(self.standalone
+                && self.encoding == Encoding::Json
+                && length(self.encoding, variant, event) > STANDALONE_BYTES)
+    }
+
+    /// Whether the dispatch is to be queued by reference rather than written from a copy.
+    pub(crate) fn prefers_reference(&self, variant: Variant, event: &LocalEvent) -> bool {
+        self.shares(variant, event) && length(self.encoding, variant, event) > COPIED_BYTES
+    }
+
+    /// Builds a dispatch's frame on the stage; `None` once compression has failed. The frame is to be written or queued
+    /// next, for a stream's position moves on.
+    pub(crate) fn stage(
+        &mut self,
+        s: u64,
+        variant: Variant,
+        event: &LocalEvent,
+        packing: &mut Packing,
+    ) -> Option<Staged> {
         let (rest, tail) = (
             event.rest(self.encoding, variant),
             event.tail(self.encoding),
         );
+        let shares = self.shares(variant, event);
         let mut start = Start::default();
-        let compressed = if let Some(compressor) = &mut self.compressor {
-            let (head, form) = (start.build(self.encoding, s), self.encoding.form(variant));
-            if packing.pack(compressor, form, head, rest, tail).is_ok() {
-                outbox.push_bytes(frame_of(frame::BINARY, &packing.out));
-            }
-            return;
-        } else if self.standalone
-            && self.encoding == Encoding::Json
-            && rest.len() + tail.len() > STANDALONE_BYTES
-        {
-            let own = [start.build(self.encoding, s), rest];
-            let parts: Vec<&[u8]> = own.into_iter().chain(tail.pieces()).collect();
-            tocsin_compress::zlib_standalone(&parts)
+        let head = start.build(self.encoding, s);
+        let stage = &mut packing.stage;
+        let built = if let Some(compressor) = &mut self.compressor {
+            let (form, sharing) = (self.encoding.form(variant), packing.sharing);
+            let bodies = &mut packing.bodies;
+            stage.build(frame::BINARY, |out| {
+                if !tail.is_empty() {
+                    let spliced: Vec<Spliced<'_>> = tail.spliced().collect();
+                    compressor.compress_spliced(bodies, &[head, rest], &spliced, tail.end(), out)
+                } else if sharing {
+                    compressor.compress_shared(bodies, form, head, rest, out)
+                } else {
+                    compressor.compress_private(bodies, &[head, rest], out)
+                }
+            })
+        } else if shares {
+            stage.build(self.encoding.opcode(), |out| {
+                out.extend_from_slice(head);
+                out.extend_from_slice(rest);
+                tail.pieces().for_each(|piece| out.extend_from_slice(piece));
+                Ok(())
+            })
         } else {
-            outbox.push_dispatch(s, self.encoding, variant, Rc::clone(event));
-            return;
+            let parts: Vec<&[u8]> = [head, rest].into_iter().chain(tail.pieces()).collect();
+            stage.build(frame::BINARY, |out| {
+                out.extend_from_slice(&tocsin_compress::zlib_standalone(&parts));
+                Ok(())
+            })
         };
-        outbox.push_bytes(frame_of(frame::BINARY, &compressed));
+        built.ok()
     }
 
     /// Queues the answer to a ping, or remembers it when too much waits already.
@@ -238,13 +284,13 @@ impl Wire {
     }
 }
 
-/// What a worker's compressed connections share.
+/// What a worker's connections share: what was compressed for many of them, and where their own frames are built.
 #[derive(Debug)]
 pub(crate) struct Packing {
     bodies: SharedBodies,
     /// The event in hand is one of those that `bodies` was told of.
     sharing: bool,
-    out: Vec<u8>,
+    pub(crate) stage: Stage,
 }
 
 impl Packing {
@@ -253,7 +299,7 @@ impl Packing {
         Self {
             bodies: SharedBodies::new(u8::try_from(worker).unwrap_or(u8::MAX)),
             sharing: false,
-            out: Vec::new(),
+            stage: Stage::default(),
         }
     }
 
@@ -267,32 +313,11 @@ impl Packing {
     pub(crate) fn end(&mut self) {
         self.sharing = false;
     }
-
-    fn pack(
-        &mut self,
-        compressor: &mut Compressor,
-        form: usize,
-        head: &[u8],
-        rest: &[u8],
-        tail: Tail<'_>,
-    ) -> Result<(), CompressError> {
-        let (bodies, out) = (&mut self.bodies, &mut self.out);
-        out.clear();
-        if !tail.is_empty() {
-            let spliced: Vec<Spliced<'_>> = tail.spliced().collect();
-            compressor.compress_spliced(bodies, &[head, rest], &spliced, tail.end(), out)
-        } else if self.sharing {
-            compressor.compress_shared(bodies, form, head, rest, out)
-        } else {
-            compressor.compress_private(bodies, &[head, rest], out)
-        }
-    }
 }
 
-fn frame_of(opcode: u8, payload: &[u8]) -> Box<[u8]> {
-    let mut header = [0; 10];
-    let len = frame::encode_header(opcode, payload.len(), &mut header);
-    [&header[..len], payload].concat().into_boxed_slice()
+/// Octets of a dispatch after its start.
+fn length(encoding: Encoding, variant: Variant, event: &LocalEvent) -> usize {
+    event.rest(encoding, variant).len() + event.tail(encoding).len()
 }
 
 /// A close frame with the reason that goes with the code.

@@ -1,8 +1,9 @@
 //! `Worker`: one thread's loop over its sockets, messages and timers.
 //!
-//! One turn = drain sockets, drain messages, fire timers, then one write per dirty connection. Nothing here blocks
-//! but the poll, and a panic costs the connection it happened in.
+//! One turn = drain sockets, drain messages, fire timers, then one write per dirty connection. What a large fan-out has
+//! to write is spread over turns. Nothing here blocks but the poll, and a panic costs the connection it happened in.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,6 +32,9 @@ pub(crate) const FIRST_CONNECTION: usize = 2;
 
 /// Most events of one poll.
 const EVENTS: usize = 1_024;
+/// Recipients of one event that are written to in its turn, and of those after them in each turn that follows: some
+/// 12 ms, for which other guilds' events and heartbeats wait at most.
+const WRITES_PER_TURN: usize = 2_048;
 /// Most connections accepted in one turn, so that a storm does not starve the others.
 const ACCEPTS_PER_TURN: usize = 128;
 /// Pause of accepting when the process is out of descriptors.
@@ -51,6 +55,11 @@ pub(crate) struct Worker {
     pub(crate) now_ms: u64,
     /// Slab indices with output to write at the end of the turn.
     pub(crate) dirty: Vec<usize>,
+    /// Slab indices with output of a large fan-out, to be written as turns have room for it.
+    pub(crate) postponed: VecDeque<usize>,
+    pub(crate) writes_per_turn: usize,
+    /// The order in hand is the turn's last: what it queues where nothing waits can as well be written.
+    pub(crate) at_once: bool,
     /// Slab indices that used up their read budget and go on next turn.
     pub(crate) unread: Vec<usize>,
     pub(crate) read_buffer: Box<[u8]>,
@@ -83,6 +92,9 @@ impl Worker {
             timers: Timers::default(),
             now_ms: shared.clock.now_ms(),
             dirty: Vec::new(),
+            postponed: VecDeque::new(),
+            writes_per_turn: WRITES_PER_TURN,
+            at_once: false,
             unread: Vec::new(),
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             scratch: Vec::with_capacity(READ_BUFFER),
@@ -120,7 +132,8 @@ impl Worker {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.accepting || !self.unread.is_empty() || !self.dirty.is_empty() {
+        let more = !self.unread.is_empty() || !self.dirty.is_empty() || !self.postponed.is_empty();
+        if self.accepting || more {
             return Some(Duration::ZERO);
         }
         let next = self.timers.next_ms()?;
@@ -157,13 +170,16 @@ impl Worker {
             self.accept();
         }
         self.shared.mailboxes[self.index].take(messages);
+        let mut left = messages.len();
         for message in messages.drain(..) {
-            self.on_message(message);
+            left -= 1;
+            self.on_message(message, left == 0);
         }
         while let Some((at, key)) = self.timers.pop_due(self.now_ms) {
             self.on_timer(at, key);
         }
         self.flush_dirty();
+        self.flush_postponed();
     }
 
     /// Runs one connection's handling; a panic in it ends that connection only.
@@ -179,10 +195,13 @@ impl Worker {
         }
     }
 
-    fn on_message(&mut self, message: WorkerMessage) {
+    fn on_message(&mut self, message: WorkerMessage, last: bool) {
         match message {
             WorkerMessage::Orders(orders) => {
+                let mut left = orders.len();
                 for order in orders {
+                    left -= 1;
+                    self.at_once = last && left == 0;
                     if catch_unwind(AssertUnwindSafe(|| self.on_order(order))).is_err() {
                         self.metrics().panics.add(1);
                     }
@@ -248,24 +267,125 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
+    use tocsin_codec::EncodedDispatch;
+    use tocsin_proto::Intents;
+    use tocsin_session::ReplayLog;
+
     use super::*;
     use crate::config::GatewayConfig;
-    use crate::gateway::Shared;
+    use crate::connection::Stage;
+    use crate::event::Delivery;
+    use crate::message::{Order, Recipients};
+    use crate::sessions::Session;
 
-    #[test]
-    fn a_panic_costs_the_connection_it_happened_in_and_no_other() {
+    fn worker(clients: usize) -> (Worker, Vec<std::net::TcpStream>) {
         let (mut listeners, address) = crate::listener::bind("127.0.0.1", 0, 1).expect("bind");
         let poll = Poll::new().expect("poll");
         let shared =
             Shared::new(GatewayConfig::default(), std::slice::from_ref(&poll)).expect("shared");
         let listener = listeners.pop().expect("a listener");
         let mut worker = Worker::new(0, Arc::new(shared), poll, listener);
-        let clients: Vec<_> = (0..2)
+        let clients: Vec<_> = (0..clients)
             .map(|_| std::net::TcpStream::connect(address).expect("connect"))
             .collect();
         while worker.connections.len() < clients.len() {
             worker.accept();
         }
+        (worker, clients)
+    }
+
+    /// Sessions on the connections, those with an even number in guild 1 and the others in guild 2.
+    fn settle(worker: &mut Worker) {
+        for index in 0..worker.connections.len() {
+            let (key, id) = worker.sessions.reserve(index).expect("randomness");
+            let session = Session {
+                id,
+                user_id: index as u64,
+                bot: true,
+                intents: Intents::ALL,
+                token_digest: [0; 32],
+                compress: false,
+                connection: Some(index),
+                expires_ms: u64::MAX,
+                replay: ReplayLog::new(100, usize::MAX),
+            };
+            worker.sessions.begin(key, session);
+            worker.connections[index].stage = Stage::Attached(key);
+            let guild = 1 + index as u64 % 2;
+            worker.subscriptions.assign(key, guild, guild as u32);
+        }
+    }
+
+    fn event(worker: &mut Worker, guild: u64, body: &str, last: bool) {
+        let delivery = Delivery {
+            event: Arc::new(EncodedDispatch::new("E", body.to_owned().into(), None)),
+            required: Intents::NONE,
+            exclude_user: 0,
+            bots_only: false,
+            guild,
+        };
+        let order = Order::Deliver(Arc::new(delivery), Recipients::Guild(guild));
+        worker.on_message(WorkerMessage::Orders(vec![order]), last);
+    }
+
+    /// What has arrived, by its first octets and order: the `d` of each frame.
+    fn arrived(client: &mut std::net::TcpStream) -> Vec<String> {
+        let mut bytes = vec![0; 4_096];
+        client.set_nonblocking(true).expect("nonblocking");
+        let n = match client.read(&mut bytes) {
+            Ok(n) => n,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+            Err(error) => panic!("{error}"),
+        };
+        let text = String::from_utf8_lossy(&bytes[..n]).into_owned();
+        text.split("\"d\":")
+            .skip(1)
+            .map(|rest| rest.split('}').next().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn another_guilds_event_waits_for_a_slice_of_a_large_fan_out_and_each_session_has_its_order() {
+        for last in [true, false] {
+            let (mut worker, mut clients) = worker(40);
+            settle(&mut worker);
+            worker.writes_per_turn = 3;
+            event(&mut worker, 1, "1", last);
+            worker.flush_dirty();
+            worker.flush_postponed();
+            let before = worker.metrics().writes.get();
+            assert_eq!(before, 6, "what is over waits");
+            event(&mut worker, 1, "2", last);
+            event(&mut worker, 2, "3", last);
+            worker.flush_dirty();
+            let other = (1..40)
+                .step_by(2)
+                .filter(|&at| !arrived(&mut clients[at]).is_empty());
+            assert_eq!(other.count(), 3, "the other guild's first slice is out");
+            let waited = worker.metrics().writes.get() - before;
+            assert_eq!(
+                waited, 6,
+                "after no more than a slice of the large one's second event"
+            );
+            let mut turns = 0;
+            while !worker.postponed.is_empty() || !worker.dirty.is_empty() {
+                worker.flush_dirty();
+                worker.flush_postponed();
+                turns += 1;
+            }
+            assert!(turns >= 10);
+            for at in (0..40).step_by(2) {
+                let got = arrived(&mut clients[at]);
+                assert_eq!(got, ["1", "2"]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_costs_the_connection_it_happened_in_and_no_other() {
+        let (mut worker, _clients) = worker(2);
         worker.guarded(0, |_, _| panic!("in the handling of a connection"));
         assert_eq!(worker.metrics().panics.get(), 1);
         assert!(!worker.connections.contains(0) && worker.connections.contains(1));

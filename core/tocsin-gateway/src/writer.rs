@@ -1,7 +1,8 @@
 //! `Outbox`: what waits to be written to one connection, and how it is written.
 //!
-//! A dispatch waits as its number and a reference; its head is built when it is written. Small items of a connection
-//! are gathered into one buffer and leave in one write, large ones go by `writev` without a copy.
+//! A dispatch waits as its number and a reference; its head is built when it is written. Frames that are one connection's
+//! own wait on the worker's stage while the connection is to be written soon, else in memory of their own. Small items of
+//! a connection are gathered into one buffer and leave in one write, large ones go by `writev` without a copy.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
@@ -10,6 +11,7 @@ use std::rc::Rc;
 use tocsin_codec::Variant;
 
 use crate::event::{Encoding, Head, LocalEvent, Tail};
+use crate::stage::{Stage, Staged};
 
 /// Items up to this size are copied together.
 const GATHER_ITEM: usize = 16 * 1024;
@@ -27,6 +29,8 @@ enum Item {
         variant: Variant,
         event: Rc<LocalEvent>,
     },
+    /// A frame on the stage.
+    Staged(Staged),
     /// Whole frames, or the HTTP answer of the handshake.
     Bytes(Box<[u8]>),
 }
@@ -40,6 +44,14 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    fn whole(bytes: &'a [u8]) -> Self {
+        Self {
+            first: bytes,
+            second: &[],
+            tail: Tail::default(),
+        }
+    }
+
     fn len(&self) -> usize {
         self.first.len() + self.second.len() + self.tail.len()
     }
@@ -78,7 +90,7 @@ impl<'a> Parts<'a> {
 }
 
 impl Item {
-    fn parts<'a>(&'a self, head: &'a mut Head) -> Parts<'a> {
+    fn parts<'a>(&'a self, head: &'a mut Head, stage: &'a Stage) -> Parts<'a> {
         match self {
             Self::Dispatch {
                 s,
@@ -93,16 +105,25 @@ impl Item {
                     tail,
                 }
             }
-            Self::Bytes(bytes) => Parts {
-                first: bytes,
-                second: &[],
-                tail: Tail::default(),
-            },
+            Self::Staged(frame) => Parts::whole(stage.get(*frame)),
+            Self::Bytes(bytes) => Parts::whole(bytes),
         }
     }
 
     fn len(&self) -> usize {
-        self.parts(&mut Head::default()).len()
+        match self {
+            Self::Dispatch {
+                s,
+                encoding,
+                variant,
+                event,
+            } => {
+                let rest = event.rest(*encoding, *variant).len() + event.tail(*encoding).len();
+                Head::default().build(*encoding, *s, rest).len() + rest
+            }
+            Self::Staged(frame) => frame.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
     }
 }
 
@@ -123,12 +144,29 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// Bytes of the first item already written.
     offset: usize,
+    /// The socket took less than was offered: nothing is written until it takes more.
+    blocked: bool,
 }
 
 impl Outbox {
     /// Bytes that wait.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether the socket has to become writable first.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// The socket takes more again; `false` if it did before.
+    pub(crate) fn unblock(&mut self) -> bool {
+        std::mem::take(&mut self.blocked)
     }
 
     /// Gives the room of a burst back, if nothing waits.
@@ -142,6 +180,41 @@ impl Outbox {
     pub(crate) fn push_bytes(&mut self, bytes: Box<[u8]>) {
         self.bytes += bytes.len();
         self.items.push_back(Item::Bytes(bytes));
+    }
+
+    /// Appends the frame that was staged last. It stays there only if this outbox is written before the stage is cleared.
+    pub(crate) fn push_staged(&mut self, frame: Staged, stage: &mut Stage) {
+        if self.blocked || !stage.holds(frame) {
+            self.push_bytes(stage.get(frame).into());
+            stage.undo(frame);
+        } else {
+            self.bytes += frame.len();
+            self.items.push_back(Item::Staged(frame));
+        }
+    }
+
+    /// Writes the frame that was staged last, with nothing before it; what the socket does not take waits. `false` when
+    /// another write is to find out what is wrong.
+    pub(crate) fn write_staged(
+        &mut self,
+        frame: Staged,
+        stage: &mut Stage,
+        socket: &mut impl Write,
+        count: &mut WriteCount,
+    ) -> bool {
+        let bytes = stage.get(frame);
+        let (taken, sound) = match socket.write(bytes) {
+            Ok(n) => (n, n > 0),
+            Err(error) => (0, error.kind() == io::ErrorKind::WouldBlock),
+        };
+        count.bytes += taken as u64;
+        count.calls += 1;
+        if taken < bytes.len() {
+            self.push_bytes(bytes[taken..].into());
+            self.blocked = sound;
+        }
+        stage.undo(frame);
+        sound
     }
 
     /// Appends an event by reference.
@@ -173,36 +246,51 @@ impl Outbox {
     }
 
     /// Turns references into bytes, so that the outbox may go to another thread.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self, stage: &Stage) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.bytes);
         let mut skip = self.offset;
         for item in &self.items {
             let mut head = Head::default();
-            item.parts(&mut head).append_from(skip, &mut out);
+            item.parts(&mut head, stage).append_from(skip, &mut out);
             skip = 0;
         }
         out
     }
 
-    /// Writes as much as the socket takes. Returns the bytes and system calls it took.
+    /// Takes what is on the stage along.
+    fn own(&mut self, stage: &Stage) {
+        for item in &mut self.items {
+            if let Item::Staged(frame) = item {
+                *item = Item::Bytes(stage.get(*frame).into());
+            }
+        }
+    }
+
+    /// Writes as much as the socket takes, and counts the bytes and system calls.
     ///
     /// # Errors
     /// The socket is broken.
     pub(crate) fn write_to(
         &mut self,
         socket: &mut impl Write,
+        stage: &Stage,
         scratch: &mut Vec<u8>,
         count: &mut WriteCount,
     ) -> io::Result<Written> {
         while let Some(first) = self.items.front() {
             let mut head = Head::default();
-            let parts = first.parts(&mut head);
-            let left = parts.len() - self.offset;
-            let (wanted, result) = if left > GATHER_ITEM {
-                parts.write_from(self.offset, socket)
-            } else {
-                gather(&self.items, self.offset, scratch);
-                (scratch.len(), socket.write(scratch))
+            let (wanted, result) = match first {
+                Item::Staged(frame) if self.items.len() == 1 => {
+                    let bytes = &stage.get(*frame)[self.offset..];
+                    (bytes.len(), socket.write(bytes))
+                }
+                _ if self.bytes > GATHER_ITEM && first.len() - self.offset > GATHER_ITEM => first
+                    .parts(&mut head, stage)
+                    .write_from(self.offset, socket),
+                _ => {
+                    gather(&self.items, self.offset, stage, scratch);
+                    (scratch.len(), socket.write(scratch))
+                }
             };
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -211,12 +299,12 @@ impl Outbox {
                     count.calls += 1;
                     self.consume(n);
                     if n < wanted {
-                        return Ok(Written::Blocked);
+                        return Ok(self.block(stage));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     count.calls += 1;
-                    return Ok(Written::Blocked);
+                    return Ok(self.block(stage));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -225,14 +313,24 @@ impl Outbox {
         Ok(Written::All)
     }
 
+    fn block(&mut self, stage: &Stage) -> Written {
+        self.blocked = true;
+        self.own(stage);
+        Written::Blocked
+    }
+
     fn consume(&mut self, mut n: usize) {
         self.bytes -= n;
+        if self.bytes == 0 {
+            self.items.clear();
+            self.offset = 0;
+            return;
+        }
         while n > 0 {
             let Some(first) = self.items.front() else {
                 return;
             };
-            let mut head = Head::default();
-            let left = first.parts(&mut head).len() - self.offset;
+            let left = first.len() - self.offset;
             if n < left {
                 self.offset += n;
                 return;
@@ -251,12 +349,12 @@ pub(crate) struct WriteCount {
     pub(crate) calls: u64,
 }
 
-fn gather(items: &VecDeque<Item>, offset: usize, scratch: &mut Vec<u8>) {
+fn gather(items: &VecDeque<Item>, offset: usize, stage: &Stage, scratch: &mut Vec<u8>) {
     scratch.clear();
     let mut skip = offset;
     for item in items {
         let mut head = Head::default();
-        let parts = item.parts(&mut head);
+        let parts = item.parts(&mut head, stage);
         let left = parts.len() - skip;
         if !scratch.is_empty() && (left > GATHER_ITEM || scratch.len() + left > GATHER_TOTAL) {
             return;
@@ -330,15 +428,27 @@ mod tests {
         [head.build(encoding, s, rest.len()), rest].concat()
     }
 
-    fn drain(outbox: &mut Outbox, socket: &mut Stingy) {
+    fn staged(stage: &mut Stage, size: usize) -> (Staged, Vec<u8>) {
+        let built = stage.build(2, |out| {
+            out.resize(out.len() + size, 6);
+            Ok::<_, ()>(())
+        });
+        let frame = built.expect("it cannot fail");
+        (frame, stage.get(frame).to_vec())
+    }
+
+    fn drain(outbox: &mut Outbox, socket: &mut Stingy, stage: &mut Stage) {
         let (mut scratch, mut count) = (Vec::new(), WriteCount::default());
         let before = socket.taken.len();
         let waiting = outbox.bytes();
         while outbox
-            .write_to(socket, &mut scratch, &mut count)
+            .write_to(socket, stage, &mut scratch, &mut count)
             .expect("no error")
             == Written::Blocked
         {
+            // Who is blocked has taken everything along.
+            stage.clear();
+            assert!(outbox.unblock());
             assert_eq!(
                 waiting - outbox.bytes(),
                 socket.taken.len() - before,
@@ -355,7 +465,7 @@ mod tests {
                 taken: Vec::new(),
                 dice,
             };
-            let mut outbox = Outbox::default();
+            let (mut outbox, mut stage) = (Outbox::default(), Stage::default());
             let mut all = Vec::new();
             for (s, size) in [0, 100, 70_000, 20_000, 5, 17_000, 16_300, 1]
                 .into_iter()
@@ -366,8 +476,11 @@ mod tests {
                 outbox.push_dispatch(s, Encoding::Json, Variant::Full, event);
                 outbox.push_bytes(Box::new([7; 9]));
                 all.extend([7; 9]);
+                let (frame, bytes) = staged(&mut stage, size % 9_000);
+                outbox.push_staged(frame, &mut stage);
+                all.extend(bytes);
             }
-            drain(&mut outbox, &mut socket);
+            drain(&mut outbox, &mut socket, &mut stage);
             assert_eq!(socket.taken, all);
             assert_eq!(outbox.bytes(), 0);
         }
@@ -393,19 +506,46 @@ mod tests {
                 taken: all[..limit].to_vec(),
                 dice: 3,
             };
-            drain(&mut outbox, &mut socket);
+            drain(&mut outbox, &mut socket, &mut Stage::default());
             assert_eq!(socket.taken, [&all[..kept], &[8; 4]].concat());
         }
     }
 
     #[test]
     fn an_outbox_that_moves_keeps_the_octets_still_to_be_written() {
-        let mut outbox = Outbox::default();
+        let (mut outbox, mut stage) = (Outbox::default(), Stage::default());
         let event = event(300);
         outbox.push_dispatch(7, Encoding::Etf, Variant::Full, Rc::clone(&event));
         outbox.push_bytes(Box::new([9; 3]));
+        let (own, bytes) = staged(&mut stage, 40);
+        outbox.push_staged(own, &mut stage);
         outbox.consume(20);
-        let whole = [frame(7, Encoding::Etf, &event), vec![9; 3]].concat();
-        assert_eq!(outbox.into_bytes(), whole[20..]);
+        let whole = [frame(7, Encoding::Etf, &event), vec![9; 3], bytes].concat();
+        assert_eq!(outbox.into_bytes(&stage), whole[20..]);
+    }
+
+    #[test]
+    fn a_staged_frame_leaves_at_once_and_what_is_not_taken_waits_in_its_own_memory() {
+        for dice in 0..40 {
+            let mut socket = Stingy {
+                taken: Vec::new(),
+                dice,
+            };
+            let (mut outbox, mut stage) = (Outbox::default(), Stage::default());
+            let mut count = WriteCount::default();
+            let (frame, bytes) = staged(&mut stage, 300);
+            assert!(outbox.write_staged(frame, &mut stage, &mut socket, &mut count));
+            stage.clear();
+            assert_eq!(count.bytes as usize, socket.taken.len());
+            assert_eq!(outbox.bytes(), bytes.len() - socket.taken.len());
+            assert_eq!(outbox.is_blocked(), outbox.bytes() > 0);
+            let (next, more) = staged(&mut stage, 10);
+            outbox.push_staged(next, &mut stage);
+            if outbox.is_blocked() {
+                stage.clear();
+            }
+            drain(&mut outbox, &mut socket, &mut stage);
+            assert_eq!(socket.taken, [bytes, more].concat());
+        }
     }
 }
