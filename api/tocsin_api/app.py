@@ -36,6 +36,7 @@ from tocsin_api.routes import (
     roles,
     typing,
     users,
+    webhooks,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ MODULES = (
     roles,
     typing,
     users,
+    webhooks,
 )
 _VERSION = re.compile(r"/api/v(\d+)(?=/|$)")
 _SERVED = {"9", "10"}

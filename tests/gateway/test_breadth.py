@@ -89,11 +89,21 @@ def test_emojis_are_told_to_the_guild_and_come_with_it(town: Town) -> None:
 
 def test_a_file_is_told_with_a_url_that_serves_it(town: Town) -> None:
     place, _, (boss, _, other) = three(town, Intents.GUILD_MESSAGES)
-    parts = [("payload_json", (None, '{"content":"look"}')), ("files[0]", ("a b.txt", b"abc"))]
+    parts = {"files[0]": ("a b.txt", b"abc")}
     base = f"{town.server.api}/channels/{place.general}/messages"
     headers = {"Authorization": place.owner.token}
-    assert httpx.post(base, files=parts, headers=headers).status_code == 200
+    assert httpx.post(base, data={"content": "look"}, files=parts, headers=headers).status_code == 200
     for listener in (boss, other):
         [attachment] = listener.until("MESSAGE_CREATE")["attachments"]
         assert attachment["filename"] == "a_b.txt"
         assert httpx.get(attachment["url"]).content == b"abc"
+
+
+def test_webhooks_are_told_to_those_who_manage_them(town: Town) -> None:
+    place, _, listeners = three(town, Intents.GUILD_WEBHOOKS)
+    hook = town.call(place.owner, "POST", f"/channels/{place.general}/webhooks", {"name": "hook"})
+    path = f"/webhooks/{hook['id']}/{hook['token']}"
+    assert httpx.post(f"{town.server.api}{path}", json={"content": "by token"}).status_code == 204
+    boss, bot, other = town.told(place, *listeners)
+    assert of_kind(boss, "WEBHOOKS", "MESSAGE") == ["WEBHOOKS_UPDATE", "MESSAGE_CREATE"]
+    assert of_kind(bot, "WEBHOOKS", "MESSAGE") == of_kind(other, "WEBHOOKS", "MESSAGE") == ["MESSAGE_CREATE"]

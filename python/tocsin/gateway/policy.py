@@ -29,6 +29,7 @@ from tocsin.model.permissions import Permission
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+_MANAGES_WEBHOOKS = int(Permission.MANAGE_WEBHOOKS)
 _SEES_BANS = int(Permission.BAN_MEMBERS | Permission.VIEW_AUDIT_LOG)
 
 log = structlog.get_logger("tocsin.gateway")
@@ -70,6 +71,7 @@ class Policy:
             "GUILD_MEMBER_REMOVE": self._member_remove,
             "GUILD_BAN_ADD": self._ban,
             "GUILD_BAN_REMOVE": self._ban,
+            "WEBHOOKS_UPDATE": self._webhooks,
         }
 
     async def stop(self) -> None:
@@ -321,6 +323,13 @@ class Policy:
     def _ban(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         guild.state.apply(event)
         cohorts = [each.id for each in guild.cohorts.with_any(_SEES_BANS)]
+        if cohorts:
+            batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
+
+    def _webhooks(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        guild.state.apply(event)
+        channel_id = int(_decode(event.body)["channel_id"])
+        cohorts = [each.id for each in guild.cohorts.viewers_with(channel_id, _MANAGES_WEBHOOKS)]
         if cohorts:
             batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
 

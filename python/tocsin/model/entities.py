@@ -207,6 +207,26 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
 
 
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Lets whoever has its token write in a channel."""
+
+    id: int
+    guild_id: int
+    channel_id: int
+    user_id: int
+    name: str
+    token: str
+
+
+class WebhookAuthor(msgspec.Struct, frozen=True, kw_only=True):
+    """The name under which a webhook wrote a message."""
+
+    message_id: int
+    channel_id: int
+    webhook_id: int
+    name: str
+
+
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A pinned message. `id` carries when it was pinned, and orders the pins of a channel."""
 

@@ -64,6 +64,12 @@ def guild_delete(guild_id: int) -> Event:
     return _event("GUILD_DELETE", guild_id, {"id": str(guild_id)})
 
 
+def webhooks_update(guild_id: int, channel_id: int) -> Event:
+    """WEBHOOKS_UPDATE: a channel's webhooks changed, in whatever way."""
+    body = {"guild_id": str(guild_id), "channel_id": str(channel_id)}
+    return _event("WEBHOOKS_UPDATE", guild_id, body, channel_id)
+
+
 def role_create(role: Role) -> Event:
     """GUILD_ROLE_CREATE."""
     return _event("GUILD_ROLE_CREATE", role.guild_id, {"guild_id": str(role.guild_id), "role": wire.role(role)})

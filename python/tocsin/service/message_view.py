@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tocsin.model import wire
-from tocsin.model.entities import Member, Message, User
+from tocsin.model.entities import Member, Message, User, WebhookAuthor
 from tocsin.model.intents import Intents
 from tocsin.service.auth import Principal
 from tocsin.service.world import World
-from tocsin.store.base import Store
+from tocsin.store.base import Select, Store
 
 _CONTENT = int(Intents.MESSAGE_CONTENT)
 REPLY = 19
@@ -93,7 +93,9 @@ class MessageView:
                 member = await self._world.member(guild_id, user_id)
                 if member is not None:
                     members[user_id] = member
-        return Resolved(users, members, None if referenced is None else self._plain(referenced, users))
+        if referenced is None:
+            return Resolved(users, members, None)
+        return Resolved(users, members, self._plain(referenced, users, await self._webhooks([referenced])))
 
     async def quoted(self, message: Message) -> Message | None:
         """Return the message that this one replies to, if it is there."""
@@ -103,7 +105,8 @@ class MessageView:
 
     async def updated(self, message: Message, replied: Message | None) -> dict[str, Any]:
         """Render for MESSAGE_UPDATE."""
-        author = await self._world.user(message.author_id) or deleted_user(message.author_id)
+        author = (await self._webhooks([message])).get(message.id) or await self._world.user(message.author_id)
+        author = author or deleted_user(message.author_id)
         member = await self._world.member(message.guild_id, message.author_id) if message.guild_id else None
         more = await self.resolve(message.guild_id, message.mentions, replied)
         return {**for_event(message, author, member, more), "tts": False}
@@ -123,24 +126,34 @@ class MessageView:
             wanted.append(message.author_id)
             wanted.extend(message.mentions)
         users = await self._world.users(wanted)
+        hooks = await self._webhooks((*messages, *quoted.values()))
         on_them: dict[int, list[dict[str, Any]]] = {}
         for each in await self._store.reactions([message.id for message in messages], actor.id):
             on_them.setdefault(each.message_id, []).append(wire.reaction_count(each))
         bodies = []
         for message in messages:
-            body = self._plain(message, users)
+            body = self._plain(message, users, hooks)
             if message.id in on_them:
                 body["reactions"] = on_them[message.id]
             replied: Message | None = None
             if message.type in _WITH_REFERENCED and message.reference:
                 replied = quoted.get(int(message.reference["message_id"]))
-                body["referenced_message"] = None if replied is None else self._plain(replied, users)
+                body["referenced_message"] = None if replied is None else self._plain(replied, users, hooks)
             veil(actor, message, replied, body)
             bodies.append(body)
         return bodies
 
-    def _plain(self, message: Message, users: dict[int, User]) -> dict[str, Any]:
-        author = users.get(message.author_id) or deleted_user(message.author_id)
+    async def _webhooks(self, messages: Sequence[Message]) -> dict[int, User]:
+        """Return the authors of those messages that webhooks wrote, by message."""
+        ids = [message.id for message in messages if message.webhook_id is not None]
+        if not ids:
+            return {}
+        select = Select(entity=WebhookAuthor, table="webhook_authors", where={"message_id": ids})
+        found = await self._store.find(select)
+        return {each.message_id: wire.webhook_user(each.webhook_id, each.name) for each in found}
+
+    def _plain(self, message: Message, users: dict[int, User], hooks: dict[int, User]) -> dict[str, Any]:
+        author = hooks.get(message.id) or users.get(message.author_id) or deleted_user(message.author_id)
         mentions = [(users[user_id], None) for user_id in message.mentions if user_id in users]
         body = wire.message(message, author, mentions)
         body.pop("guild_id", None)

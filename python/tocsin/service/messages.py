@@ -19,7 +19,7 @@ from tocsin.errors import (
     StoreUnavailable,
     unknown,
 )
-from tocsin.model.entities import Channel, Message
+from tocsin.model.entities import Channel, Message, WebhookAuthor
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions
@@ -67,15 +67,18 @@ class MessageService:
 
     # -- create
 
-    async def create(self, actor: Principal, channel_id: int, draft: MessageDraft) -> bytes:
+    async def create(
+        self, actor: Principal, channel_id: int, draft: MessageDraft, webhook: ChannelAccess | None = None
+    ) -> bytes:
         """Send a message and return its body, the same bytes that MESSAGE_CREATE carries.
 
+        `webhook` is the channel as a webhook finds it, which then is the actor.
         With `enforce_nonce`, a nonce that the actor used in this channel within `nonce_window_ms` returns that message.
 
         Raises:
             errors.ApiError: 10003, 50001, 50008, 50013, 160002, 20016, 50006, 10060 or 50035.
         """
-        access = await self._world.channel_access(channel_id, actor.id)
+        access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
         access.need(SEND)
         checked = check_draft(draft)
@@ -94,12 +97,16 @@ class MessageService:
             kept = await self._attachments.keep(channel_id, draft.files, draft.notes, checked.embeds)
         for attempt in range(3):
             message = self._build(actor, access.channel, draft, checked, found, replied, kept.bodies)
+            if webhook is not None:
+                message = msgspec.structs.replace(message, webhook_id=actor.id)
             body = for_event(message, actor.user, access.member, more)
             if draft.nonce is not None:
                 body["nonce"] = draft.nonce
             event = events.message_event("MESSAGE_CREATE", access.channel, message, body)
             try:
-                await self._store.commit(self._create_ops(message, draft, kept.ids, replace=attempt > 0), [event])
+                await self._store.commit(
+                    self._create_ops(actor, message, draft, kept.ids, replace=attempt > 0), [event]
+                )
             except Conflict:
                 earlier = await self._earlier(actor, channel_id, draft)
                 if earlier is not None:
@@ -144,8 +151,15 @@ class MessageService:
             application_id=actor.application.id if actor.application is not None else None,
         )
 
-    def _create_ops(self, message: Message, draft: MessageDraft, attachments: list[int], *, replace: bool) -> list[Op]:
+    def _create_ops(
+        self, actor: Principal, message: Message, draft: MessageDraft, attachments: list[int], *, replace: bool
+    ) -> list[Op]:
         ops = rows.message_ops(message)
+        if message.webhook_id is not None:
+            name = actor.user.username
+            ops += rows.webhook_author_ops(
+                WebhookAuthor(message_id=message.id, channel_id=message.channel_id, webhook_id=actor.id, name=name)
+            )
         if attachments:
             ops += rows.attach_ops(attachments, message.id)
         if draft.nonce is not None:
@@ -255,13 +269,20 @@ class MessageService:
 
     # -- edit
 
-    async def edit(self, actor: Principal, channel_id: int, message_id: int, patch: MessagePatch) -> bytes:
+    async def edit(
+        self,
+        actor: Principal,
+        channel_id: int,
+        message_id: int,
+        patch: MessagePatch,
+        webhook: ChannelAccess | None = None,
+    ) -> bytes:
         """Change a message and return its body. Others' messages: only SUPPRESS_EMBEDS, with MANAGE_MESSAGES.
 
         Raises:
             errors.ApiError: 10003, 50001, 10008, 50005, 50013, 50021, 50006 or 50035.
         """
-        access = await self._world.channel_access(channel_id, actor.id)
+        access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
         async with self._edits.hold(message_id):
             message = await self._store.message(channel_id, message_id)
@@ -344,13 +365,15 @@ class MessageService:
 
     # -- delete
 
-    async def delete(self, actor: Principal, channel_id: int, message_id: int) -> None:
+    async def delete(
+        self, actor: Principal, channel_id: int, message_id: int, webhook: ChannelAccess | None = None
+    ) -> None:
         """Delete a message; others' messages need MANAGE_MESSAGES.
 
         Raises:
             errors.ApiError: 10003, 50001, 10008, 50021, 50013, 50003.
         """
-        access = await self._world.channel_access(channel_id, actor.id)
+        access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
         message = await self._store.message(channel_id, message_id)
         if message is None:

@@ -21,6 +21,7 @@ from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
 from tocsin.service.typing import TypingService
 from tocsin.service.users import UserService
+from tocsin.service.webhooks import WebhookService
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Services:
     passwords: PasswordService
     attachments: AttachmentService
     messages: MessageService
+    webhooks: WebhookService
     reactions: ReactionService
     emojis: EmojiService
     pins: PinService
@@ -49,6 +51,7 @@ class Services:
 def build_services(context: Context) -> Services:
     """Wire the services over one context."""
     attachments = AttachmentService(context)
+    messages = MessageService(context, attachments)
     return Services(
         context=context,
         auth=AuthService(context),
@@ -60,7 +63,8 @@ def build_services(context: Context) -> Services:
         bans=BanService(context),
         passwords=PasswordService(context),
         attachments=attachments,
-        messages=MessageService(context, attachments),
+        messages=messages,
+        webhooks=WebhookService(context, messages, attachments),
         reactions=ReactionService(context),
         emojis=EmojiService(context),
         pins=PinService(context),

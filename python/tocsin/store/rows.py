@@ -20,10 +20,12 @@ from tocsin.model.entities import (
     Reaction,
     Role,
     User,
+    Webhook,
+    WebhookAuthor,
 )
 from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
 
-IN_CHANNEL = ("messages", "reactions", "pins")
+IN_CHANNEL = ("messages", "reactions", "pins", "webhooks", "webhook_authors")
 """The tables whose rows go with their channel."""
 
 
@@ -189,6 +191,7 @@ def message_delete_ops(channel_id: int, message_ids: list[int], *, must_match: b
         Delete("messages", {"channel_id": channel_id, "id": ids}, must_match=must_match),
         Delete("reactions", {"message_id": ids}),
         Delete("pins", {"message_id": ids}),
+        Delete("webhook_authors", {"message_id": ids}),
         Update("attachments", {"message_id": ids}, {"message_id": 0}),
     ]
 
@@ -201,6 +204,16 @@ def attachment_ops(attachment: Attachment) -> list[Op]:
 def attach_ops(ids: Sequence[int], message_id: int) -> list[Op]:
     """Give attachments to a message, or with 0 to none."""
     return [Update("attachments", {"id": list(ids)}, {"message_id": message_id})] if ids else []
+
+
+def webhook_ops(webhook: Webhook) -> list[Op]:
+    """Write a webhook."""
+    return [Upsert("webhooks", ("id",), _row(webhook))]
+
+
+def webhook_author_ops(author: WebhookAuthor) -> list[Op]:
+    """Note under which name a webhook wrote a message."""
+    return [Insert("webhook_authors", _row(author))]
 
 
 def emoji_ops(emoji: Emoji) -> list[Op]:

@@ -256,6 +256,27 @@ Table(
 )
 Index("attachments_message", METADATA.tables["attachments"].c.message_id)
 Index("attachments_channel", METADATA.tables["attachments"].c.channel_id)
+Table(
+    "webhooks",
+    METADATA,
+    _id("id", key=True),
+    _id("guild_id"),
+    _id("channel_id"),
+    _id("user_id"),
+    _text("name"),
+    _text("token"),
+)
+Index("webhooks_channel", METADATA.tables["webhooks"].c.channel_id)
+Index("webhooks_guild", METADATA.tables["webhooks"].c.guild_id)
+Table(
+    "webhook_authors",
+    METADATA,
+    _id("message_id", key=True),
+    _id("channel_id"),
+    _id("webhook_id"),
+    _text("name"),
+)
+Index("webhook_authors_channel", METADATA.tables["webhook_authors"].c.channel_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(

@@ -34,6 +34,7 @@ _IDS = {
     "messages": "id",
     "applications": "id",
     "emojis": "id",
+    "webhooks": "id",
     "attachments": "id",
     "reactions": "id",
     "pins": "id",

@@ -9,6 +9,7 @@ from tocsin.model.wire.guilds import guild, parse_guild, parse_role, role, unava
 from tocsin.model.wire.messages import message
 from tocsin.model.wire.times import optional_timestamp, parse_optional_timestamp, parse_timestamp, timestamp
 from tocsin.model.wire.users import application, member, own_user, parse_member, parse_user, user
+from tocsin.model.wire.webhooks import webhook, webhook_user
 
 __all__ = [
     "application",
@@ -34,4 +35,6 @@ __all__ = [
     "timestamp",
     "unavailable_guild",
     "user",
+    "webhook",
+    "webhook_user",
 ]

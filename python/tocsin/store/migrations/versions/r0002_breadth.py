@@ -1,4 +1,4 @@
-"""What bots use besides messages (0.2.0): reactions, pins, emojis, attachments."""
+"""What bots use besides messages (0.2.0): reactions, pins, emojis, attachments, webhooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_TABLES = ("attachments", "emojis", "pins", "reactions")
+_TABLES = ("attachments", "emojis", "pins", "reactions", "webhook_authors", "webhooks")
 
 
 def _big(name: str, *, null: bool = False) -> sa.Column[Any]:
@@ -52,6 +52,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("emojis_guild", "emojis", ["guild_id"])
+    op.create_table(
+        "webhooks",
+        _big("id"),
+        _big("guild_id"),
+        _big("channel_id"),
+        _big("user_id"),
+        _text("name"),
+        _text("token"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("webhooks_channel", "webhooks", ["channel_id"])
+    op.create_index("webhooks_guild", "webhooks", ["guild_id"])
+    op.create_table(
+        "webhook_authors",
+        _big("message_id"),
+        _big("channel_id"),
+        _big("webhook_id"),
+        _text("name"),
+        sa.PrimaryKeyConstraint("message_id"),
+    )
+    op.create_index("webhook_authors_channel", "webhook_authors", ["channel_id"])
     op.create_table("pins", _big("message_id"), _big("channel_id"), _big("id"), sa.PrimaryKeyConstraint("message_id"))
     op.create_index("pins_channel", "pins", ["channel_id", "id"])
     op.create_table(
