@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Step = dict[str, Any]
@@ -35,10 +36,11 @@ class Figure:
 
 
 class Results:
-    """A result file."""
+    """A result file, and where its pictures go."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], images: Path) -> None:
         self.data = data
+        self.images = images
 
     def runs(self, group: str, server: str, connections: int | None = None) -> list[Run]:
         """The rounds of a scenario, without those that failed."""
@@ -49,6 +51,7 @@ class Results:
             and run["server"] == server
             and connections in (None, run["connections"])
             and "error" not in run
+            and "skipped" not in run
         ]
 
     def sizes(self, group: str) -> list[int]:
@@ -139,12 +142,79 @@ def kib_per_session(run: Run) -> float | None:
     return kib_after("idle")(run)
 
 
-def kib_after(kind: str) -> Callable[[Run], float | None]:
-    """Resident memory per connection that a run added until the end of a step's last occurrence."""
+def kib_after(kind: str, key: str = "rss_kib") -> Callable[[Run], float | None]:
+    """Memory per connection that a run added until the end of a step's last occurrence: RSS, or another `key`."""
 
     def read(run: Run) -> float | None:
-        first = run["steps"][0]["server_memory"]["rss_kib"]
-        ends = [step["server_memory"]["rss_kib"] for step in run["steps"] if step["step"].split(":")[0] == kind]
-        return float(ends[-1] - first) / float(run["connections"]) if first and ends and ends[-1] else None
+        first = run["steps"][0]["server_memory"].get(key)
+        ends = [step["server_memory"].get(key) for step in run["steps"] if step["step"].split(":")[0] == kind]
+        return float(ends[-1] - first) / float(run["connections"]) if first is not None and ends and ends[-1] else None
 
     return read
+
+
+def live_ms(*kinds: str) -> Callable[[Run], list[float]]:
+    """Milliseconds that live sessions waited for heartbeats that were out during steps of these kinds."""
+    return lambda run: [ms for kind in kinds for step in _all(run, kind) for ms in step.get("live_ms", [])]
+
+
+def _all(run: Run, kind: str) -> list[Step]:
+    return [step for step in run["steps"] if step["step"].split(":")[0] == kind]
+
+
+def percentile(values: list[float], q: float) -> float | None:
+    """The smallest value that `q` of all are not above; None of nothing."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * int(q * 1000) // 1000) - 1)] if ordered else None
+
+
+def live_p99(kind: str) -> Callable[[Run], float | None]:
+    """The 99th percentile of `live_ms`."""
+    return lambda run: percentile(live_ms(kind)(run), 0.99)
+
+
+def pooled_per_cpu_second(kind: str) -> Callable[[Run], float | None]:
+    """`per_cpu_second` over all steps of a kind, not the last alone."""
+
+    def read(run: Run) -> float | None:
+        used = sum(step["server_cpu"]["total_s"] for step in _all(run, kind))
+        return sum(step["done"] for step in _all(run, kind)) / used if used else None
+
+    return read
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A straight line through the second half of a run's memory samples."""
+
+    half: int
+    """Cycles of the second half."""
+    kib: float
+    """What the line rises over it."""
+    error: float
+    """Twice the standard error of that."""
+    first: float
+    """KiB at its beginning."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether it rises beyond doubt, by more than a hundredth of what was there."""
+        return self.kib - self.error > self.first / 100
+
+    def verdict(self) -> str:
+        """In words."""
+        return "**grows**" if self.grows else "does not grow"
+
+
+def growth(samples: list[list[float]]) -> Growth | None:
+    """The growth over the second half of (cycles, KiB) samples; None with fewer than six."""
+    half = samples[len(samples) // 2 :]
+    if len(half) < 3:
+        return None
+    xs, ys = [each[0] for each in half], [each[1] for each in half]
+    line = statistics.linear_regression(xs, ys)
+    spread = sum((x - statistics.fmean(xs)) ** 2 for x in xs)
+    rest = sum((y - line.slope * x - line.intercept) ** 2 for x, y in zip(xs, ys, strict=True))
+    error = (rest / (len(half) - 2) / spread) ** 0.5
+    width = xs[-1] - xs[0]
+    return Growth(int(width), line.slope * width, 2 * error * width, ys[0])

@@ -72,8 +72,8 @@ class Host:
             for n in range(guilds)
         ]
         rng = random.Random(1)
-        # The frame's payload adds {"s":1234,"t":"MESSAGE_CREATE","op":0,"d":}: its length moves with the digits of s.
-        self._messages = [message_body(n, rng, bytes_ - 41) for n in range(4096)]
+        # The frame's payload adds {"s":123,"t":"MESSAGE_CREATE","op":0,"d":}: its length moves with the digits of s.
+        self._messages = [message_body(n, rng, bytes_ - 42) for n in range(4096)]
         self._published = 0
         self._users = 0
         for guild, cohort, _ in self._bodies:

@@ -7,33 +7,42 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.chart import bars
+from bench.chart import bars, lines
 from bench.figures import (
     Figure,
     Results,
     cpu_of_threads,
     cpu_per_million,
+    growth,
     kib_after,
     kib_per_session,
+    live_ms,
+    live_p99,
     per_cpu_second,
+    percentile,
+    pooled_per_cpu_second,
     value,
 )
 from bench.targets import table
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
-PICTURES = ROOT / "docs" / "images"
 NAMES = {
     "floor": "floor",
     "core-json": "tocsin core, JSON",
     "core-etf": "tocsin core, ETF",
     "core-zlib": "tocsin core, zlib-stream",
+    "core-zstd": "tocsin core, zstd-stream",
     "node-json": "tocsin node, posted by HTTP",
     "node-zlib": "tocsin node, zlib-stream",
+    "node-zstd": "tocsin node, zstd-stream",
     "websockets": "websockets (uvloop)",
     "bun": "Bun (uWebSockets)",
     "picows": "picows (uvloop)",
     "ws": "Node ws",
+    "centrifugo": "Centrifugo",
+    "litestar": "Litestar channels (Granian)",
+    "socketio": "python-socketio (uvicorn)",
 }
 METHOD = """\
 ## Method
@@ -44,18 +53,37 @@ METHOD = """\
 - **Core** is the Rust gateway with a small Python host that answers identifies from prebuilt bodies and publishes on a
   byte (`bench/host.py`): sessions, sequence, replay log, intents, cohorts and heartbeats are at work; tokens, store and
   permissions are not. **Node** is `tocsin serve`; events are posted through the HTTP API and stored before they go out.
-- Peers have no sequence, no sight and no replay: they send the same bytes to all. That favours them.
+- **Payload**: 336 octets, 340 with the frame's header, for the floor and all peers. The core's is 336 where `s` has
+  three digits, and one shorter or longer for each digit of `s` less or more. The node sends whole message objects: see
+  *frame bytes*; its row is no comparison of equals. The JSON around the text differs by peer, the
+  length does not.
+- Peers have no sequence, no sight and no replay: they send the same bytes to all. That favours them. Bun's WebSocket
+  server is uWebSockets; socketify, the same in Python, is left out for that. **Litestar**: ChannelsPlugin,
+  MemoryChannelsBackend and its own WebSocket handlers, on Granian. **python-socketio**: ASGI on uvicorn, WebSocket
+  transport alone, one `emit`; the generator answers engine.io's greeting with `40` and counts `42[...]`.
+  **Centrifugo**: unidirectional WebSocket, memory engine, no history, GOMAXPROCS=1, published to by its HTTP API.
 - **One at a time**: the next event is published when the last client has the one before. **Bursts**: 16 are
   outstanding. **20/s**: an open loop; latency counts from when an event was *due*, so a stalled server cannot hide (no
   coordinated omission).
 - CPU is that of the server process, all threads, from `/proc/<pid>/task/*/schedstat`, per million deliveries. The
   server is pinned to one cpu, the generator to another. A delivery counts when its frame was read whole; in JSON,
-  compressed or not, the generator checks each dispatch's name and that `s` rises by one; ETF frames are only counted.
+  compressed by zlib or zstd or not, the generator checks each dispatch's name and that `s` rises by one; ETF frames are
+  only counted.
 - Servers take turns in each round. Figures are medians of the rounds with the lowest and the highest.
-- In the storm the live sessions' generator shares its cpu with the storm's: their latency holds its turns too.
-- Memory is the growth of VmRSS from before the first connection, divided by the sessions; kernel socket buffers are not
-  in it. Until a client confirms with a heartbeat what it has got, the server keeps that for a resume. The node's world
-  has 10 guilds of 20 channels and 100 members; each of the 100 bots has many sessions.
+- **Storms** on a node: connections that come and go, then identifies, then resumes that replay 100 events, 1,000 of
+  them in flight. Meanwhile live sessions beat in an open loop (latency counts from when a heartbeat was due, which is
+  up to a millisecond before it is sent). They belong to a second generator on the storm's generator's cpu, but under
+  SCHED_FIFO: it runs the moment a packet wakes it, and the storm's generator yields. How long it waited for its cpu
+  at each wake-up is the kernel's own count and shown. A heartbeat counts for each storm during which it was out.
+- **GIL**: the host publishes 16 events to every session and at once blocks inside C with the GIL held. That nothing of
+  it let go meanwhile is told by its own answer, which comes only after.
+- **Memory** is the growth from before the first connection, divided by the sessions: VmRSS, and PSS beside it. Kernel
+  socket memory is the machine's (`/proc/net/sockstat`): both ends of each connection, the generator's too. Until a
+  client confirms with a heartbeat what it has got, the server keeps that for a resume. The node's world has 10 guilds
+  of 20 channels and 100 members; each of the 100 bots has many sessions.
+- **Cycles**: VmRSS is read some 60 times; a straight line through the second half of them rises by so much over that
+  half, +- two standard errors. It *grows* when the rise less the error is over 1 % of what was there.
+- **POST**: `bench/api_cost.py`, rounds of posts on keep-alive connections, CPU by thread of the node.
 """
 
 
@@ -73,7 +101,7 @@ def _text(figure: Figure | None, unit: str = "", digits: int = 2, spread: bool =
 def _top(results: Results) -> str:
     data = results.data
     box = data["machine"]
-    others = Figure.of(run["others_cpus"] for run in data["runs"])
+    others = Figure.of(run.get("others_cpus") for run in data["runs"])
     lines = [
         "# Benchmarks",
         "",
@@ -87,15 +115,37 @@ def _top(results: Results) -> str:
             f"Other programs took {others.text('cpus', 2)} of the machine during the scenarios: "
             "the nearer to 0, the more the figures are worth."
         )
+    if data.get("left_out"):
+        lines.append(f"\n> {data['left_out']} scenarios of later rounds were left out to end in time.")
     if data["note"]:
         lines.append(f"\n> {data['note']}")
     versions = ", ".join(f"{name} {version}" for name, version in data["versions"].items())
     return "\n".join([*lines, "", f"Versions: {versions}.", ""])
 
 
+def _groups(results: Results) -> str:
+    """When each group ran, where not all ran together."""
+    groups = results.data.get("groups", {})
+    if len({json.dumps(stamp, sort_keys=True) for stamp in groups.values()}) < 2:
+        return ""
+    rows = [(name, stamp["began"], f"`{stamp['commit']}`", f"`{stamp['command']}`", stamp["note"] or "-")
+            for name, stamp in groups.items()]  # fmt: skip
+    return "Not all groups ran together:\n\n" + _table(("group", "began", "commit", "command", "note"), rows)
+
+
 def _targets(results: Results) -> str:
-    rows = [(row.what, row.must, row.aim, row.figure, row.beside, row.verdict) for row in table(results)]
-    return "## Targets\n\n" + _table(("what", "must", "aim", "measured", "beside", "verdict"), rows)
+    rows = [(row.what, row.must, row.aim, row.figure, row.beside, row.fraction, row.verdict) for row in table(results)]
+    head = ("what", "must", "aim", "measured", "beside", "theirs / ours", "verdict")
+    return "## Targets\n\n" + _table(head, rows)
+
+
+def _picture(results: Results, name: str, title: str, figures: Iterable[tuple[str, Figure | None]], digits: int) -> str:
+    """Draw what was measured as `images/<name>.svg`; its line on the page, or nothing."""
+    shown = [(NAMES.get(server, server), each.median, each.low, each.high) for server, each in figures if each]
+    if not shown:
+        return ""
+    (results.images / f"{name}.svg").write_text(bars(title, shown, digits))
+    return f"![{title}](images/{name}.svg)\n"
 
 
 def _fanout(results: Results) -> str:
@@ -106,7 +156,7 @@ def _fanout(results: Results) -> str:
         for server in results.servers("fanout"):
             one = results.figure("fanout", server, count, cpu_per_million("closed:1"))
             if one is None:
-                rows.append((NAMES.get(server, server), "failed", *["-"] * 7))
+                rows.append((NAMES.get(server, server), _absent(results, "fanout", server, count), *["-"] * 7))
                 continue
             workers = results.figure("fanout", server, count, cpu_of_threads("closed:1", "tocsin-"))
             rows.append(
@@ -126,16 +176,23 @@ def _fanout(results: Results) -> str:
             "server", "one at a time: CPU-s/M", "of it Rust threads", "of the floor", "bursts: CPU-s/M",
             "frames a read", "20/s: p50 ms", "p99 ms", "frame bytes",
         )  # fmt: skip
-        picture = f"fanout-{count}.svg"
-        parts += [f"### {count:,} sessions\n", _table(head, rows), f"![CPU per delivery](images/{picture})\n"]
-        shown = [
-            (NAMES.get(server, server), figure.median, figure.low, figure.high)
-            for server in results.servers("fanout")
-            if (figure := results.figure("fanout", server, count, cpu_per_million("closed:1")))
-        ]
-        title = f"One event at a time to {count:,} sessions: CPU microseconds per delivery (less is better)"
-        (PICTURES / picture).write_text(bars(title, shown))
+        parts += [f"### {count:,} sessions\n", _table(head, rows)]
+        for kind, what, name in (("closed:1", "One event at a time", ""), ("closed:16", "Bursts of 16", "-bursts")):
+            title = f"{what} to {count:,} sessions: CPU microseconds per delivery (less is better)"
+            found = [
+                (server, results.figure("fanout", server, count, cpu_per_million(kind)))
+                for server in results.servers("fanout")
+            ]
+            parts.append(_picture(results, f"fanout-{count}{name}", title, found, 2))
     return "\n".join(parts)
+
+
+def _absent(results: Results, group: str, server: str, count: int) -> str:
+    """Why a scenario has no figures."""
+    for run in results.data["runs"]:
+        if (run["group"], run["server"], run["connections"]) == (group, server, count):
+            return "skipped" if "skipped" in run else "failed"
+    return "-"
 
 
 def _idle(results: Results) -> str:
@@ -144,67 +201,132 @@ def _idle(results: Results) -> str:
         for server in results.servers("idle"):
             memory = results.figure("idle", server, count, kib_per_session)
             if memory is None:
-                rows.append((f"{count:,}", NAMES.get(server, server), "failed", *["-"] * 5))
+                if (absent := _absent(results, "idle", server, count)) != "-":
+                    rows.append((f"{count:,}", NAMES.get(server, server), absent, *["-"] * 7))
                 continue
-            accept = results.figure("idle", server, count, per_cpu_second("connect"))
-            identify = results.figure("idle", server, count, per_cpu_second("identify"))
             rows.append(
                 (
                     f"{count:,}",
                     NAMES.get(server, server),
-                    _text(results.figure("idle", server, count, kib_after("connect")), "KiB", 1),
-                    _text(results.figure("idle", server, count, kib_after("identify")), "KiB", 1),
-                    _text(memory, "KiB", 1),
-                    _text(accept, digits=0),
-                    _text(identify, digits=0),
+                    _text(results.figure("idle", server, count, kib_after("connect")), "", 1),
+                    _text(results.figure("idle", server, count, kib_after("identify")), "", 1),
+                    _text(memory, "", 1),
+                    _text(results.figure("idle", server, count, kib_after("idle", "pss_kib")), "", 1),
+                    _text(results.figure("idle", server, count, kib_after("idle", "sockets_kib")), "", 1),
+                    _text(results.figure("idle", server, count, per_cpu_second("connect")), digits=0),
+                    _text(results.figure("idle", server, count, per_cpu_second("identify")), digits=0),
                     _text(results.figure("idle", server, count, value("identify", "per_s")), digits=0),
                 )
             )
+    if not rows:
+        return ""
     head = (
-        "sessions", "server", "RSS each, connected", "identified", "after a heartbeat, idle", "accepts per CPU-s",
-        "identifies per CPU-s", "identifies/s, wall",
+        "sessions", "server", "KiB of RSS each, connected", "identified", "after a heartbeat, idle", "PSS",
+        "kernel sockets, both ends", "accepts per CPU-s", "identifies per CPU-s", "identifies/s, wall",
     )  # fmt: skip
-    return "## Idle sessions in 10 guilds, and identifying them\n\n" + _table(head, rows)
+    title = "Memory by idle sessions in 10 guilds: KiB of RSS each"
+    footprints = [
+        (
+            NAMES.get(server, server),
+            [
+                (float(count), figure.median)
+                for count in results.sizes("idle")
+                if (figure := results.figure("idle", server, count, kib_per_session))
+            ],
+        )
+        for server in results.servers("idle")
+    ]
+    (results.images / "memory.svg").write_text(lines(title, "KiB", footprints))
+    table_ = _table(head, rows)
+    return f"## Idle sessions in 10 guilds, and identifying them\n\n{table_}\n![{title}](images/memory.svg)\n"
 
 
-def _rest(results: Results) -> str:
-    rows = []
-    for server in results.servers("resume"):
-        rate = results.figure("resume", server, None, per_cpu_second("resume"))
-        p99 = results.figure("resume", server, None, value("resume", "latency_ms", "p99"))
-        replayed = results.figure("resume", server, None, value("resume", "replayed"))
+STORMS = (("cycle", "accept"), ("identify", "identify"), ("resume", "resume"))
+
+
+def _storms(results: Results) -> str:
+    runs = results.runs("storm", "node-json")
+    if not runs:
+        return ""
+    rows, drawn = [], []
+    for kind, name in STORMS:
+        rate = results.figure("storm", "node-json", None, pooled_per_cpu_second(kind))
+        done = Figure.of(
+            sum(step["done"] for step in run["steps"] if step["step"].split(":")[0] == kind) for run in runs
+        )
+        waits = [ms for run in runs for ms in live_ms(kind)(run)]
+        p99 = results.figure("storm", "node-json", None, live_p99(kind))
+        drawn.append((f"tocsin node, {name} storm", p99))
+        p50 = percentile(waits, 0.5)
         rows.append(
-            (NAMES.get(server, server), _text(rate, digits=0), _text(p99, "ms", 1), _text(replayed, "", 0, False))
-        )
-    head = ("server", "resumes per CPU-s", "p99", "events replayed")
-    return "## Resumes that replay 100 events each\n\n" + _table(head, rows)
-
-
-def _boundary(results: Results) -> str:
-    rows = []
-    for run in results.runs("gil", "core-json"):
-        beats = [step["latency_ms"] for step in run["steps"] if step["step"] == "beat" and step["latency_ms"]]
-        asked = sum(beat["count"] for beat in beats)
-        worst = max(beat["p99"] for beat in beats)
-        what = f"{asked:,} heartbeats while an extension holds the GIL for a while: worst p99 of a volley of 500"
-        rows.append((what, "<= 50 ms", f"{worst:.1f} ms"))
-    storms = results.runs("storm", "node-json")
-    beats = [step["latency_ms"] for run in storms for step in run["live"] if step["latency_ms"]]
-    if beats:
-        what = (
-            f"heartbeats of {beats[0]['count']} live sessions while {storms[0]['connections']:,} others identify, "
-            "drop and resume: worst p99 of a volley"
-        )
-        rows.append((what, "<= 100 ms", f"{max(beat['p99'] for beat in beats):.1f} ms"))
-    for run in results.runs("cycles", "core-json"):
-        first, last = (step["server_memory"]["rss_kib"] for step in run["steps"])
-        what = f"memory left by {run['steps'][-1]['done']:,} connections that came and went"
-        rows.append((what, "nothing that grows", f"{last - first:,} KiB"))
+            (
+                name, _text(done, "", 0, False), _text(rate, "", 0), f"{len(waits):,}",
+                f"{p50:.2f} ms" if p50 is not None else "-", _text(p99, "ms", 2),
+                f"{max(waits):.1f} ms" if waits else "-",
+            )
+        )  # fmt: skip
+    head = ("storm", "of a run", "per CPU-s of the node", "live heartbeats", "p50", "p99", "worst")
+    live = runs[0]["live"]
+    wait = Figure.of(run["live"]["own_wait_us"] for run in runs)
+    lone = [
+        (NAMES.get(server, server), _text(results.figure("resume", server, None, per_cpu_second("resume")), "", 0))
+        for server in results.servers("resume")
+    ]
+    title = "Live sessions' heartbeats during storms: p99, milliseconds (less is better)"
     return (
-        "## The boundary, storms and what stays behind\n\n" + _table(("what", "wanted", "measured"), rows)
-        if rows
-        else ""
+        f"## Storms, and {live['sessions']} live sessions meanwhile\n\n{_table(head, rows)}\n"
+        f"The live sessions' generator ran {'under SCHED_FIFO' if live['fifo'] else 'without SCHED_FIFO'} and waited "
+        f"{_text(wait, 'us', 1)} for its cpu each time it woke.\n\n{_picture(results, 'storms', title, drawn, 2)}\n"
+        + _table(("resumes alone, 100 events each", "per CPU-s"), lone)
     )
+
+
+def _post(results: Results) -> str:
+    found = results.data.get("api", {})
+    if not found:
+        return ""
+    if "error" in found:
+        return f"## POST\n\nFailed: {found['error']}\n"
+    rows, drawn = [], []
+    for many, by_tree in found["figures"].items():
+        for each in by_tree.values():
+            parts = ("loop", "store", "http", "gateway", "all")
+            figures = [Figure(s["median"], s["low"], s["high"], found["rounds"]) for s in map(each.__getitem__, parts)]
+            rows.append((many.replace("_", " "), *(_text(figure, "", 0) for figure in figures)))
+            names = (f"{many.split('_')[0]} at once: {part}" for part in parts)
+            drawn += list(zip(("tocsin node, " + name for name in names), figures, strict=True))
+    head = ("keep-alive", "event loop us", "store", "HTTP", "gateway", "all")
+    title = "A durable message POST: CPU microseconds of the node, by thread"
+    said = f"{found['rounds']} rounds of {found['posts']:,} posts.\n"
+    return f"## POST\n\n{said}\n{_table(head, rows)}\n{_picture(results, 'post', title, drawn, 0)}"
+
+
+def _left(results: Results) -> str:
+    rows, drawn = [], []
+    for group, server, kind, what in (
+        ("cycles", "core-json", "cycle", "connected, upgraded and reset"),
+        ("churn", "node-json", "churn", "identified and closed"),
+    ):
+        for run in results.runs(group, server):
+            step = run["steps"][-1]
+            samples = step["rss_kib"]
+            found = growth(samples)
+            used = step["server_cpu"]["total_s"] / step["done"] * 1e6
+            drawn.append((f"{NAMES[server]}, {kind}", [(x / step["done"] * 100, y / 1024) for x, y in samples]))
+            rows.append(
+                (
+                    f"{step['done']:,} {what}", NAMES[server], f"{used:.0f} us",
+                    f"{samples[0][1]:,} KiB" if samples else "-", f"{samples[-1][1]:,} KiB" if samples else "-",
+                    f"{found.kib:+,.0f} +- {found.error:,.0f} KiB over {found.half:,}" if found else "-",
+                    found.verdict() if found else "-",
+                )
+            )  # fmt: skip
+    if not rows:
+        return ""
+    head = ("cycles", "server", "CPU each", "RSS at the first sample", "at the last", "second half", "verdict")
+    title = "Resident memory while connections come and go: MiB by percent of the run"
+    (results.images / "cycles.svg").write_text(lines(title, "MiB", drawn))
+    return f"## What stays behind\n\n{_table(head, rows)}\n![{title}](images/cycles.svg)\n"
 
 
 def _micro(results: Results) -> str:
@@ -226,22 +348,26 @@ def _reason(error: str) -> str:
     return next((line for line in lines if "rror: " in line), lines[-1])
 
 
-def write(source: Path) -> Path:
-    """Render a result file.
+def write(source: Path, page: Path = PAGE) -> Path:
+    """Render a result file as `page`, its pictures beside it in `images/`.
 
     Raises:
         KeyError: it is no result file.
     """
-    results = Results(json.loads(source.read_text()))
-    PICTURES.mkdir(parents=True, exist_ok=True)
+    results = Results(json.loads(source.read_text()), page.parent / "images")
+    results.images.mkdir(parents=True, exist_ok=True)
     failed = sorted({f"{run['group']} {run['server']} {run['connections']:,}: {_reason(run['error'])}"
                      for run in results.data["runs"] if "error" in run})  # fmt: skip
-    parts = [_top(results), _targets(results), METHOD, _fanout(results), _idle(results), _rest(results)]
-    parts += [_boundary(results), _micro(results)]
+    parts = [_top(results), _groups(results), _targets(results), METHOD, _fanout(results), _idle(results)]
+    parts += [_storms(results), _left(results), _post(results), _micro(results)]
+    skipped = sorted({f"{NAMES.get(run['server'], run['server'])}: {run['skipped']}"
+                      for run in results.data["runs"] if "skipped" in run})  # fmt: skip
+    if skipped:
+        parts.append("## What was skipped\n\n" + "\n".join(f"- {line}" for line in skipped) + "\n")
     if failed:
         parts.append("## What failed\n\n" + "\n".join(f"- {line}" for line in failed) + "\n")
-    PAGE.write_text("\n".join(part for part in parts if part).rstrip() + "\n")
-    return PAGE
+    page.write_text("\n".join(part for part in parts if part).rstrip() + "\n")
+    return page
 
 
 if __name__ == "__main__":

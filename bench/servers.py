@@ -21,7 +21,7 @@ PEERS = ROOT / "bench" / "peers"
 SERVER_CPU, CLIENT_CPU = 0, 1
 START_S = 120.0
 EVENT_BYTES = 336
-GO_BIN = ROOT / ".build" / "peers" / "bin"
+GO_BIN = ROOT / ".build" / "peers.d" / "bin"
 NEEDED = {
     "ws": PEERS / "node_modules" / "ws",
     "bun": PEERS / "node_modules" / ".bin" / "bun",
@@ -132,7 +132,7 @@ def peer(name: str) -> Iterator[Started]:
 
 def missing(name: str) -> str | None:
     """Why a peer cannot run here, or None."""
-    reason = ROOT / ".build" / "peers" / f"{name}.skipped"
+    reason = ROOT / ".build" / "peers.d" / f"{name}.skipped"
     needed = NEEDED.get(name)
     if needed is not None and not needed.exists():
         return reason.read_text().strip() if reason.exists() else f"{needed.relative_to(ROOT)} is not there"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from bench.figures import (
     Figure,
     Results,
     cpu_per_million,
-    cpu_us_per_publish,
-    kib_after,
     kib_per_session,
+    live_p99,
     per_cpu_second,
+    pooled_per_cpu_second,
     value,
 )
 from bench.plan import PEERS
@@ -20,15 +21,37 @@ from bench.plan import PEERS
 NOT_MEASURED = "not measured"
 
 
+WHY = {
+    "fanout": "nearly all of it is one send(2) a receiver, which is the floor's own cost",
+    "burst": "frames are written together only as far as the publisher is ahead of the writer",
+    "zlib": "every connection gets octets of its own: shared matches are placed anew in each stream (ADR 0003)",
+    "zstd": "every connection gets octets of its own, and where nothing is shared it compresses by itself",
+    "etf": "its frame is longer than JSON's (frame bytes, below)",
+    "memory": "what a session keeps is in ADR 0009; the fewer sessions, the more the node's own growth weighs in each",
+    "memory-zlib": "what a stream keeps of its connection outlives the storm (ADR 0003, ADR 0009)",
+    "memory-zstd": "a context of zstd for each connection, where the work is not shared",
+    "accept": "the kernel's accept, epoll and first read and write are most of it, as for the floor",
+    "identify": "READY and a session's own part of each GUILD_CREATE are made in Python (ADR 0009)",
+    "resume": "most of it is the kernel's copying of 100 events a session",
+    "live": "one worker serves the storm and the live sessions: a heartbeat waits for its turn to end",
+    "gil": "a volley of all sessions at once is answered one by one",
+    "post": "a message is flushed to the disk before it goes out: the slowest flushes are the tail",
+    "api": "see the threads beside it, and ADR 0005",
+    "etf-encode": "strings carry their length before them, ids become integers",
+}
+"""What is known about each row, shown only where it misses."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: `beside` is the floor or the best peer of the same run."""
+    """A line of the table: `beside` is the floor or the best peer of the same run, `fraction` theirs over ours."""
 
     what: str
     must: str
     aim: str
     figure: str
     beside: str
+    fraction: str
     verdict: str
 
 
@@ -48,15 +71,21 @@ def _row(
     unit: str,
     beside: str,
     more_is_better: bool = False,
+    why: str = "",
+    fraction: float | None = None,
 ) -> Row:
     sign = ">=" if more_is_better else "<="
     bounds = (f"{sign} {must:{form}} {unit}".rstrip(), f"{aim:{form}} {unit}".rstrip())
     if figure is None:
-        return Row(what, *bounds, NOT_MEASURED, beside, NOT_MEASURED)
+        return Row(what, *bounds, NOT_MEASURED, beside, "-", NOT_MEASURED)
     shown = f"{figure.median:{form}}"
     if figure.rounds > 1:
         shown += f" ({figure.low:{form}}..{figure.high:{form}})"
-    return Row(what, *bounds, f"{shown} {unit}".rstrip(), beside, _verdict(figure.median, must, aim, more_is_better))
+    verdict = _verdict(figure.median, must, aim, more_is_better)
+    if "missed" in verdict and why:
+        verdict += f": {WHY[why]}"
+    part = "-" if fraction is None else f"{fraction:.2f}"
+    return Row(what, *bounds, f"{shown} {unit}".rstrip(), beside, part, verdict)
 
 
 def _pairs(
@@ -77,13 +106,17 @@ def _pairs(
     return Figure.of(values)
 
 
-def _best_peer(results: Results, kind: str, count: int) -> str:
+def _best_peer(results: Results, kind: str, count: int) -> tuple[str, float | None]:
     found = []
     for server in results.servers("fanout"):
         figure = results.figure("fanout", server, count, cpu_per_million(kind))
         if figure and server in PEERS:
             found.append((figure.median, server))
-    return f"best peer {min(found)[1]} {min(found)[0]:.2f} CPU-s/M" if found else "no peer"
+    return (f"best peer {min(found)[1]} {min(found)[0]:.2f} CPU-s/M", min(found)[0]) if found else ("no peer", None)
+
+
+def _over(beside: float | None, ours: Figure | None) -> float | None:
+    return beside / ours.median if beside is not None and ours and ours.median else None
 
 
 def _floor(results: Results, kind: str, count: int) -> str:
@@ -95,170 +128,282 @@ def _fanout(results: Results) -> list[Row]:
     rows = []
     one, burst = cpu_per_million("closed:1"), cpu_per_million("closed:16")
     for count in results.sizes("fanout"):
+        part = _pairs(results, "fanout", ("core-json", one), ("floor", one), lambda ours, floor: floor / ours, count)
+        peer, cost = _best_peer(results, "closed:1", count)
         rows.append(
             _row(
                 f"fan-out of a 336-byte event, one at a time, {count:,} sessions, JSON, as a fraction of the floor",
                 0.80,
                 0.92,
-                _pairs(results, "fanout", ("core-json", one), ("floor", one), lambda ours, floor: floor / ours, count),
+                part,
                 ".2f",
                 "",
-                f"{_floor(results, 'closed:1', count)}; {_best_peer(results, 'closed:1', count)}",
+                f"{_floor(results, 'closed:1', count)}; {peer}",
                 more_is_better=True,
+                why="fanout",
+                fraction=part.median if part else None,
+            )
+        )
+        ours = results.figure("fanout", "core-json", count, burst)
+        peer, cost = _best_peer(results, "closed:16", count)
+        rows.append(
+            _row(
+                f"the same in bursts (16 outstanding), {count:,} sessions",
+                1.0,
+                0.7,
+                ours,
+                ".2f",
+                "CPU-s/M",
+                f"{_floor(results, 'closed:16', count)}; {peer}",
+                why="burst",
+                fraction=_over(cost, ours),
             )
         )
     count = results.sizes("fanout")[0] if results.sizes("fanout") else 0
-    rows.append(
-        _row(
-            "the same in bursts (16 outstanding), CPU-s per million",
-            1.0,
-            0.7,
-            results.figure("fanout", "core-json", count, burst),
-            ".2f",
-            "",
-            f"{_floor(results, 'closed:16', count)}; {_best_peer(results, 'closed:16', count)}",
+    plain = results.figure("fanout", "core-json", count, one)
+    for name in ("zlib", "zstd"):
+        more = _pairs(
+            results, "fanout", (f"core-{name}", one), ("core-json", one), lambda packed, plain: packed - plain, count
         )
-    )
-    rows.append(
-        _row(
-            "zlib-stream fan-out over plain, us per delivery",
-            1.0,
-            0.5,
-            _pairs(results, "fanout", ("core-zlib", one), ("core-json", one), lambda zlib, plain: zlib - plain, count),
-            "+.2f",
-            "",
-            "JSON of the same round",
+        beside = f"JSON of the same round {plain.text('us')}" if plain else "no JSON"
+        packed = results.figure("fanout", f"core-{name}", count, one)
+        rows.append(
+            _row(
+                f"{name}-stream fan-out over plain, per delivery",
+                1.0,
+                0.5,
+                more,
+                "+.2f",
+                "us",
+                beside,
+                why=name,
+                fraction=_over(plain.median if plain else None, packed),
+            )
         )
+    etf = _pairs(
+        results, "fanout", ("core-etf", one), ("core-json", one), lambda etf, plain: (etf / plain - 1) * 100, count
     )
+    packed = results.figure("fanout", "core-etf", count, one)
     rows.append(
         _row(
             "ETF fan-out over JSON",
             3.0,
             0.0,
-            _pairs(
-                results,
-                "fanout",
-                ("core-etf", one),
-                ("core-json", one),
-                lambda etf, plain: (etf / plain - 1) * 100,
-                count,
-            ),
+            etf,
             "+.1f",
             "%",
-            "JSON of the same round",
+            f"JSON of the same round {plain.text('us')}" if plain else "no JSON",
+            why="etf",
+            fraction=_over(plain.median if plain else None, packed),
         )
     )
     return rows
 
 
-def _largest(results: Results, *servers: str) -> int:
+def _largest(results: Results, *servers: str) -> int | None:
     """The most idle sessions at which all of these servers were measured."""
     sizes = results.sizes("idle")
     whole = [size for size in sizes if all(results.runs("idle", server, size) for server in servers)]
-    return (whole or sizes)[-1]
+    return whole[-1] if whole else None
 
 
 def _idle(results: Results) -> list[Row]:
-    if not results.sizes("idle"):
-        return []
-    most = _largest(results, "core-json", "core-zlib", "node-json")
-    core = results.figure("idle", "core-json", most, kib_per_session)
-    alone = core.text("KiB", 1) if core else NOT_MEASURED
-    extra = _pairs(
-        results,
-        "idle",
-        ("core-zlib", kib_after("connect")),
-        ("core-json", kib_after("connect")),
-        lambda zlib, plain: zlib - plain,
-        most,
-    )
-    floor = results.figure("fanout", "floor", None, lambda run: (each := per_cpu_second("connect")(run)) and 1e6 / each)
-    return [
-        _row(
-            f"memory per idle identified session in 10 guilds (RSS of the node, {most:,} sessions)",
-            8.0,
-            4.0,
-            results.figure("idle", "node-json", most, kib_per_session),
-            ".1f",
-            "KiB",
-            f"the Rust core alone {alone}",
-        ),
-        _row(
-            "extra for a zlib-stream connection (Rust core, before identify: later it drowns in what malloc keeps)",
-            1.5,
-            0.7,
-            extra,
-            ".1f",
-            "KiB",
-            "JSON of the same run",
-        ),
+    rows = []
+    for most in results.sizes("idle"):
+        core = results.figure("idle", "core-json", most, kib_per_session)
+        rows.append(
+            _row(
+                f"memory per idle identified session in 10 guilds (RSS of the node, {most:,} sessions)",
+                8.0,
+                4.0,
+                results.figure("idle", "node-json", most, kib_per_session),
+                ".1f",
+                "KiB",
+                f"the Rust core alone {core.text('KiB', 1) if core else NOT_MEASURED}",
+                why="memory",
+            )
+        )
+    for name in ("zlib", "zstd"):
+        most_ = _largest(results, "core-json", f"core-{name}")
+        extra = most_ and _pairs(
+            results,
+            "idle",
+            (f"core-{name}", kib_per_session),
+            ("core-json", kib_per_session),
+            lambda packed, plain: packed - plain,
+            most_,
+        )
+        rows.append(
+            _row(
+                f"extra for an idle {name}-stream session (Rust core, {most_ or 0:,} sessions)",
+                1.5,
+                0.7,
+                extra or None,
+                ".1f",
+                "KiB",
+                "JSON of the same run",
+                why=f"memory-{name}",
+            )
+        )
+    return rows
+
+
+def _accept_us(run: dict[str, Any]) -> float | None:
+    each = per_cpu_second("connect")(run)
+    return 1e6 / each if each else None
+
+
+def _cycle_us(run: dict[str, Any]) -> float | None:
+    each = pooled_per_cpu_second("cycle")(run)
+    return 1e6 / each if each else None
+
+
+def _storms(results: Results) -> list[Row]:
+    count = results.sizes("fanout")[-1] if results.sizes("fanout") else None
+    floor = results.figure("fanout", "floor", count, _accept_us)
+    accept = results.figure("fanout", "core-json", count, _accept_us)
+    peers = [
+        (figure.median, server) for server in PEERS if (figure := results.figure("fanout", server, count, _accept_us))
+    ]
+    beside = floor.text("us CPU for the floor", 0) if floor else "no floor"
+    beside += f"; best peer {min(peers)[1]} {min(peers)[0]:.0f} us CPU" if peers else ""
+    rows = [
         _row(
             "connection accept and upgrade",
             50.0,
             30.0,
-            results.figure(
-                "fanout", "core-json", None, lambda run: (each := per_cpu_second("connect")(run)) and 1e6 / each
-            ),
+            accept,
             ".0f",
             "us CPU",
-            floor.text("us CPU for the floor", 0) if floor else "no floor",
+            beside,
+            why="accept",
+            fraction=_over(floor.median if floor else None, accept),
         ),
         _row(
             "identify: READY + 10 GUILD_CREATE of 20 channels and 100 members, per core",
             1500,
             4000,
-            results.figure("idle", "node-json", None, per_cpu_second("identify")),
+            results.figure("storm", "node-json", None, pooled_per_cpu_second("identify")),
             ",.0f",
             "/s",
             "no peer does this",
             more_is_better=True,
+            why="identify",
         ),
-    ]
-
-
-def table(results: Results) -> list[Row]:
-    """All targets, in the order of the design."""
-    first = ("open:20", "first_ms")
-    post = results.figure("post", "node-json", 1, value(*first, "p50"))
-    p99 = results.figure("post", "node-json", 1, value(*first, "p99"))
-    etf = results.micro("test_etf_encode_of_a_message[tocsin]")
-    others = [
-        f"{name} {each['stats']['min'] * 1e6:.2f} us"
-        for name in ("orjson", "erlpack")
-        if (each := results.micro(f"test_etf_encode_of_a_message[{name}]"))
-    ]
-    return [
-        *_fanout(results),
-        *_idle(results),
         _row(
             "resume with 100 missed events, per core",
             6000,
             12000,
-            results.figure("resume", "node-json", None, per_cpu_second("resume")),
+            results.figure("storm", "node-json", None, pooled_per_cpu_second("resume")),
             ",.0f",
             "/s",
             "no peer does this",
             more_is_better=True,
+            why="resume",
         ),
-        _row("POST to first delivery, idle, p50", 3.0, 1.0, post, ".2f", "ms", "no peer does this"),
-        _row("POST to first delivery, idle, p99", 15.0, 5.0, p99, ".2f", "ms", "no peer does this"),
+    ]
+    for kind, name in (("cycle", "an accept"), ("identify", "an identify"), ("resume", "a resume")):
+        rows.append(
+            _row(
+                f"heartbeats of live sessions answered during {name} storm, p99",
+                100.0,
+                100.0,
+                results.figure("storm", "node-json", None, live_p99(kind)),
+                ".1f",
+                "ms",
+                "no peer does this",
+                why="live",
+            )
+        )
+    return rows
+
+
+def gil_p99(run: dict[str, Any]) -> float | None:
+    """The worst p99 of the volleys of heartbeats while the GIL is held."""
+    return max((step["latency_ms"]["p99"] for step in run["steps"] if step["step"] == "beat"), default=None)
+
+
+def _boundary(results: Results) -> list[Row]:
+    runs = results.runs("gil", "core-json")
+    held = [step["wall_s"] for run in runs for step in run["steps"] if step["step"] in ("beat", "idle:0.5")]
+    delivered = [step["deliveries"] for run in runs for step in run["steps"] if step["step"].startswith("hold")]
+    during = all(step.get("held_meanwhile") for run in runs for step in run["steps"] if "held_meanwhile" in step)
+    return [
         _row(
-            "durable message POST, CPU of the node",
-            200.0,
-            100.0,
-            results.figure("post", "node-json", 1, cpu_us_per_publish("closed:16")),
-            ".0f",
-            "us",
+            f"heartbeats while an extension holds the GIL ({sum(held):.0f} s of it watched), worst p99 of a volley",
+            50.0,
+            50.0,
+            Figure.of(gil_p99(run) for run in runs),
+            ".1f",
+            "ms",
+            f"{sum(delivered):,} events already on the bus delivered {'meanwhile' if during else 'only AFTERWARDS'}",
+            why="gil",
+        )
+    ]
+
+
+def _api(results: Results) -> list[Row]:
+    first = ("open:20", "first_ms")
+    found = results.data.get("api", {}).get("figures", {})
+    rows = [
+        _row(
+            f"POST to first delivery, idle, {name}",
+            must,
+            aim,
+            results.figure("post", "node-json", 1, value(*first, name)),
+            ".2f",
+            "ms",
             "no peer does this",
-        ),
+            why="post",
+        )
+        for name, must, aim in (("p50", 3.0, 1.0), ("p99", 15.0, 5.0))
+    ]
+    for many, by_tree in found.items():
+        each = next(iter(by_tree.values()))
+        spread = each["all"]
+        parts = ", ".join(f"{part} {each[part]['median']:.0f}" for part in ("loop", "store", "http", "gateway"))
+        rows.append(
+            _row(
+                f"durable message POST, CPU of the node, {many.replace('_', ' ')}",
+                200.0,
+                100.0,
+                Figure(spread["median"], spread["low"], spread["high"], results.data["api"]["rounds"]),
+                ".0f",
+                "us",
+                f"by thread: {parts} us",
+                why="api",
+            )
+        )
+    if not found:
+        rows.append(_row("durable message POST, CPU of the node", 200.0, 100.0, None, ".0f", "us", "-"))
+    return rows
+
+
+def table(results: Results) -> list[Row]:
+    """All targets, in the order of the design."""
+    etf = results.micro("test_etf_encode_of_a_message[tocsin]")
+    others = [
+        (name, each["stats"]["min"] * 1e6)
+        for name in ("orjson", "erlpack")
+        if (each := results.micro(f"test_etf_encode_of_a_message[{name}]"))
+    ]
+    ours = Figure.of([etf["stats"]["min"] * 1e6]) if etf else None
+    return [
+        *_fanout(results),
+        *_idle(results),
+        *_storms(results),
+        *_boundary(results),
+        *_api(results),
         _row(
             "ETF encode of a 1.4 KB message",
             1.4,
             0.7,
-            Figure.of([etf["stats"]["min"] * 1e6]) if etf else None,
+            ours,
             ".2f",
             "us",
-            ", ".join(others) or "no peer",
+            ", ".join(f"{name} {us:.2f} us" for name, us in others) or "no peer",
+            why="etf-encode",
+            fraction=_over(min(us for _, us in others), ours) if others else None,
         ),
-        Row("Redis CPU per routed event, k nodes", "<= 6 + 4k us", "batch to 2k", NOT_MEASURED, "-", NOT_MEASURED),
+        Row("Redis CPU per routed event, k nodes", "<= 6 + 4k us", "batch to 2k", NOT_MEASURED, "-", "-", NOT_MEASURED),
     ]
