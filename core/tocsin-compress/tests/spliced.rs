@@ -33,7 +33,10 @@ fn spliced_payloads_come_out_whole_between_others_and_are_packed_once() {
 }
 
 fn splice(transport: Transport) {
-    let members = ",\"members\":".to_owned() + &"[{\"nick\":\"ann\"},7]".repeat(9_000);
+    let members: String = (0..9_000)
+        .map(|n| format!("[{{\"nick\":\"ann{}\"}},7]", n * n))
+        .collect();
+    let members = ",\"members\":".to_owned() + &members;
     let channels = ",\"channels\":[{\"id\":\"1\"},{\"id\":\"2\"}]".repeat(40);
     let (first, second, none) = (Packed::default(), Packed::default(), Packed::default());
     let spliced = [
