@@ -48,8 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     send_window_ms: int = 60000
     host_queue_max: int = 65536
     max_connections: int = 1000000
-    compression: str = "shared"  # of zlib-stream: matches searched once per event, or a context per connection
-    debug_inflate: bool = False  # inflate what zlib-streams emit, close with 4000 where it differs
+    compression: str = "shared"  # matches searched once per event, or a context per connection
+    debug_inflate: bool = False  # decode what compressed streams emit, close with 4000 where it differs
     identify_max_concurrency: int = 16
     identify_window_ms: int = 5000
     session_start_limit: int = 1000
