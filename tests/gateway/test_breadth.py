@@ -107,3 +107,24 @@ def test_webhooks_are_told_to_those_who_manage_them(town: Town) -> None:
     boss, bot, other = town.told(place, *listeners)
     assert of_kind(boss, "WEBHOOKS", "MESSAGE") == ["WEBHOOKS_UPDATE", "MESSAGE_CREATE"]
     assert of_kind(bot, "WEBHOOKS", "MESSAGE") == of_kind(other, "WEBHOOKS", "MESSAGE") == ["MESSAGE_CREATE"]
+
+
+def test_invites_are_told_to_bots_that_manage_the_channel(town: Town) -> None:
+    place, member, (boss, bot, _) = three(town, Intents.GUILD_PRESENCES)
+    path = f"/channels/{place.general}/invites"
+    town.call(place.owner, "POST", path, {"unique": True})
+    role = town.call(place.owner, "POST", f"/guilds/{place.id}/roles", {"name": "m", "permissions": "16"})["id"]
+    town.call(place.owner, "PUT", f"/guilds/{place.id}/members/{BELL.id}/roles/{role}")
+    made = town.call(place.owner, "POST", path, {"unique": True})
+    newcomer = town.person()
+    town.place(newcomer)
+    listener = town.listen(newcomer)
+    town.call(newcomer, "POST", f"/invites/{made['code']}")
+    assert listener.until("GUILD_CREATE", id=place.id)["member_count"] == 4
+    assert boss.until("GUILD_MEMBER_ADD")["user"]["id"] == newcomer.id
+    town.call(place.owner, "DELETE", f"/invites/{made['code']}")
+    told_boss, told_bot = town.told(place, boss, bot)
+    assert of_kind(told_bot, "INVITE") == ["INVITE_CREATE", "INVITE_DELETE"]
+    assert [d["code"] for name, d in told_bot if name == "INVITE_CREATE"] == [made["code"]]
+    assert of_kind(told_boss, "INVITE") == []
+    assert member.id != newcomer.id

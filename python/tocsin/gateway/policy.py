@@ -29,7 +29,13 @@ from tocsin.model.permissions import Permission
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_MANAGES_WEBHOOKS = int(Permission.MANAGE_WEBHOOKS)
+_HOLDERS = {
+    "INVITE_CREATE": (int(Permission.MANAGE_CHANNELS), True),
+    "INVITE_DELETE": (int(Permission.MANAGE_CHANNELS), True),
+    "WEBHOOKS_UPDATE": (int(Permission.MANAGE_WEBHOOKS), False),
+}
+"""Events of a channel for those who hold a permission there, and whether for bots only (§2)."""
+
 _SEES_BANS = int(Permission.BAN_MEMBERS | Permission.VIEW_AUDIT_LOG)
 
 log = structlog.get_logger("tocsin.gateway")
@@ -71,7 +77,7 @@ class Policy:
             "GUILD_MEMBER_REMOVE": self._member_remove,
             "GUILD_BAN_ADD": self._ban,
             "GUILD_BAN_REMOVE": self._ban,
-            "WEBHOOKS_UPDATE": self._webhooks,
+            **dict.fromkeys(_HOLDERS, self._to_holders),
         }
 
     async def stop(self) -> None:
@@ -326,12 +332,13 @@ class Policy:
         if cohorts:
             batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
 
-    def _webhooks(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _to_holders(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         guild.state.apply(event)
+        wanted, bots_only = _HOLDERS[event.name]
         channel_id = int(_decode(event.body)["channel_id"])
-        cohorts = [each.id for each in guild.cohorts.viewers_with(channel_id, _MANAGES_WEBHOOKS)]
+        cohorts = [each.id for each in guild.cohorts.viewers_with(channel_id, wanted)]
         if cohorts:
-            batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
+            batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id, bots_only=bots_only)
 
     # -- users
 

@@ -227,6 +227,25 @@ class WebhookAuthor(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class Invite(msgspec.Struct, frozen=True, kw_only=True):
+    """Lets people into a guild. `created_at` in Unix ms, `max_age` in seconds; 0 of it or of `max_uses` is no end."""
+
+    code: str
+    guild_id: int
+    channel_id: int
+    user_id: int
+    created_at: int
+    max_age: int
+    max_uses: int
+    temporary: bool
+    uses: int = 0
+
+    @property
+    def expires_at(self) -> int | None:
+        """The Unix milliseconds from which it opens nothing."""
+        return self.created_at + self.max_age * 1000 if self.max_age else None
+
+
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A pinned message. `id` carries when it was pinned, and orders the pins of a channel."""
 

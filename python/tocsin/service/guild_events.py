@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tocsin.model import wire
-from tocsin.model.entities import Channel, Emoji, Guild, Member, Role, User
+from tocsin.model.entities import Channel, Emoji, Guild, Invite, Member, Role, User
 from tocsin.model.event import Event, Scope, ScopeKind
 
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +62,26 @@ def emojis_update(guild_id: int, emojis: Iterable[Emoji]) -> Event:
 def guild_delete(guild_id: int) -> Event:
     """GUILD_DELETE without `unavailable`: the guild is gone for good."""
     return _event("GUILD_DELETE", guild_id, {"id": str(guild_id)})
+
+
+def invite_create(invite: Invite, inviter: User) -> Event:
+    """INVITE_CREATE."""
+    body = {
+        "guild_id": str(invite.guild_id),
+        "channel_id": str(invite.channel_id),
+        "code": invite.code,
+        "type": 0,
+        "inviter": wire.user(inviter),
+        "expires_at": wire.optional_timestamp(invite.expires_at),
+        **wire.invite_metadata(invite),
+    }
+    return _event("INVITE_CREATE", invite.guild_id, body, invite.channel_id)
+
+
+def invite_delete(invite: Invite) -> Event:
+    """INVITE_DELETE: revoked or used up; not of one that ends by its age."""
+    body = {"guild_id": str(invite.guild_id), "channel_id": str(invite.channel_id), "code": invite.code}
+    return _event("INVITE_DELETE", invite.guild_id, body, invite.channel_id)
 
 
 def webhooks_update(guild_id: int, channel_id: int) -> Event:

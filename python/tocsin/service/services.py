@@ -12,6 +12,7 @@ from tocsin.service.context import Context
 from tocsin.service.dms import DmService
 from tocsin.service.emojis import EmojiService
 from tocsin.service.guilds import GuildService
+from tocsin.service.invites import InviteService
 from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
 from tocsin.service.passwords import PasswordService
@@ -35,6 +36,7 @@ class Services:
     channels: ChannelService
     roles: RoleService
     members: MemberService
+    invites: InviteService
     bans: BanService
     passwords: PasswordService
     attachments: AttachmentService
@@ -52,11 +54,13 @@ def build_services(context: Context) -> Services:
     """Wire the services over one context."""
     attachments = AttachmentService(context)
     messages = MessageService(context, attachments)
+    guilds = GuildService(context)
     return Services(
         context=context,
         auth=AuthService(context),
         users=UserService(context),
-        guilds=GuildService(context),
+        guilds=guilds,
+        invites=InviteService(context, guilds),
         channels=ChannelService(context),
         roles=RoleService(context),
         members=MemberService(context),

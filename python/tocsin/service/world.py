@@ -28,7 +28,7 @@ TEXT_TYPES = frozenset({0, 1, 2, 3, 5, 10, 11, 12, 13})
 VOICE_TYPES = frozenset({2, 13})
 _CONNECT = int(Permission.CONNECT)
 _VIEW = int(Permission.VIEW_CHANNEL)
-_NOT_HELD = frozenset({"GUILD_BAN_ADD", "GUILD_BAN_REMOVE", "WEBHOOKS_UPDATE"})
+_NOT_HELD = frozenset({"GUILD_BAN_ADD", "GUILD_BAN_REMOVE", "INVITE_CREATE", "INVITE_DELETE", "WEBHOOKS_UPDATE"})
 """State events that change nothing of what is kept here."""
 
 _MEMBER_EVENTS = {"GUILD_MEMBER_ADD": 1, "GUILD_MEMBER_UPDATE": 0, "GUILD_MEMBER_REMOVE": -1}

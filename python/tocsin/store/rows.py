@@ -13,6 +13,7 @@ from tocsin.model.entities import (
     Channel,
     Emoji,
     Guild,
+    Invite,
     Member,
     Message,
     Overwrite,
@@ -25,7 +26,7 @@ from tocsin.model.entities import (
 )
 from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
 
-IN_CHANNEL = ("messages", "reactions", "pins", "webhooks", "webhook_authors")
+IN_CHANNEL = ("messages", "reactions", "pins", "webhooks", "webhook_authors", "invites")
 """The tables whose rows go with their channel."""
 
 
@@ -204,6 +205,16 @@ def attachment_ops(attachment: Attachment) -> list[Op]:
 def attach_ops(ids: Sequence[int], message_id: int) -> list[Op]:
     """Give attachments to a message, or with 0 to none."""
     return [Update("attachments", {"id": list(ids)}, {"message_id": message_id})] if ids else []
+
+
+def invite_ops(invite: Invite) -> list[Op]:
+    """Write an invite."""
+    return [Upsert("invites", ("code",), _row(invite))]
+
+
+def invite_use_ops(code: str, uses: int) -> list[Op]:
+    """Count a use of an invite; `errors.Conflict` when it is gone."""
+    return [Update("invites", {"code": code}, {"uses": uses}, must_match=True)]
 
 
 def webhook_ops(webhook: Webhook) -> list[Op]:

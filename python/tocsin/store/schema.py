@@ -277,6 +277,22 @@ Table(
     _text("name"),
 )
 Index("webhook_authors_channel", METADATA.tables["webhook_authors"].c.channel_id)
+Table(
+    "invites",
+    METADATA,
+    Column("code", Text, primary_key=True),
+    _id("guild_id"),
+    _id("channel_id"),
+    _id("user_id"),
+    _id("created_at"),
+    _int("max_age"),
+    _int("max_uses"),
+    _bool("temporary"),
+    _int("uses"),
+    **_CLUSTERED,
+)
+Index("invites_channel", METADATA.tables["invites"].c.channel_id)
+Index("invites_guild", METADATA.tables["invites"].c.guild_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(

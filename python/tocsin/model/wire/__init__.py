@@ -6,6 +6,7 @@ Every key of `shared/clients/fixtures.json` is present: strict libraries need ab
 from tocsin.model.wire.channels import channel, overwrite, parse_channel
 from tocsin.model.wire.emojis import emoji, emoji_ref, parse_emoji, reaction_count
 from tocsin.model.wire.guilds import guild, parse_guild, parse_role, role, unavailable_guild
+from tocsin.model.wire.invites import invite, invite_metadata
 from tocsin.model.wire.messages import message
 from tocsin.model.wire.times import optional_timestamp, parse_optional_timestamp, parse_timestamp, timestamp
 from tocsin.model.wire.users import application, member, own_user, parse_member, parse_user, user
@@ -17,6 +18,8 @@ __all__ = [
     "emoji",
     "emoji_ref",
     "guild",
+    "invite",
+    "invite_metadata",
     "member",
     "message",
     "optional_timestamp",

@@ -1,4 +1,4 @@
-"""What bots use besides messages (0.2.0): reactions, pins, emojis, attachments, webhooks."""
+"""What bots use besides messages (0.2.0): reactions, pins, emojis, attachments, webhooks, invites."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_TABLES = ("attachments", "emojis", "pins", "reactions", "webhook_authors", "webhooks")
+_TABLES = ("attachments", "emojis", "invites", "pins", "reactions", "webhook_authors", "webhooks")
 
 
 def _big(name: str, *, null: bool = False) -> sa.Column[Any]:
@@ -20,6 +20,10 @@ def _big(name: str, *, null: bool = False) -> sa.Column[Any]:
 
 def _text(name: str, *, null: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.Text(), nullable=null)
+
+
+def _int(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Integer(), nullable=False)
 
 
 def _bool(name: str) -> sa.Column[Any]:
@@ -73,6 +77,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id"),
     )
     op.create_index("webhook_authors_channel", "webhook_authors", ["channel_id"])
+    op.create_table(
+        "invites",
+        _text("code"),
+        _big("guild_id"),
+        _big("channel_id"),
+        _big("user_id"),
+        _big("created_at"),
+        _int("max_age"),
+        _int("max_uses"),
+        _bool("temporary"),
+        _int("uses"),
+        sa.PrimaryKeyConstraint("code"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("invites_channel", "invites", ["channel_id"])
+    op.create_index("invites_guild", "invites", ["guild_id"])
     op.create_table("pins", _big("message_id"), _big("channel_id"), _big("id"), sa.PrimaryKeyConstraint("message_id"))
     op.create_index("pins_channel", "pins", ["channel_id", "id"])
     op.create_table(
