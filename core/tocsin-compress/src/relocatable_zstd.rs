@@ -10,6 +10,9 @@ use crate::zstd_block::{
     raw_literals_header, write_codes, write_raw, write_sequences,
 };
 
+/// Most octets that memory is kept for.
+const MAX_KEPT_BYTES: usize = 1 << 17;
+
 /// What a connection remembers.
 #[derive(Debug, Default)]
 pub(crate) struct RelocatableZstd {
@@ -252,5 +255,7 @@ impl RelocatableZstd {
         parts.iter().for_each(|part| text.extend_from_slice(part));
         search.write(text, blocks, &mut self.table, out);
         self.positions.advance(text.len());
+        text.clear();
+        text.shrink_to(MAX_KEPT_BYTES);
     }
 }

@@ -8,6 +8,8 @@ const MAX_TRIES: usize = 12;
 const NICE_MATCH: usize = 64;
 const MIN_HASH_BITS: u32 = 8;
 const MAX_HASH_BITS: u32 = 15;
+/// Most positions that memory is kept for.
+const MAX_KEPT: usize = 1 << 17;
 /// No position.
 const NONE: u32 = u32::MAX;
 
@@ -61,6 +63,8 @@ impl Search {
         }
         blocks.literals(&text[unmatched..], table, out);
         blocks.flush(table, out);
+        self.previous.clear();
+        self.previous.shrink_to(MAX_KEPT);
     }
 
     /// Chains all positions up to and with this one.
