@@ -27,6 +27,7 @@ async def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     config = uvicorn.Config(
         socketio.ASGIApp(server), log_level="error", access_log=False, lifespan="off", ws_per_message_deflate=False,
+        ws_ping_interval=None,
         backlog=4096,
     )  # fmt: skip
     serving = asyncio.create_task(uvicorn.Server(config).serve(sockets=[listener]))
