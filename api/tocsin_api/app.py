@@ -21,6 +21,7 @@ from tocsin_api.gate import Gate, Gatekeeper, refuse
 from tocsin_api.routes import (
     applications,
     auth,
+    auto_moderation,
     bans,
     channels,
     content,
@@ -47,6 +48,7 @@ ROOT = "/api/v10"
 MODULES = (
     applications,
     auth,
+    auto_moderation,
     bans,
     channels,
     dms,

@@ -59,6 +59,8 @@ async def walk(api: Api) -> Walk:
     hook = (await api.post(f"{base}/webhooks", "ada", {"name": "secret hook"})).json()
     invite = (await api.post(f"{base}/invites", "ada", {})).json()
     emoji = (await api.post(f"/guilds/{LAB}/emojis", "ada", {"name": "labmoji", "image": PIXEL})).json()
+    rule = {"name": "secret rule", "event_type": 1, "trigger_type": 3, "exempt_channels": [str(STAFF_ONLY)]}
+    rule = (await api.post(f"/guilds/{LAB}/auto-moderation/rules", "ada", {**rule, "actions": [{"type": 1}]})).json()
     assert (await api.delete(role, "ada")).status_code == 204
     assert (await api.delete(f"/guilds/{LAB}/members/{DORA}", "ada")).status_code == 204
     params = {
@@ -73,6 +75,7 @@ async def walk(api: Api) -> Walk:
         "webhook_id": hook["id"],
         "webhook_token": "a-guess",
         "code": "a-guess",
+        "rule_id": rule["id"],
     }
     attachment = message["attachments"][0]
     of_channel = {
@@ -80,12 +83,13 @@ async def walk(api: Api) -> Walk:
             str(STAFF_ONLY),
             message["id"],
             hook["id"],
+            rule["id"],
             hook["token"],
             invite["code"],
             attachment["id"],
             attachment["url"],
         ),
-        *("staff-only", "the secret plan", "secret title", "secret.txt", "secret hook"),
+        *("staff-only", "the secret plan", "secret title", "secret.txt", "secret hook", "secret rule"),
     }
     api.bus.take()
     return Walk(params, of_channel, {*of_channel, str(LAB), str(GENERAL), emoji["id"], "Lab", "labmoji", "pingable"})
@@ -107,6 +111,10 @@ def body_of(method: str, path: str) -> dict[str, Any]:
             "content": "x",
             "name": "walker",
             "type": 0,
+            "event_type": 1,
+            "trigger_type": 5,
+            "trigger_metadata": {"mention_total_limit": 5},
+            "actions": [{"type": 1}],
             "image": PIXEL,
             "messages": [str(GENERAL), str(STAFF_ONLY)],
             "recipient_id": str(ADA),

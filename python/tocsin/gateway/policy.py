@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from tocsin.gateway import automod
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.cohorts import CohortKey
 from tocsin.gateway.guild_body import json_of
@@ -61,6 +62,7 @@ class Policy:
         self._clock = clock
         self._loading: set[asyncio.Task[None]] = set()
         self._handlers: dict[str, Callable[[LiveGuild, Event, Batch], None]] = {
+            **automod.HANDLERS,
             "GUILD_CREATE": self._guild_create,
             "GUILD_UPDATE": self._guild_update,
             "GUILD_DELETE": self._guild_delete,

@@ -25,7 +25,16 @@ from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions
 from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
 from tocsin.service.auth import Principal
-from tocsin.service.content import EMPTY, IS_COMPONENTS_V2, SUPPRESS_EMBEDS, Checked, check_draft, check_parts
+from tocsin.service.automod import AutoModService, need_to_delete
+from tocsin.service.content import (
+    EMPTY,
+    IS_COMPONENTS_V2,
+    MAX_CONTENT,
+    SUPPRESS_EMBEDS,
+    Checked,
+    check_draft,
+    check_parts,
+)
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.forms import Form
 from tocsin.service.locks import KeyedLocks
@@ -56,9 +65,10 @@ _encode = msgspec.json.Encoder().encode
 class MessageService:
     """Messages of guild channels and DMs. Bodies are returned as JSON, as the wire has them."""
 
-    def __init__(self, context: Context, attachments: AttachmentService) -> None:
+    def __init__(self, context: Context, attachments: AttachmentService, automod: AutoModService) -> None:
         self._context = context
         self._attachments = attachments
+        self._automod = automod
         self._store = context.store
         self._world = context.world
         self._view = MessageView(context.store, context.world)
@@ -89,6 +99,9 @@ class MessageService:
         slow = (access.channel, actor.id, actor.is_bot, access.permissions)
         self._slowmode.check(*slow, self._context.clock())
         replied = await self._replied(access, draft)
+        hits = await self._automod.judge(actor, access, checked.content)
+        if hits:
+            await self._automod.refuse(actor, access, checked.content, hits)
         found = await self._pings(access, checked.content, draft.allowed_mentions, replied)
         more = await self._view.resolve(access.channel.guild_id, found.users, replied)
         kept = NOTHING_KEPT
@@ -114,6 +127,8 @@ class MessageService:
                 access = await self._world.require(channel_id, actor.id, SEND)
                 continue
             self._slowmode.note(*slow, self._context.clock())
+            if hits:
+                await self._automod.act(actor, access, checked.content, hits, message.id)
             return _encode(body) if veil(actor, message, replied, body) else event.body
         raise StoreUnavailable("a message conflicted three times over")
 
@@ -295,8 +310,16 @@ class MessageService:
             if message.type not in USER_TYPES:
                 raise Forbidden(50021, "Cannot execute action on a system message")
             replied = await self._view.quoted(message)
+            content = patch.content if isinstance(patch.content, str) and patch.content != message.content else ""
+            # A text that is too long is refused by its form.
+            hits = await self._automod.judge(actor, access, content) if len(content) <= MAX_CONTENT else ()
+            if hits:
+                await self._automod.refuse(actor, access, content, hits)
             changed, kept = await self._changed(access, message, patch, replied)
-            return await self._save_edit(actor, access.channel, message, changed, replied, kept)
+            body = await self._save_edit(actor, access.channel, message, changed, replied, kept)
+            if hits:
+                await self._automod.act(actor, access, content, hits, message.id)
+            return body
 
     async def _changed(
         self, access: ChannelAccess, message: Message, patch: MessagePatch, replied: Message | None
@@ -382,6 +405,7 @@ class MessageService:
             if not access.channel.guild_id:
                 raise Forbidden(50003, "Cannot execute action on a DM channel")
             access.need(MANAGE)
+        need_to_delete(message.type, access)
         if message.type in NOT_DELETABLE:
             raise Forbidden(50021, "Cannot execute action on a system message")
         event = events.message_delete(access.channel, message_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tocsin.service.attachments import AttachmentService
 from tocsin.service.auth import AuthService
+from tocsin.service.automod import AutoModService
 from tocsin.service.bans import BanService
 from tocsin.service.channels import ChannelService
 from tocsin.service.context import Context
@@ -38,6 +39,7 @@ class Services:
     members: MemberService
     invites: InviteService
     bans: BanService
+    automod: AutoModService
     passwords: PasswordService
     attachments: AttachmentService
     messages: MessageService
@@ -53,7 +55,8 @@ class Services:
 def build_services(context: Context) -> Services:
     """Wire the services over one context."""
     attachments = AttachmentService(context)
-    messages = MessageService(context, attachments)
+    automod = AutoModService(context)
+    messages = MessageService(context, attachments, automod)
     guilds = GuildService(context)
     return Services(
         context=context,
@@ -65,6 +68,7 @@ def build_services(context: Context) -> Services:
         roles=RoleService(context),
         members=MemberService(context),
         bans=BanService(context),
+        automod=automod,
         passwords=PasswordService(context),
         attachments=attachments,
         messages=messages,

@@ -92,6 +92,7 @@ class World:
         # Messages committed while their guild is being read: a busy channel must not make the read start over.
         self._late_messages: dict[int, dict[int, int]] = {}
         self.on_user_change: list[Callable[[int], None]] = []
+        self.on_rules_change: list[Callable[[int], None]] = []
 
     async def _load_guild(self, guild_id: int) -> GuildState | None:
         late = self._late_messages.setdefault(guild_id, {})
@@ -241,7 +242,10 @@ class World:
                 state.member_count += _MEMBER_EVENTS[name]
                 state.seq = event.seq
             return
-        if name in _NOT_HELD:
+        if name.startswith("AUTO_MODERATION_") or name == "GUILD_DELETE":
+            for listener in self.on_rules_change:
+                listener(guild_id)
+        if name in _NOT_HELD or name.startswith("AUTO_MODERATION_"):
             return
         if name in ("CHANNEL_DELETE", "CHANNEL_UPDATE"):
             self._channels.drop(int(_decode_ref(event.body).id))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tocsin.model.automod import AutoModRule
 from tocsin.model.entities import (
     Application,
     Attachment,
@@ -83,6 +84,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("member_roles", {"guild_id": guild_id}),
         Delete("bans", {"guild_id": guild_id}),
         Delete("emojis", {"guild_id": guild_id}),
+        Delete("auto_moderation_rules", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),
         *([Update("attachments", {"channel_id": channel_ids}, {"message_id": 0})] if channel_ids else []),
@@ -257,3 +259,8 @@ def unpin_ops(channel_id: int, message_id: int) -> list[Op]:
         Update("messages", where, {"pinned": False}, must_match=True),
         Delete("pins", {"message_id": message_id}),
     ]
+
+
+def auto_moderation_rule_ops(rule: AutoModRule) -> list[Op]:
+    """Write a rule, new or changed."""
+    return [Upsert("auto_moderation_rules", ("id",), _row(rule))]

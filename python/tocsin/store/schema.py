@@ -296,6 +296,22 @@ Index("invites_guild", METADATA.tables["invites"].c.guild_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(
+    "auto_moderation_rules",
+    METADATA,
+    _id("id", key=True),
+    _id("guild_id"),
+    _text("name"),
+    _id("creator_id"),
+    _int("event_type"),
+    _int("trigger_type"),
+    _text("trigger_metadata"),
+    _text("actions"),
+    _bool("enabled"),
+    _text("exempt_roles"),
+    _text("exempt_channels"),
+)
+Index("auto_moderation_rules_guild", METADATA.tables["auto_moderation_rules"].c.guild_id)
+Table(
     "nonces",
     METADATA,
     _id("author_id", key=True),
