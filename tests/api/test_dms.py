@@ -122,3 +122,25 @@ async def test_a_third_person_is_kept_out(api: Api) -> None:
         await api.post(f"/channels/{channel}/typing", "carl"),
     ):
         assert error_of(response) == (403, 50001)
+
+
+async def test_a_closed_dm_stays_closed_until_a_message_or_its_opening(api: Api) -> None:
+    channel = await open_dm(api, "ada", CARL)
+    path = f"/channels/{channel['id']}"
+    await api.say("hi", "carl", channel=int(channel["id"]))
+
+    async def listed(who: str) -> list[str]:
+        return [each["id"] for each in (await api.get("/users/@me/channels", who)).json()]
+
+    assert (await api.delete(path, "ada")).status_code == 200
+    assert (await listed("ada"), await listed("carl")) == ([], [channel["id"]])
+    await api.say("still there?", "carl", channel=int(channel["id"]))
+    assert await listed("ada") == [channel["id"]]
+    assert (await api.delete(path, "ada")).status_code == 200
+    api.bus.take()
+    assert (await open_dm(api, "carl", ADA))["id"] == channel["id"]
+    assert (await listed("ada"), api.bus.events) == ([], [])
+    assert (await open_dm(api, "ada", CARL))["id"] == channel["id"]
+    [(event, _)] = api.bus.take()
+    assert (event.name, event.users) == ("CHANNEL_CREATE", (ADA,))
+    assert await listed("ada") == [channel["id"]]

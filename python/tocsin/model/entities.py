@@ -246,6 +246,14 @@ class Invite(msgspec.Struct, frozen=True, kw_only=True):
         return self.created_at + self.max_age * 1000 if self.max_age else None
 
 
+class ClosedDm(msgspec.Struct, frozen=True, kw_only=True):
+    """A DM that a person closed when this was its last message; the next one opens it again."""
+
+    channel_id: int
+    user_id: int
+    last_message_id: int
+
+
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A pinned message. `id` carries when it was pinned, and orders the pins of a channel."""
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tocsin.errors import BadRequest, Forbidden, InvalidForm, MissingAccess, MissingPermissions, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Channel, ChannelType, Overwrite
+from tocsin.model.entities import Channel, ChannelType, ClosedDm, Overwrite
 from tocsin.model.event import Event
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import Permission
@@ -275,7 +275,9 @@ class ChannelService:
             raise MissingAccess
         body = await self._render(channel, actor.id)
         if not actor.is_bot:
-            await self._store.commit([], [guild_events.dm_delete(channel, actor.id, body)])
+            last = channel.last_message_id or 0
+            closed = ClosedDm(channel_id=channel.id, user_id=actor.id, last_message_id=last)
+            await self._store.commit(rows.close_dm_ops(closed), [guild_events.dm_delete(channel, actor.id, body)])
         return body
 
     # -- helpers

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, Forbidden, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Channel, ChannelType, User
+from tocsin.model.entities import Channel, ChannelType, ClosedDm, User
 from tocsin.service import events
 from tocsin.service.auth import Principal
 from tocsin.service.locks import KeyedLocks
 from tocsin.store import rows
+from tocsin.store.base import Delete, Select
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -41,14 +42,30 @@ class DmService:
             channel = await self._context.store.dm_between(*pair)
             if channel is None:
                 channel = await self._make(actor.user, recipient)
+            elif not actor.is_bot:
+                await self._reopen(actor, channel, recipient)
         return render(channel, actor.id, {actor.id: actor.user, recipient_id: recipient})
 
     async def list_of(self, actor: Principal) -> list[dict[str, Any]]:
-        """Return the actor's DMs, the latest message first."""
-        channels = await self._context.store.dms_of(actor.id)
+        """Return the actor's DMs, the latest message first, without those they closed since."""
+        closed = {each.channel_id: each for each in await self._closed({"user_id": actor.id})}
+        found = await self._context.store.dms_of(actor.id)
+        channels = [each for each in found if not _is_closed(each, closed.get(each.id))]
         users = await self._context.world.users(each for channel in channels for each in channel.recipients)
         channels.sort(key=lambda channel: channel.last_message_id or channel.id, reverse=True)
         return [render(channel, actor.id, users) for channel in channels]
+
+    async def _closed(self, where: dict[str, int]) -> list[ClosedDm]:
+        return await self._context.store.find(Select(entity=ClosedDm, table="closed_dms", where=where))
+
+    async def _reopen(self, actor: Principal, channel: Channel, recipient: User) -> None:
+        """Open a DM that the actor closed, as if it were new to them."""
+        where = {"channel_id": channel.id, "user_id": actor.id}
+        closed = await self._closed(where)
+        if closed and _is_closed(channel, closed[0]):
+            body = render(channel, actor.id, {actor.id: actor.user, recipient.id: recipient})
+            event = events.dm_create(channel, actor.id, body)
+            await self._context.store.commit([Delete("closed_dms", dict(where))], [event])
 
     async def _make(self, actor: User, recipient: User) -> Channel:
         channel = Channel(id=self._context.snowflakes.next(), type=ChannelType.DM, recipients=(actor.id, recipient.id))
@@ -60,6 +77,10 @@ class DmService:
         ]
         await self._context.store.commit(rows.channel_ops(channel), created)
         return channel
+
+
+def _is_closed(channel: Channel, closed: ClosedDm | None) -> bool:
+    return closed is not None and (channel.last_message_id or 0) <= closed.last_message_id
 
 
 def render(channel: Channel, reader_id: int, users: dict[int, User]) -> dict[str, Any]:

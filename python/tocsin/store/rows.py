@@ -12,6 +12,7 @@ from tocsin.model.entities import (
     Attachment,
     Ban,
     Channel,
+    ClosedDm,
     Emoji,
     Guild,
     Invite,
@@ -149,6 +150,11 @@ def channel_delete_ops(channel_id: int) -> list[Op]:
         *(Delete(table, {"channel_id": channel_id}) for table in IN_CHANNEL),
         Update("attachments", {"channel_id": channel_id}, {"message_id": 0}),
     ]
+
+
+def close_dm_ops(closed: ClosedDm) -> list[Op]:
+    """Close a DM for one of its people."""
+    return [Upsert("closed_dms", ("channel_id", "user_id"), _row(closed))]
 
 
 def member_ops(member: Member) -> list[Op]:

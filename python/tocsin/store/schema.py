@@ -293,6 +293,15 @@ Table(
 )
 Index("invites_channel", METADATA.tables["invites"].c.channel_id)
 Index("invites_guild", METADATA.tables["invites"].c.guild_id)
+Table(
+    "closed_dms",
+    METADATA,
+    _id("channel_id", key=True),
+    _id("user_id", key=True),
+    _id("last_message_id"),
+    **_CLUSTERED,
+)
+Index("closed_dms_user", METADATA.tables["closed_dms"].c.user_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(

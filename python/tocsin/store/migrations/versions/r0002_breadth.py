@@ -1,4 +1,4 @@
-"""What bots use besides messages (0.2.0): reactions, pins, emojis, attachments, webhooks, invites."""
+"""What bots use besides messages (0.2.0): reactions, pins, emojis, attachments, webhooks, invites, closed DMs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_TABLES = ("attachments", "emojis", "invites", "pins", "reactions", "webhook_authors", "webhooks")
+_TABLES = ("attachments", "closed_dms", "emojis", "invites", "pins", "reactions", "webhook_authors", "webhooks")
 
 
 def _big(name: str, *, null: bool = False) -> sa.Column[Any]:
@@ -93,6 +93,15 @@ def upgrade() -> None:
     )
     op.create_index("invites_channel", "invites", ["channel_id"])
     op.create_index("invites_guild", "invites", ["guild_id"])
+    op.create_table(
+        "closed_dms",
+        _big("channel_id"),
+        _big("user_id"),
+        _big("last_message_id"),
+        sa.PrimaryKeyConstraint("channel_id", "user_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("closed_dms_user", "closed_dms", ["user_id"])
     op.create_table("pins", _big("message_id"), _big("channel_id"), _big("id"), sa.PrimaryKeyConstraint("message_id"))
     op.create_index("pins_channel", "pins", ["channel_id", "id"])
     op.create_table(
