@@ -36,8 +36,8 @@ def routes() -> list[tuple[str, str]]:
         (method, path)
         for module in MODULES
         for handler in module.HANDLERS
-        for path in handler.paths  # type: ignore[attr-defined]
-        for method in handler.http_methods  # type: ignore[attr-defined]
+        for path in handler.paths
+        for method in handler.http_methods
     }
     return sorted(found, key=lambda each: (f"{each[0]} {each[1]}" in ENDS, each[0] != "GET", each))
 

@@ -14,7 +14,24 @@ from sqlalchemy.pool import NullPool
 
 from tests.support.api_world import Clock
 from tocsin.errors import ConfigError
-from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Role, User
+from tocsin.model.entities import (
+    Application,
+    Attachment,
+    Ban,
+    Channel,
+    ClosedDm,
+    Emoji,
+    Guild,
+    Invite,
+    Member,
+    Message,
+    Pin,
+    Reaction,
+    Role,
+    User,
+    Webhook,
+    WebhookAuthor,
+)
 from tocsin.store import migrate
 from tocsin.store.schema import METADATA
 from tocsin.store.sqlite import SqliteStore
@@ -58,6 +75,14 @@ def test_columns_are_the_fields_of_the_entities() -> None:
         ("members", Member, {"roles"}),
         ("bans", Ban, set()),
         ("messages", Message, set()),
+        ("attachments", Attachment, set()),
+        ("closed_dms", ClosedDm, set()),
+        ("emojis", Emoji, set()),
+        ("invites", Invite, set()),
+        ("pins", Pin, set()),
+        ("reactions", Reaction, set()),
+        ("webhook_authors", WebhookAuthor, set()),
+        ("webhooks", Webhook, set()),
     ):
         columns = {column.name for column in METADATA.tables[table].columns}
         assert columns == set(entity.__struct_fields__) - elsewhere

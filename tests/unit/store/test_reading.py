@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,10 +25,24 @@ from tests.support.store_world import (
     message,
     world_ops,
 )
-from tocsin.model.entities import Application, Ban, Channel, Guild, Member, Message, Overwrite, Role, User
+from tocsin.errors import Conflict
+from tocsin.model.entities import (
+    Application,
+    Ban,
+    Channel,
+    Emoji,
+    EmojiRef,
+    Guild,
+    Member,
+    Message,
+    Overwrite,
+    Reaction,
+    Role,
+    User,
+)
 from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.store import Store, rows
-from tocsin.store.base import Delete, Insert
+from tocsin.store.base import Delete, Insert, Select
 
 # -- entities
 
@@ -446,3 +461,54 @@ async def test_all_is_there_after_reopening(make_store: Callable[[], Store]) -> 
     [event_three] = await second.commit([], [event()])
     assert event_three.seq == 3
     await second.close()
+
+
+# -- questions, reactions
+
+
+def emoji(emoji_id: int, name: str = "party") -> Emoji:
+    return Emoji(id=emoji_id, guild_id=GUILD, name=name, user_id=ADA, animated=bool(emoji_id % 2), roles=(ROLE,))
+
+
+async def test_a_question_narrows_orders_and_limits(store: Store) -> None:
+    made = [emoji(number) for number in range(1, 6)]
+    for each in (*made, msgspec.structs.replace(emoji(9), guild_id=OTHER_GUILD)):
+        await store.commit(rows.emoji_ops(each))
+
+    async def asked(**more: Any) -> list[Emoji]:
+        return await store.find(Select(entity=Emoji, table="emojis", where={"guild_id": GUILD}, **more))
+
+    assert await asked(order="id") == made
+    assert await asked(order="-id", limit=2) == [made[4], made[3]]
+    assert await asked(above={"id": 2}, below={"id": 5}, order="id") == made[2:4]
+    assert await store.find_one(Select(entity=Emoji, table="emojis", where={"id": [7, 8]})) is None
+    assert await store.highest_snowflake() == 9
+
+
+async def test_reactions_are_counted_in_the_order_of_their_first_and_go_with_their_message(store: Store) -> None:
+    await store.commit([*world_ops(), *rows.message_ops(message(50)), *rows.message_ops(message(51))])
+
+    def reaction(number: int, name: str, user_id: int, message_id: int = 50, emoji_id: int | None = None) -> Reaction:
+        key = EmojiRef(id=emoji_id, name=name).key
+        return Reaction(
+            message_id=message_id,
+            emoji=key,
+            user_id=user_id,
+            id=number,
+            channel_id=CHANNEL,
+            emoji_id=emoji_id,
+            name=name,
+        )
+
+    first = [reaction(101, "z", ADA), reaction(102, "a", ADA), reaction(103, "a", BELL), reaction(104, "z", CARL)]
+    for each in (*first, reaction(105, "party", BELL, emoji_id=7), reaction(106, "a", ADA, message_id=51)):
+        await store.commit(rows.reaction_ops(each))
+    found = [(each.emoji.key, each.count, each.me) for each in await store.reactions([50], ADA)]
+    assert found == [("z", 2, True), ("a", 2, True), ("7", 1, False)]
+    assert {each.message_id for each in await store.reactions([50, 51], ADA)} == {50, 51}
+    with pytest.raises(Conflict):
+        await store.commit(rows.reaction_ops(first[0]))
+    await store.commit(rows.message_delete_ops(CHANNEL, [50], must_match=True))
+    assert await store.reactions([50], ADA) == []
+    with pytest.raises(Conflict):
+        await store.commit(rows.reaction_ops(reaction(200, "z", ADA)))
