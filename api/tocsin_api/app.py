@@ -38,6 +38,7 @@ from tocsin_api.routes import (
     roles,
     typing,
     users,
+    voice,
     webhooks,
 )
 
@@ -63,6 +64,7 @@ MODULES = (
     roles,
     typing,
     users,
+    voice,
     webhooks,
 )
 _VERSION = re.compile(r"/api/v(\d+)(?=/|$)")

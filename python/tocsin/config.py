@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_guilds_per_shard: int = 2500
     large_threshold: int = 250
     presence_guild_limit: int = 2500
+    voice_endpoint: str = ""  # host:port of a voice server; "" = VOICE_SERVER_UPDATE is not sent
     drain_spread_ms: int = 5000
     # -- API
     global_rate_limit: int = 50  # requests per second and identity; 0 = none

@@ -97,6 +97,7 @@ UNKNOWN = {
     "emoji": (10014, "Unknown Emoji"),
     "webhook": (10015, "Unknown Webhook"),
     "ban": (10026, "Unknown Ban"),
+    "voice state": (10065, "Unknown Voice State"),
 }
 
 

@@ -27,6 +27,7 @@ from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
+from tocsin.gateway.voice import Voice
 from tocsin.model.intents import ALL, Intents
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.auth import Principal
@@ -206,8 +207,9 @@ class Rig:
         self.policy = Policy(orders, self.sessions, self.guilds, self.presences, metrics, clock)
         self._members = members = MemberRequests(orders, self.sessions, self.guilds, clock)
         self.subscriptions = subscriptions = Subscriptions(orders, self.guilds, loop.call_later)
+        self.voice = self.services.voice.rooms = Voice(settings, clock, orders, self.guilds)
         self.commands = Commands(
-            self.services, orders, self.sessions, self.guilds, self.presences, members, subscriptions
+            self.services, orders, self.sessions, self.guilds, self.presences, members, subscriptions, self.voice
         )
         self._keys = 0
         self._taken: defaultdict[int, int] = defaultdict(int)
@@ -264,6 +266,7 @@ class Rig:
             guild = self.guilds.get(guild_id)
             if guild is not None:
                 guild.unseat(session, self.clock())
+                self.voice.ended(session, guild)
         self.presences.touch(session.user_id, left)
 
     def told(self, key: int) -> list[Told]:

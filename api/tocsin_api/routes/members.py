@@ -70,7 +70,7 @@ async def edit_member(request: ApiRequest) -> Response[bytes]:
     guild_id, user_id = path_id(request, "guild_id"), path_id(request, "user_id")
     body = await read_body(request, MemberIn)
     changed = await services(request).members.update(
-        request.user, guild_id, user_id, body.changes(), moves=body.moves()
+        request.user, guild_id, user_id, body.changes(), moves=body.moves(), channel_id=body.voice_channel()
     )
     return answer_json(changed)
 

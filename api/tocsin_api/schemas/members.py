@@ -29,6 +29,10 @@ class MemberIn(Struct):
         """Return whether it would move the member to, or out of, a voice channel."""
         return self.channel_id is not UNSET
 
+    def voice_channel(self) -> int | None:
+        """Return the channel to move the member to; None is out of voice."""
+        return None if self.channel_id is UNSET or self.channel_id is None else int(self.channel_id)
+
     def changes(self) -> dict[str, Any]:
         """Return the checked changes of a `Member`."""
         fields = Fields()

@@ -46,6 +46,7 @@ HELP: dict[str, str] = {
     "max_guilds_per_shard": "Guilds per shard beyond which sharding is required; 0 is no limit.",
     "large_threshold": "Members beyond which a guild is large, unless a client says so.",
     "presence_guild_limit": "Members beyond which only bots get a guild's presences.",
+    "voice_endpoint": "host:port of a voice server, for VOICE_SERVER_UPDATE; empty is none.",
     "drain_spread_ms": "How long a stop spreads its reconnect requests.",
     "global_rate_limit": "Requests a second and identity; 0 is no limit.",
     "message_rate_limit": "Messages per window, channel and user; 0 is no limit.",

@@ -17,15 +17,13 @@ from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Session, Sessions
-from tocsin.model.entities import ChannelType
+from tocsin.gateway.voice import VOICE, Voice
 from tocsin.service.services import Services
 
 CLOSE_INVALID_PAYLOAD = 4001
 CLOSE_DECODE = 4002
 TYPING_AT_ONCE = 4096
 """Typing under way on the node; beyond it typing is dropped."""
-
-_VOICE = frozenset({ChannelType.GUILD_VOICE, ChannelType.GUILD_STAGE_VOICE})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -44,6 +42,7 @@ class Commands:
         presences: PresenceBook,
         members: MemberRequests,
         subscriptions: Subscriptions,
+        voice: Voice,
     ) -> None:
         self._services = services
         self._orders = orders
@@ -55,7 +54,7 @@ class Commands:
         self._handlers: dict[int, Callable[[Session, Any], None]] = {
             0: self._dispatch,
             3: presences.change,
-            4: self._voice,
+            4: voice.command,
             8: members.request,
             14: subscriptions.one,
             31: self._soundboard,
@@ -106,14 +105,6 @@ class Commands:
         except Exception:
             log.exception("typing failed", session=session.id)
 
-    def _voice(self, session: Session, d: Any) -> None:
-        """Op 4: there are no voice servers here, and a refused join is met with silence (§1.10)."""
-        if not isinstance(d, dict):
-            raise ValueError("an object is expected")
-        for field in ("guild_id", "channel_id"):
-            if d.get(field) is not None:
-                snowflake(d[field])
-
     def _soundboard(self, session: Session, d: Any) -> None:
         for guild_id in dict.fromkeys(read_guild_ids(d)):
             if guild_id in session.guilds:
@@ -129,7 +120,7 @@ class Commands:
         channels = [
             {"id": str(channel.id), **dict.fromkeys(fields)}
             for channel in guild.state.channels.values()
-            if channel.type in _VOICE and channel.id in seat.cohort.view
+            if channel.type in VOICE and channel.id in seat.cohort.view
         ]
         body = _encode({"guild_id": str(guild_id), "channels": channels})
         self._orders().dispatch("CHANNEL_INFO", body, sessions=[session.key], guild=guild_id, ungated=True)

@@ -13,6 +13,7 @@ import msgspec
 from tocsin.gateway.batch import Body, Fragment
 from tocsin.gateway.cohorts import Cohort, View
 from tocsin.gateway.session import Session
+from tocsin.gateway.voice_states import GuildVoice
 from tocsin.model import wire
 from tocsin.model.entities import Member
 from tocsin.model.guild_state import GuildState
@@ -24,9 +25,9 @@ MAX_LISTED_MEMBERS = 75_000
 _encode = msgspec.json.Encoder().encode
 # Arithmetic on an `IntFlag` costs ten times that on its number, ten guilds an identify.
 _SEES_PRESENCES = int(Intents.GUILD_PRESENCES)
+_SEES_VOICE = int(Intents.GUILD_VOICE_STATES)
 _EXTRAS = _encode(
     {
-        "voice_states": [],
         "threads": [],
         "stage_instances": [],
         "guild_scheduled_events": [],
@@ -42,8 +43,10 @@ _EXTRAS = _encode(
 class GuildBodies:
     """Renders one replica. `shown` holds the encoded presence of every member who is not offline, by user."""
 
-    def __init__(self, state: GuildState, fragment: Callable[[bytes], Fragment]) -> None:
+    def __init__(self, state: GuildState, fragment: Callable[[bytes], Fragment], voice: GuildVoice) -> None:
         self._state = state
+        self._voice = voice
+        self._notable_voice = 0
         self._fragment = fragment
         self._guild: Fragment | None = None
         self._channels: dict[int, bytes] = {}
@@ -115,12 +118,15 @@ class GuildBodies:
             b"true" if large else b"false",
             state.member_count,
         )
+        voiced = bool(session.intents & _SEES_VOICE) and len(self._voice) > 0
+        first += b',"voice_states":%b' % (self._voice.listed(cohort.view) if voiced else b"[]")
         common = (self._channel_list(cohort.view), self._guild_fields())
         if self._lists_others(session, large):
             members = self._notable_members() if large else self._all_members()
             return first, (members, self._all_presences(), *common)
         user_id = session.user_id
-        own = (self._render([user_id]), self.shown.get(user_id, b""))
+        listed = dict.fromkeys([user_id, *(self._voice.users(cohort.view) if voiced else ())])
+        own = (self._render(listed), self.shown.get(user_id, b""))
         return first + b',"members":[%b],"presences":[%b]' % own, common
 
     def _lists_others(self, session: Session, large: bool) -> bool:
@@ -152,12 +158,13 @@ class GuildBodies:
         return self._members
 
     def _notable_members(self) -> Fragment:
-        if self._notable is None:
-            shown = self.shown
+        if self._notable is None or self._notable_voice != self._voice.version:
+            shown, voice = self.shown, self._voice
+            self._notable_voice = voice.version
             notable = (
                 user_id
                 for user_id, member in self._state.members.items()
-                if user_id in shown or member.roles or member.nick is not None
+                if user_id in shown or member.roles or member.nick is not None or voice.get(user_id) is not None
             )
             self._notable = self._fragment(b'"members":[%b]' % self._render(notable))
         return self._notable

@@ -15,6 +15,7 @@ from tocsin.gateway.guild_body import GuildBodies
 from tocsin.gateway.member_list import GuildLists
 from tocsin.gateway.member_list_rows import Rows
 from tocsin.gateway.session import Session
+from tocsin.gateway.voice_states import GuildVoice
 from tocsin.model.entities import Member
 from tocsin.model.guild_state import GuildState
 from tocsin.store.base import Store
@@ -51,7 +52,8 @@ class LiveGuild:
         self.id = state.guild.id
         self.state = state
         self.cohorts = CohortTable(state, allocate)
-        self.bodies = GuildBodies(state, fragment)
+        self.voice = GuildVoice(state, self.cohorts)
+        self.bodies = GuildBodies(state, fragment, self.voice)
         self.seats: dict[int, Seat] = {}
         self.lists = GuildLists(state, self.cohorts, self.bodies, self.view_of, make_rows)
         self.idle_since_ms = now_ms

@@ -18,6 +18,7 @@ from tocsin.gateway.identify import Identifier
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
+from tocsin.gateway.voice import Voice
 
 DRAIN_MAX = 256
 
@@ -37,6 +38,7 @@ class Host:
         identifier: Identifier,
         policy: Policy,
         commands: Commands,
+        voice: Voice,
         clock: Callable[[], int],
     ) -> None:
         self._core = core
@@ -47,6 +49,7 @@ class Host:
         self._identifier = identifier
         self._policy = policy
         self._commands = commands
+        self._voice = voice
         self._clock = clock
         self._identifies: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,4 +112,5 @@ class Host:
             guild = self._guilds.get(guild_id)
             if guild is not None:
                 guild.unseat(session, self._clock())
+                self._voice.ended(session, guild)
         self._presences.touch(session.user_id, guild_ids)

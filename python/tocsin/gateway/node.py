@@ -25,6 +25,7 @@ from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
+from tocsin.gateway.voice import Voice
 from tocsin.model.event import Event
 from tocsin.service.services import Services
 
@@ -84,10 +85,21 @@ class GatewayNode:
         policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock)
         members = MemberRequests(self._orders, self._sessions, guilds, context.clock)
         subscriptions = Subscriptions(self._orders, guilds, loop.call_later)
-        commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions)
+        voice = Voice(self._settings, context.clock, self._orders, guilds)
+        services.voice.rooms = voice
+        commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions, voice)
         self._parts = [members, commands, policy, subscriptions]
         self._host = Host(
-            self._core, self._orders, self._sessions, guilds, presences, identifier, policy, commands, context.clock
+            self._core,
+            self._orders,
+            self._sessions,
+            guilds,
+            presences,
+            identifier,
+            policy,
+            commands,
+            voice,
+            context.clock,
         )
         self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
         self._metrics.watch("tocsin_presence_updates", "Presence changes told", lambda: presences.told)

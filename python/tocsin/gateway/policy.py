@@ -151,6 +151,8 @@ class Policy:
                 batch.dispatch(event.name, event.body, guild=guild.id)
             else:
                 handler(guild, event, batch)
+                if len(guild.voice):
+                    guild.voice.settle(batch, self._clock())
         except Exception:
             log.exception("policy failed; the guild is read anew", guild=guild.id, event_name=event.name, seq=event.seq)
             self._metrics.failed()

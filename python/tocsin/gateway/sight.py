@@ -82,6 +82,8 @@ class Shift:
             self._note(lost, before - seat.cohort.view, 0, seat.session_keys())
             self._note(gained, seat.cohort.view - before, 0, seat.session_keys())
         for channel_id in sorted(lost):
+            for body in guild.voice.bodies(channel_id, gone=True):
+                self._tell(batch, "VOICE_STATE_UPDATE", body, lost[channel_id])
             self._tell(batch, "CHANNEL_DELETE", self._old_body(channel_id), lost[channel_id])
         guild.cohorts.flush(batch)
         for seat, _ in self._moved.values():
@@ -91,6 +93,8 @@ class Shift:
             guild.bodies.sight_changed()
         for channel_id in sorted(gained, key=self._position):
             self._tell(batch, "CHANNEL_CREATE", self._new_body(channel_id), gained[channel_id])
+            for body in guild.voice.bodies(channel_id, gone=False):
+                self._tell(batch, "VOICE_STATE_UPDATE", body, gained[channel_id])
 
     def tell_stayers(self, batch: Batch, channel_id: int, name: str, body: bytes) -> None:
         """Send the event to those who saw the channel before and see it still. Call after `emit`."""

@@ -19,6 +19,7 @@ from tocsin.model.permissions import Permission
 from tocsin.service import guild_events
 from tocsin.service.auth import Principal
 from tocsin.service.hierarchy import need_above_member, need_above_role
+from tocsin.service.voice import VoiceService
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
 
@@ -50,8 +51,9 @@ Body = dict[str, Any]
 class MemberService:
     """Lists, adds, changes and removes members."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, voice: VoiceService) -> None:
         self._context = context
+        self._voice = voice
         self._store = context.store
         self._world = context.world
 
@@ -106,14 +108,22 @@ class MemberService:
     # -- change
 
     async def update(
-        self, actor: Principal, guild_id: int, user_id: int, changes: dict[str, Any], *, moves: bool = False
+        self,
+        actor: Principal,
+        guild_id: int,
+        user_id: int,
+        changes: dict[str, Any],
+        *,
+        moves: bool = False,
+        channel_id: int | None = None,
     ) -> Body:
-        """Change a member, field by field as the actor may. `moves`: the caller wants them in another voice channel.
+        """Change a member, field by field as the actor may. `moves`: to another voice channel, or out of voice.
 
         Raises:
             errors.NotFound: 10007, 10011, 10013.
             errors.MissingPermissions: 50013.
-            errors.BadRequest: 50028, a managed role; 40032, a move of one who is in no voice channel.
+            errors.BadRequest: 50028, a managed role; 40032, a move of one who is in no voice channel;
+                50024, to what is none.
             errors.InvalidForm: 50035, a timeout longer than 28 days.
         """
         async with self._context.locks.hold(("guild", guild_id)):
@@ -122,8 +132,11 @@ class MemberService:
             member = await self._member(guild_id, user_id)
             if moves:
                 access.need(_MOVE)
-                raise BadRequest(40032, "Target user is not connected to voice.")
-            return await self._commit(member, self._changed(access, actor, member, changes), user)
+                await self._voice.check_move(actor, guild_id, user_id, channel_id)
+            body = await self._commit(member, self._changed(access, actor, member, changes), user)
+            if moves:
+                self._voice.move(guild_id, user_id, channel_id)
+            return body
 
     async def update_me(self, actor: Principal, guild_id: int, changes: dict[str, Any]) -> Body:
         """Change the actor's own membership: the nick, with CHANGE_NICKNAME."""

@@ -23,6 +23,7 @@ from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
 from tocsin.service.typing import TypingService
 from tocsin.service.users import UserService
+from tocsin.service.voice import VoiceService
 from tocsin.service.webhooks import WebhookService
 
 
@@ -50,11 +51,13 @@ class Services:
     dms: DmService
     typing: TypingService
     session_starts: SessionStarts
+    voice: VoiceService
 
 
 def build_services(context: Context) -> Services:
     """Wire the services over one context."""
     attachments = AttachmentService(context)
+    voice = VoiceService(context)
     automod = AutoModService(context)
     messages = MessageService(context, attachments, automod)
     guilds = GuildService(context)
@@ -66,7 +69,7 @@ def build_services(context: Context) -> Services:
         invites=InviteService(context, guilds),
         channels=ChannelService(context),
         roles=RoleService(context),
-        members=MemberService(context),
+        members=MemberService(context, voice),
         bans=BanService(context),
         automod=automod,
         passwords=PasswordService(context),
@@ -79,4 +82,5 @@ def build_services(context: Context) -> Services:
         dms=DmService(context),
         typing=TypingService(context),
         session_starts=SessionStarts(context.settings, context.clock),
+        voice=voice,
     )

@@ -153,8 +153,8 @@ async def test_typing_where_one_may_not_is_ignored(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("op", "d"),
     [
-        (4, {"guild_id": str(LAB), "channel_id": str(VOICE), "self_mute": False, "self_deaf": False}),
-        (14, {"guild_id": str(LAB), "channels": {str(GENERAL): [[0, 99]]}}),
+        (4, {"guild_id": None, "channel_id": str(VOICE), "self_mute": False, "self_deaf": False}),
+        (14, {"guild_id": str(LAB), "channels": {str(GENERAL): [[0, 99]]}}),  # a bot's
         (37, {"subscriptions": {}}),
     ],
 )
