@@ -26,7 +26,8 @@ from bench.plan import BEATS_PER_S, FULL, QUICK, TINY, Scenario, scenarios
 from bench.servers import CLIENT_CPU, GO_BIN, PEERS, ROOT, Skipped, Started, pinned
 
 RESULTS = ROOT / "bench" / "results"
-STUCK_S = 600
+STUCK_S = 400
+MICRO_S = 240
 BUDGET_S = 29 * 60
 """After so long no scenario of a second or later round begins: api and micro still follow, and all ends in 35 min."""
 PACKAGES = (
@@ -166,9 +167,14 @@ def micro(quick: bool) -> list[dict[str, Any]]:
             f"--benchmark-json={out}",
             "--timeout=600",
         ]
-        command += ["--benchmark-max-time=0.3", "--benchmark-min-rounds=3"] if quick else []
+        command += ["--benchmark-max-time=0.3" if quick else "--benchmark-max-time=0.6", "--benchmark-min-rounds=3"]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "python")])}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, cwd=ROOT, env=env, check=False, timeout=MICRO_S
+            )
+        except subprocess.TimeoutExpired:
+            return [{"error": f"bench/micro took more than {MICRO_S} s"}]
         if not out.exists():
             return [{"error": (done.stdout + done.stderr)[-600:]}]
         found = json.loads(out.read_text())["benchmarks"]
@@ -246,12 +252,12 @@ def merged(result: dict[str, Any], out: Path, groups: set[str]) -> dict[str, Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller and shorter: under five minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller and shorter: some minutes")
     parser.add_argument("--tiny", action="store_true", help="proves that all of it runs; its figures mean nothing")
     parser.add_argument(
         "--only",
         default="",
-        help="only these groups (fanout,resume,storm,post,gil,cycles,churn,idle,api,micro); the file keeps the others",
+        help="only these groups (fanout,resume,storm,post,gil,cycles,churn,idle,api,micro); the newest result file keeps its others",
     )
     parser.add_argument("--no-micro", action="store_true", help="leave bench/micro out")
     parser.add_argument("--note", default="", help="a sentence that the page shows, such as who shared the machine")
@@ -284,7 +290,11 @@ def main() -> None:
     opened = time.monotonic()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    # Ctrl-C ends the measuring; what was measured until then is kept and rendered.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+    ):
         task = progress.add_task("", total=len(plan) + len(extras))
         for turn, scenario in plan:
             progress.update(task, description=scenario.name)
@@ -316,6 +326,8 @@ def main() -> None:
     took = datetime.datetime.now(datetime.UTC) - began
     result["took_s"] = round(took.total_seconds())
     out: Path = options.out or RESULTS / f"{began:%Y-%m-%d}-{platform.node()}.json"
+    if groups and not options.out:
+        out = max(RESULTS.glob("20*.json"), default=out)
     out.parent.mkdir(parents=True, exist_ok=True)
     whole = merged(result, out, groups)
     out.write_text(json.dumps(whole, indent=1) + "\n")
