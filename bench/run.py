@@ -257,7 +257,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="only these groups (fanout,resume,storm,post,gil,cycles,churn,idle,api,micro); the newest result file keeps its others",
+        help="only these groups, merged into the newest file: fanout,resume,storm,post,gil,cycles,churn,idle,api,micro",
     )
     parser.add_argument("--no-micro", action="store_true", help="leave bench/micro out")
     parser.add_argument("--note", default="", help="a sentence that the page shows, such as who shared the machine")
