@@ -21,6 +21,9 @@ use crate::wire::Packing;
 use crate::worker::Worker;
 use crate::writer::WriteCount;
 
+/// Sessions that are looked up one after the other before the first of them is written to.
+const TOGETHER: usize = 16;
+
 /// What giving an event to a session touches.
 struct Delivering<'a> {
     sessions: &'a mut Sessions,
@@ -35,6 +38,8 @@ struct Delivering<'a> {
     at_once: bool,
     given: u64,
     count: WriteCount,
+    /// Whom the event was remembered for and not yet sent to: connection, `s` and variant.
+    next: Vec<(usize, u64, Variant)>,
 }
 
 impl Delivering<'_> {
@@ -47,9 +52,31 @@ impl Delivering<'_> {
         };
         self.given += 1;
         let s = remember(session, event, variant);
-        let Some(index) = session.connection else {
-            return;
-        };
+        if let Some(index) = session.connection {
+            self.next.push((index, s, variant));
+            if self.next.len() == TOGETHER {
+                self.send(event);
+            }
+        }
+    }
+
+    /// The event to the connections of those it was remembered for and not yet sent to.
+    fn send(&mut self, event: &Rc<LocalEvent>) {
+        let next = std::mem::take(&mut self.next);
+        // Waiting for each connection's memory in turn costs more than asking for all of it before the first write.
+        let waiting = next
+            .iter()
+            .filter_map(|&(index, ..)| self.connections.get(index))
+            .filter(|connection| !connection.outbox.is_empty() || connection.dirty);
+        std::hint::black_box(waiting.count());
+        for &(index, s, variant) in &next {
+            self.send_to(index, s, variant, event);
+        }
+        self.next = next;
+        self.next.clear();
+    }
+
+    fn send_to(&mut self, index: usize, s: u64, variant: Variant, event: &Rc<LocalEvent>) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
@@ -113,6 +140,7 @@ impl Worker {
             at_once: self.at_once,
             given: 0,
             count: WriteCount::default(),
+            next: Vec::with_capacity(TOGETHER),
         };
         let index = &self.subscriptions;
         match recipients {
@@ -137,6 +165,7 @@ impl Worker {
                 }
             }
         }
+        to.send(&event);
         let (given, count) = (to.given, to.count);
         self.packing.end();
         self.metrics().dispatches.add(given);

@@ -1,6 +1,6 @@
 //! What the gateway's threads spend, beside a floor in the same run: fan-out, memory, accepts, resumes. No Python.
 //!
-//! `cargo run --release -p tocsin-gateway --example fanout_floor [fanout|memory|accept]` prints a JSON object a line.
+//! `cargo run --release -p tocsin-gateway --example fanout_floor [fanout|small|zlib|memory|accept]` prints a JSON object a line.
 //! CPU is that of the threads by schedstat, never wall time; rounds alternate with the floor's and the median counts.
 #![allow(clippy::print_stdout, reason = "a program whose output is its result")]
 
@@ -18,14 +18,20 @@ fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();
     match what.as_str() {
         "clients" => client::run().expect("the fleet"),
-        "fanout" => [1_000, 5_000].into_iter().for_each(fan_out),
-        "small" => fan_out(1_000),
+        "fanout" => [1_000, 5_000]
+            .into_iter()
+            .for_each(|count| fan_out(count, "v=10")),
+        "small" => fan_out(1_000, "v=10"),
+        "zlib" => fan_out(1_000, "v=10&compress=zlib-stream"),
         "memory" => [None, Some("zlib-stream")]
             .into_iter()
             .for_each(|compress| memory(compress, 2_000)),
         "accept" => storms(1_000),
         _ => {
-            [1_000, 5_000].into_iter().for_each(fan_out);
+            [1_000, 5_000]
+                .into_iter()
+                .for_each(|count| fan_out(count, "v=10"));
+            fan_out(1_000, "v=10&compress=zlib-stream");
             [None, Some("zlib-stream")]
                 .into_iter()
                 .for_each(|compress| memory(compress, 2_000));
@@ -44,12 +50,12 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 /// Deliveries one event at a time and in bursts of 16, beside one write(2) a frame.
-fn fan_out(count: usize) {
+fn fan_out(count: usize, query: &str) {
     let mut floor_fleet = Fleet::start();
     let mut fleet = Fleet::start();
     let mut server = Server::start(1);
     let mut floor = Floor::start(&mut floor_fleet, count);
-    fleet.tell(&format!("open {count} {} v=10", server.port));
+    fleet.tell(&format!("open {count} {} {query}", server.port));
     fleet.tell("identify");
     fleet.tell("wait 2");
     let mut s = 2;
@@ -88,7 +94,7 @@ fn fan_out(count: usize) {
         .map(|(floor, own)| floor / own)
         .collect();
     print(&json!({
-        "what": "fan-out", "sessions": count, "frame_bytes": floor.frame_bytes(), "rounds": ROUNDS,
+        "what": "fan-out", "query": query, "sessions": count, "frame_bytes": floor.frame_bytes(), "rounds": ROUNDS,
         "fraction_of_floor": median(&mut fractions), "fractions": fractions,
         "floor_us": median(&mut written), "worker_us": median(&mut single), "burst_us": median(&mut burst),
         "floor_us_all": written, "worker_us_all": single, "burst_us_all": burst,

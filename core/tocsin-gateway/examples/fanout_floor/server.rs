@@ -130,7 +130,7 @@ impl Server {
 
 /// The JSON of a message such that its frame, head included, has about 336 octets.
 fn body() -> Bytes {
-    let content = "a message of the usual length, as people write them when they talk to each other in a channel. Yes";
+    let content = "a message of the usual length, as people write them when they talk to each other in a channel. Yes, and no: maybe";
     Bytes::from(format!(
         r#"{{"id":"1234567890123456789","channel_id":"200","guild_id":"100","author":{{"id":"1","username":"ada"}},"timestamp":"2026-11-24T20:00:00.000000+00:00","type":0,"content":"{content}","flags":0}}"#
     ))
