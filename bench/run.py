@@ -250,6 +250,12 @@ def merged(result: dict[str, Any], out: Path, groups: set[str]) -> dict[str, Any
     return whole
 
 
+def laid_out(result: dict[str, Any]) -> str:
+    """A result as JSON with one run a line: thousands of latencies in a column would be no use to a reader."""
+    runs = ",\n".join(f"  {json.dumps(run)}" for run in result["runs"])
+    return json.dumps(result | {"runs": []}, indent=1).replace('"runs": []', f'"runs": [\n{runs}\n ]', 1) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller and shorter: some minutes")
@@ -330,7 +336,7 @@ def main() -> None:
         out = max(RESULTS.glob("20*.json"), default=out)
     out.parent.mkdir(parents=True, exist_ok=True)
     whole = merged(result, out, groups)
-    out.write_text(json.dumps(whole, indent=1) + "\n")
+    out.write_text(laid_out(whole))
     print(out)
     print(render.write(out, options.page))
     errors = Counter(run["error"] for run in result["runs"] if "error" in run)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench import render
 from bench.figures import growth, percentile
-from bench.run import join_live, merged
+from bench.run import join_live, laid_out, merged
 from bench.servers import EVENT_BYTES, missing
 
 
@@ -68,6 +68,11 @@ def test_a_whole_run_keeps_nothing_of_the_file(tmp_path: Path) -> None:
     out = tmp_path / "result.json"
     out.write_text(json.dumps(result("one", fanout="a")))
     assert [run["server"] for run in merged(result("two", storm="c"), out, set())["runs"]] == ["c"]
+
+
+def test_a_result_is_laid_out_as_the_json_it_is() -> None:
+    for data in (result("one", fanout="a", storm="b"), result("none")):
+        assert json.loads(laid_out(data)) == data
 
 
 def test_a_page_of_nothing_measured_says_so(tmp_path: Path) -> None:
