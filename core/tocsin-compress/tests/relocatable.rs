@@ -254,3 +254,54 @@ fn an_inspector_finds_a_stream_that_differs_and_ends_it() {
         assert!(same.is_broken(), "nothing more comes out");
     }
 }
+
+#[test]
+fn heads_of_any_octets_and_lengths_share_what_was_written() {
+    for transport in [Transport::ZlibStream, Transport::ZstdStream] {
+        let (mut dice, mut traffic) = (Dice(11), Traffic::new(1, 11));
+        let mut shared = SharedBodies::new(0);
+        let mut clients: Vec<Client> = (0..30).map(|_| Client::new(transport, &mut dice)).collect();
+        let (mut out, mut clear) = (Vec::new(), Vec::new());
+        for turn in 0..60 {
+            let body = traffic.event().variant(0);
+            shared.begin(1, true);
+            for (at, client) in clients.iter_mut().enumerate() {
+                // Long codes are 9 bits in zlib-streams, so heads end in any phase of an octet.
+                let length = if turn < 40 { 1 + at % 3 } else { 6 };
+                let head = [traffic.filler(length), vec![0xff; at % 9]].concat();
+                out.clear();
+                client
+                    .compressor
+                    .compress_shared(&mut shared, 0, &head, &body, &mut out)
+                    .expect("memory");
+                client.receive(&out, &[&head, &body], &mut clear);
+            }
+        }
+    }
+}
+
+#[test]
+fn long_texts_of_more_literals_than_a_block_takes_come_out_whole() {
+    for transport in [Transport::ZlibStream, Transport::ZstdStream] {
+        let mut traffic = Traffic::new(1, 12);
+        let mut shared = SharedBodies::new(0);
+        let mut clients: Vec<Client> = (0..4)
+            .map(|n| Client::new(transport, &mut Dice(n)))
+            .collect();
+        let (mut out, mut clear) = (Vec::new(), Vec::new());
+        for length in [1_000, 1_010, 1_023, 1_024, 5_000, 26_624, 26_625, 200_000] {
+            for body in [traffic.filler(length), traffic.text(length)] {
+                shared.begin(1, true);
+                for client in &mut clients {
+                    let head = client.head();
+                    out.clear();
+                    client
+                        .compressor
+                        .compress_shared(&mut shared, 0, &head, &body, &mut out)
+                        .expect("memory");
+                    client.receive(&out, &[&head, &body], &mut clear);
+                }
+            }
+        }
+    }
+}
