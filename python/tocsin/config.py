@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_guilds_per_shard: int = 2500
     large_threshold: int = 250
     presence_guild_limit: int = 2500
+    presence_coalesce_ms: int = 1000  # a user's changes within it are told once
+    idle_after_ms: int = 300000  # people who do nothing for so long are idle; 0 = never
     voice_endpoint: str = ""  # host:port of a voice server; "" = VOICE_SERVER_UPDATE is not sent
     drain_spread_ms: int = 5000
     # -- API
@@ -102,6 +104,8 @@ RANGES: dict[str, tuple[int, int]] = {
     "max_guilds_per_shard": (0, 1_000_000),
     "large_threshold": (50, 250),
     "presence_guild_limit": (0, 1 << 31),
+    "presence_coalesce_ms": (0, 60_000),
+    "idle_after_ms": (0, 24 * _HOUR_MS),
     "drain_spread_ms": (0, _HOUR_MS),
     "global_rate_limit": (0, 1_000_000),
     "message_rate_limit": (0, 1_000_000),

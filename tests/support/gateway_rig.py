@@ -199,7 +199,9 @@ class Rig:
         store.on_commit[:] = [world.on_commit, bus.publish]
         self.sessions = Sessions()
         self.guilds = GuildRegistry(store, clock, bytes, lambda groups: _core.MemberList(groups))
-        self.presences = PresenceBook(settings, clock, orders, self.sessions, self.guilds, loop.call_soon)
+        self.presences = PresenceBook(
+            settings, clock, orders, self.sessions, self.guilds, loop.call_soon, loop.call_later
+        )
         metrics = ControlMetrics()
         self.identifier = Identifier(
             self.services, orders, self.sessions, self.guilds, self.presences, metrics, lambda: "ws://127.0.0.1:1"

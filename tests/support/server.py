@@ -110,7 +110,10 @@ def start_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORL
     return Server(process, json.loads(ready_file.read_text()), data)
 
 
-UNLIMITED = ("--message-rate-limit", "0", "--global-rate-limit", "0", "--identify-max-concurrency", "100000")
+UNLIMITED = (
+    *("--message-rate-limit", "0", "--global-rate-limit", "0"),
+    *("--identify-max-concurrency", "100000", "--presence-coalesce-ms", "0"),
+)
 
 
 @contextlib.contextmanager

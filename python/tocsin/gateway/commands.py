@@ -77,6 +77,7 @@ class Commands:
         if handler is None:
             self._orders().drop_connection(key, CLOSE_INVALID_PAYLOAD)
             return
+        self._presences.active(session.user_id, bot=session.bot)
         try:
             handler(session, _decode(d))
         except msgspec.DecodeError:

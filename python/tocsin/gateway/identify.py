@@ -238,5 +238,6 @@ class Identifier:
             guilds=placed,
         )
         self._sessions.add(session)
+        self._presences.active(user_id, bot=session.bot)
         self._presences.touch(user_id, session.guilds)
         self._metrics.identified("ok")

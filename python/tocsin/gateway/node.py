@@ -58,6 +58,7 @@ class GatewayNode:
         self.faults = Faults(self._orders, self._sessions)
         self._guilds: GuildRegistry | None = None
         self._host: Host | None = None
+        self._presences: PresenceBook | None = None
         self._parts: list[MemberRequests | Commands | Policy | Subscriptions] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
@@ -78,7 +79,9 @@ class GatewayNode:
         guilds = self._guilds = GuildRegistry(
             context.store, context.clock, _core.Fragment, lambda groups: _core.MemberList(groups)
         )
-        presences = PresenceBook(self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon)
+        presences = self._presences = PresenceBook(
+            self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon, loop.call_later
+        )
         identifier = Identifier(
             services, self._orders, self._sessions, guilds, presences, self._metrics, lambda: self.url
         )
@@ -103,12 +106,14 @@ class GatewayNode:
         )
         self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
         self._metrics.watch("tocsin_presence_updates", "Presence changes told", lambda: presences.told)
+        self._metrics.watch("tocsin_presence_merged", "Presence changes replaced untold", lambda: presences.merged)
+        self._metrics.watch("tocsin_presence_delayed", "Presences put off in a storm", lambda: presences.delayed)
         self._core.start()
         self._running = True
         self._host.start()
         services.auth.on_revoked.append(self._on_revoked)
         self._orders.attach(lambda: self._core.submit(self._core_batch))
-        self._sweeper = asyncio.create_task(self._sweep(guilds))
+        self._sweeper = asyncio.create_task(self._sweep(guilds, presences))
 
     @property
     def port(self) -> int:
@@ -126,6 +131,9 @@ class GatewayNode:
             return
         for event in events:
             if event.name == "MESSAGE_CREATE":
+                if self._presences is not None and self._sessions.concerns(event.author_id):
+                    own = self._sessions.of_user(event.author_id)
+                    self._presences.active(event.author_id, bot=own[0].bot)
                 guild = self._guilds.get(event.guild_id) if event.guild_id else None
                 if guild is not None:
                     guild.bodies.note_message(event.channel_id, int(_decode_ref(event.body).id))
@@ -151,11 +159,12 @@ class GatewayNode:
         """Return the core's figures by name."""
         return self._core.stats()
 
-    async def _sweep(self, guilds: GuildRegistry) -> None:
+    async def _sweep(self, guilds: GuildRegistry, presences: PresenceBook) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
             try:
                 guilds.sweep(self._orders)
+                presences.sweep()
             except Exception:
                 log.exception("sweep failed")
 

@@ -1,6 +1,7 @@
-"""PresenceBook: what others see of the users connected here, told once per user and loop turn (protocol.md §9).
+"""PresenceBook: what others see of the users connected here, told at most once per user and second (protocol.md §9).
 
-In memory only. Invisible is offline on every surface: a hidden user has no entry in any guild's `shown`.
+In memory only. Invisible is offline on every surface: a hidden user has no entry in any guild's `shown`. What changes
+again before it is told is told once, as it is by then; the last change is always told.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ CHANGES_PER_WINDOW = 5
 CHANGE_WINDOW_MS = 20_000
 """Op 3 limit (§1.8); what is beyond it is ignored."""
 
+USERS_AT_ONCE = 500
+"""Users told in one turn; under a storm the others wait for the next tick."""
+
+TICK_S = 0.1
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,6 +33,7 @@ class PresenceBook:
 
     Args:
         call_soon: the loop's; changes of one turn are told together.
+        call_later: the loop's, for those who were told of within `presence_coalesce_ms`.
     """
 
     def __init__(
@@ -37,7 +44,15 @@ class PresenceBook:
         sessions: Sessions,
         guilds: GuildRegistry,
         call_soon: Callable[[Callable[[], None]], object],
+        call_later: Callable[[float, Callable[[], None]], object],
     ) -> None:
+        self._window_ms = settings.presence_coalesce_ms
+        self._idle_after_ms = settings.idle_after_ms
+        self._call_later = call_later
+        self._scheduled = False
+        self._told_at: dict[int, int] = {}  # user -> when they were told of last, Unix ms, the oldest first
+        self._active: dict[int, int] = {}  # person -> when they did something, Unix ms, the longest ago first
+        self._idle: set[int] = set()
         self._limit = settings.presence_guild_limit
         self._clock = clock
         self._orders = orders
@@ -47,6 +62,8 @@ class PresenceBook:
         self._order = 0
         self._dirty: dict[int, set[int]] = {}
         self.told = 0
+        self.merged = 0
+        self.delayed = 0
 
     def next_order(self) -> int:
         """Return a number greater than all before: presences are compared by when they were set."""
@@ -71,21 +88,65 @@ class PresenceBook:
 
     def touch(self, user_id: int, guild_ids: Iterable[int]) -> None:
         """Note that a user's presence may have changed in these guilds; told at the end of the turn."""
-        if not self._dirty:
+        if not self._scheduled:
+            self._scheduled = True
             self._call_soon(self._flush)
+        if user_id in self._dirty:
+            self.merged += 1
         self._dirty.setdefault(user_id, set()).update(guild_ids)
+
+    def active(self, user_id: int, *, bot: bool = False) -> None:
+        """Note that a person did something: they are idle no more. Bots are never idle by themselves."""
+        if bot or not self._idle_after_ms:
+            return
+        self._active.pop(user_id, None)
+        self._active[user_id] = self._clock()
+        if user_id in self._idle:
+            self._idle.discard(user_id)
+            self._touch_all(user_id)
+
+    def sweep(self) -> None:
+        """Make people idle who did nothing for `idle_after_ms`, and forget those who left."""
+        now = self._clock()
+        for user_id, at in list(self._active.items()):
+            if now - at < self._idle_after_ms:
+                break
+            del self._active[user_id]
+            if self._sessions.concerns(user_id):
+                self._idle.add(user_id)
+                self._touch_all(user_id)
+        self._idle = {each for each in self._idle if self._sessions.concerns(each)}
+
+    def _touch_all(self, user_id: int) -> None:
+        for session in self._sessions.of_user(user_id):
+            self.touch(user_id, session.guilds)
 
     def of(self, user_id: int) -> Presence:
         """Return what others see of a user."""
         sessions = self._sessions.of_user(user_id)
         if not sessions:
             return OFFLINE
-        return aggregate((each.presence for each in sessions), bot=sessions[0].bot)
+        return aggregate((each.presence for each in sessions), bot=sessions[0].bot, idle=user_id in self._idle)
 
     def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, {}
+        self._scheduled = False
+        now = self._clock()
+        for user_id, at in list(self._told_at.items()):
+            if 0 <= now - at < self._window_ms:
+                break
+            del self._told_at[user_id]
+        due = [user_id for user_id in self._dirty if user_id not in self._told_at]
+        self.delayed += max(len(due) - USERS_AT_ONCE, 0)
+        self._tell_of(due[:USERS_AT_ONCE], now)
+        if self._dirty and not self._scheduled:
+            self._scheduled = True
+            self._call_later(TICK_S, self._flush)
+
+    def _tell_of(self, user_ids: Iterable[int], now: int) -> None:
         batch = self._orders()
-        for user_id, guild_ids in dirty.items():
+        for user_id in user_ids:
+            guild_ids = self._dirty.pop(user_id)
+            before = self.told
             presence = self.of(user_id)
             visible = None if presence.status == "offline" else encode(user_id, presence)
             for guild_id in guild_ids:
@@ -93,6 +154,8 @@ class PresenceBook:
                 if guild is not None:
                     # A shard's session speaks only for the guilds of its shard.
                     self._tell(batch, guild, user_id, visible if user_id in guild.seats else None)
+            if self._window_ms and self.told != before:
+                self._told_at[user_id] = now
 
     def _tell(self, batch: Batch, guild: LiveGuild, user_id: int, visible: bytes | None) -> None:
         shown = guild.bodies.shown.get(user_id)
@@ -104,13 +167,13 @@ class PresenceBook:
             return
         self.told += 1
         body = encode(user_id, OFFLINE) if visible is None else visible
-        batch.dispatch(
-            "PRESENCE_UPDATE",
-            b'{"guild_id":"%d",' % guild.id + body[1:],
-            guild=guild.id,
-            exclude_user=user_id,
-            bots_only=guild.state.member_count > self._limit,
-        )
+        body = b'{"guild_id":"%d",' % guild.id + body[1:]
+        large = guild.state.member_count > self._limit
+        batch.dispatch("PRESENCE_UPDATE", body, guild=guild.id, exclude_user=user_id, bots_only=large)
+        watchers = guild.lists.watchers(user_id) if large else []
+        if watchers:
+            # People who asked for this member; who looks at the member list sees it there.
+            batch.dispatch("PRESENCE_UPDATE", body, sessions=watchers, guild=guild.id, exclude_user=user_id)
 
 
 def encode(user_id: int, presence: Presence) -> bytes:

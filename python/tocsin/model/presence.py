@@ -158,12 +158,12 @@ def _labels(buttons: object) -> list[str]:
     return [label[:32] for label in labels if isinstance(label, str)]
 
 
-def aggregate(sessions: Iterable[SessionPresence], *, bot: bool) -> Presence:
+def aggregate(sessions: Iterable[SessionPresence], *, bot: bool, idle: bool = False) -> Presence:
     """Return what others see of a user with these sessions (§9.3).
 
     A person's newest explicit `invisible` hides the whole account. Otherwise hidden sessions count for nothing, and
     the strongest of the rest is shown, overall and per platform. Activities are a person's all together, the newest
-    first, one per id, and a bot's those it set last.
+    first, one per id, and a bot's those it set last. `idle`: whoever is online has done nothing for long.
     """
     newest = sorted(sessions, key=lambda each: each.order, reverse=True)
     if not bot:
@@ -171,6 +171,8 @@ def aggregate(sessions: Iterable[SessionPresence], *, bot: bool) -> Presence:
         if latest is not None and latest.status in HIDDEN:
             return OFFLINE
     shown = [each for each in newest if each.status in VISIBLE]
+    if idle:
+        shown = [msgspec.structs.replace(each, status="idle") if each.status == "online" else each for each in shown]
     if not shown:
         return OFFLINE
     platforms: dict[str, str] = {}
@@ -191,4 +193,9 @@ def _together(sessions: Iterable[SessionPresence]) -> list[Activity]:
             # One custom status per user: the newest; another activity is itself by its id, or by its name.
             identity = kind if kind == 4 else activity.get("id") or (kind, activity["name"])
             found.setdefault(msgspec.json.encode(identity), activity)
-    return sorted(found.values(), key=lambda each: each["type"] != 4)[:MAX_ACTIVITIES]
+    return sorted(found.values(), key=_place)[:MAX_ACTIVITIES]
+
+
+def _place(activity: Activity) -> int:
+    """Order activities: the custom status, then a stream, which makes its user be shown as streaming, then others."""
+    return {4: 0, 1: 1}.get(activity["type"], 2)

@@ -16,7 +16,7 @@ from tocsin.store import open_store
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     clock = Clock()
-    settings = Settings(database=f"sqlite:///{tmp_path}/tocsin.db")
+    settings = Settings(database=f"sqlite:///{tmp_path}/tocsin.db", presence_coalesce_ms=0)
     store = open_store(settings, clock)
     await store.open()
     await store.commit(world_ops(clock()))

@@ -114,3 +114,9 @@ def test_bots_keep_four_fields_and_people_lose_secrets() -> None:
     }
     assert person["details"] == "d"
     assert "secrets" not in person
+
+
+def test_a_stream_comes_before_other_activities_and_after_the_custom_status() -> None:
+    raw = [{"name": name, "type": kind} for name, kind in (("game", 0), ("stream", 1), ("Custom Status", 4))]
+    said = parse({"status": "online", "activities": raw}, bot=False, platform="web", order=1, now_ms=1)
+    assert [each["name"] for each in aggregate([said], bot=False).activities] == ["Custom Status", "stream", "game"]

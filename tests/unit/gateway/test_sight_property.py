@@ -208,7 +208,7 @@ class Story:
 @pytest.mark.parametrize("seed", range(12))
 async def test_each_session_knows_exactly_the_channels_it_may_view(tmp_path: Path, seed: int) -> None:
     clock = Clock()
-    settings = Settings(database=f"sqlite:///{tmp_path}/tocsin.db", session_start_limit=100_000)
+    settings = Settings(database=f"sqlite:///{tmp_path}/tocsin.db", session_start_limit=100_000, presence_coalesce_ms=0)
     store = open_store(settings, clock)
     await store.open()
     await store.commit(world_ops(clock()))
