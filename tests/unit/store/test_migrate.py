@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.support.api_world import Clock
 from tocsin.errors import ConfigError
+from tocsin.model.automod import AutoModRule
 from tocsin.model.entities import (
     Application,
     Attachment,
@@ -76,6 +77,7 @@ def test_columns_are_the_fields_of_the_entities() -> None:
         ("bans", Ban, set()),
         ("messages", Message, set()),
         ("attachments", Attachment, set()),
+        ("auto_moderation_rules", AutoModRule, set()),
         ("closed_dms", ClosedDm, set()),
         ("emojis", Emoji, set()),
         ("invites", Invite, set()),
