@@ -147,7 +147,7 @@ def storms(scale: Scale) -> list[Scenario]:
 
 def boundaries(scale: Scale) -> list[Scenario]:
     """Heartbeats and events while an extension sits on the GIL, and what is left of connections that came and went."""
-    beats = max(int(scale.hold_s / 0.6) - 1, 1)
+    beats = max(int(scale.hold_s / 0.7), 1)
     held = ("connect", "identify", f"hold:{HELD_EVENTS}", *("beat", "idle:0.5") * beats)
     few = min(500, scale.storm)
     crowd = servers.world(few)
