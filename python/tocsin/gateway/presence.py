@@ -1,4 +1,4 @@
-"""PresenceBook: what others see of the users connected here, told at most once per user and second (protocol.md §9).
+"""PresenceBook: what others see of the users here, told at most once per user and second (protocol.md §9, ADR 0013).
 
 In memory only. Invisible is offline on every surface: a hidden user has no entry in any guild's `shown`. What changes
 again before it is told is told once, as it is by then; the last change is always told.
