@@ -143,7 +143,12 @@ class Control(asyncio.Protocol):
 
 
 async def serve(options: argparse.Namespace) -> None:
-    config = _core.GatewayConfig(workers=options.workers, handshake_timeout_ms=600_000, identify_timeout_ms=600_000)
+    config = _core.GatewayConfig(
+        workers=options.workers,
+        handshake_timeout_ms=options.patience_ms,
+        identify_timeout_ms=options.patience_ms,
+        heartbeat_interval_ms=min(options.patience_ms, 41_250),
+    )
     core = _core.Gateway(config)
     core.start()
     host = Host(core, options.guilds, options.bytes)
@@ -160,6 +165,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--guilds", type=int, default=1)
     parser.add_argument("--hold", type=float, default=3, help="seconds that `g` holds the GIL")
+    parser.add_argument("--patience-ms", type=int, default=600_000, help="for handshake, identify and heartbeats")
     parser.add_argument("--bytes", type=int, default=336)
     uvloop.run(serve(parser.parse_args()))
 
