@@ -22,7 +22,7 @@ SLOW = ("litestar", "socketio")
 SLOW_ROUNDS = {1000: 2}
 """By sessions; else one."""
 HELD_EVENTS = 16
-CYCLE_MS = 5000
+CYCLE_MS = 1500
 """Deadlines where connections come and go: an entry stays in the core's heap until it is due, so memory may settle only
 after the longest of them."""
 TOWN_USERS = 100

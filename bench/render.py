@@ -82,7 +82,7 @@ METHOD = """\
   client confirms with a heartbeat what it has got, the server keeps that for a resume. The node's world has 10 guilds
   of 20 channels and 100 members; each of the 100 bots has many sessions.
 - **Cycles**: VmRSS is read some 60 times; a straight line through the second half of them rises by so much over that
-  half, +- two standard errors. Deadlines (handshake, identify, heartbeat) are 5 s there: the core keeps an entry of
+  half, +- two standard errors. Deadlines (handshake, identify, heartbeat) are 1.5 s there: the core keeps an entry of
   each until it is due, so memory settles only after the longest of them. It *grows* when the rise
   less the error is over 1 % of what was there.
 - **POST**: `bench/api_cost.py`, rounds of posts on keep-alive connections, CPU by thread of the node.
