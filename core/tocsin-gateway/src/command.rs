@@ -196,4 +196,16 @@ pub enum Command {
         /// Close code or 0.
         close_code: u16,
     },
+    /// Half a frame, then the end of the TCP; the session is kept.
+    BreakFrame {
+        /// The session.
+        session: SessionKey,
+    },
+    /// Write nothing to the session's connection for a while.
+    Stall {
+        /// The session.
+        session: SessionKey,
+        /// For how long.
+        for_ms: u64,
+    },
 }

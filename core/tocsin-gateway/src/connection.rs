@@ -67,6 +67,8 @@ pub(crate) struct Connection {
     pub(crate) allowance: usize,
     /// Op 7 was sent: close when the deadline is reached.
     pub(crate) leaving: bool,
+    /// Nothing is written before; 0 for at once.
+    pub(crate) stalled_until_ms: u64,
     half_closed: bool,
 }
 
@@ -140,6 +142,7 @@ impl Worker {
             postponed: false,
             allowance: 0,
             leaving: false,
+            stalled_until_ms: 0,
             half_closed: false,
         });
         let registered = self.poll.registry().register(
@@ -207,7 +210,9 @@ impl Worker {
 
     /// The socket takes output again.
     pub(crate) fn on_writable(&mut self, index: usize) {
+        let now = self.now_ms;
         if let Some(connection) = self.connections.get_mut(index)
+            && connection.stalled_until_ms <= now
             && connection.outbox.unblock()
         {
             self.mark_dirty(index);
@@ -389,6 +394,9 @@ impl Worker {
         if connection.is_live() {
             at = at.min(connection.wire.next_heartbeat_ms());
         }
+        if connection.stalled_until_ms > self.now_ms {
+            at = at.min(connection.stalled_until_ms);
+        }
         if at < connection.timer_at_ms {
             connection.timer_at_ms = at;
             let key = TimerKey::Connection(index, connection.number);
@@ -403,6 +411,14 @@ impl Worker {
             return;
         };
         connection.timer_at_ms = u64::MAX;
+        if connection.stalled_until_ms != 0 && now >= connection.stalled_until_ms {
+            connection.stalled_until_ms = 0;
+            connection.outbox.unblock();
+            self.mark_dirty(index);
+        }
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
         if now >= connection.deadline_ms {
             match connection.stage {
                 Stage::Handshake => self.drop_connection(index, NO_CLOSE),

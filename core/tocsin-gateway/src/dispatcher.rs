@@ -190,6 +190,10 @@ impl Dispatcher {
                 session,
                 close_code,
             } => self.tell_owner(session, Order::DropConnection(session, close_code)),
+            Command::BreakFrame { session } => self.tell_owner(session, Order::BreakFrame(session)),
+            Command::Stall { session, for_ms } => {
+                self.tell_owner(session, Order::Stall(session, for_ms));
+            }
         }
     }
 

@@ -63,6 +63,10 @@ pub(crate) enum Order {
     Invalidate(SessionKey, bool),
     /// Close or cut the connection, keep the session.
     DropConnection(SessionKey, u16),
+    /// Half a frame, then the end of the TCP.
+    BreakFrame(SessionKey),
+    /// No output for so many ms.
+    Stall(SessionKey, u64),
 }
 
 /// Which of a worker's sessions a delivery concerns.

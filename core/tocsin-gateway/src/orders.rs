@@ -39,6 +39,8 @@ impl Worker {
             Order::Reconnect(key) => self.reconnect(key),
             Order::Invalidate(key, resumable) => self.invalidate(key, resumable),
             Order::DropConnection(key, close_code) => self.part(key, close_code),
+            Order::BreakFrame(key) => self.break_frame(key),
+            Order::Stall(key, for_ms) => self.stall(key, for_ms),
         }
     }
 }

@@ -245,6 +245,20 @@ impl Outbox {
         };
     }
 
+    /// Writes nothing until `unblock`.
+    pub(crate) fn hold(&mut self, stage: &Stage) {
+        self.block(stage);
+    }
+
+    /// Cuts what was appended last to its first half; it has to be held.
+    pub(crate) fn halve_last(&mut self) {
+        if let Some(Item::Bytes(bytes)) = self.items.back_mut() {
+            let half = bytes.len() / 2;
+            self.bytes -= bytes.len() - half;
+            *bytes = bytes[..half].into();
+        }
+    }
+
     /// Turns references into bytes, so that the outbox may go to another thread.
     pub(crate) fn into_bytes(self, stage: &Stage) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.bytes);

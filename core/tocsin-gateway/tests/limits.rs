@@ -212,6 +212,60 @@ fn the_host_may_end_move_and_invalidate_sessions() {
 }
 
 #[test]
+fn a_frame_may_be_broken_off_and_the_session_resumes() {
+    let rig = Rig::start(GatewayConfig::default());
+    let mut client = rig.connect();
+    client.op(10);
+    client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+    let session = rig.identify();
+    let id = client.dispatch("READY", 1)["session_id"].clone();
+    client.dispatch("GUILD_CREATE", 2);
+    rig.submit(vec![Command::BreakFrame { session }]);
+    // A text frame that announces more than comes.
+    assert_eq!(client.byte(), 0x81);
+    let announced = client.byte();
+    assert!(announced > 2, "{announced}");
+    assert!(client.rest().len() < usize::from(announced));
+    let mut again = rig.connect();
+    again.resume("user-7", id.as_str().expect("an id"), 2);
+    again.dispatch("RESUMED", 3);
+}
+
+#[test]
+fn a_stalled_connection_is_written_nothing_until_the_stall_is_over() {
+    let rig = Rig::start(GatewayConfig::default());
+    let mut client = rig.connect();
+    client.op(10);
+    client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+    let session = rig.identify();
+    let id = client.dispatch("READY", 1)["session_id"].clone();
+    client.dispatch("GUILD_CREATE", 2);
+
+    rig.submit(vec![Command::Stall {
+        session,
+        for_ms: 50,
+    }]);
+    rig.publish(1, "held");
+    client.dispatch("MESSAGE_CREATE", 3);
+    rig.submit(vec![Command::Stall {
+        session,
+        for_ms: 3_600_000,
+    }]);
+    rig.publish(2, "held again");
+    let mut again = rig.connect();
+    again.resume("user-7", id.as_str().expect("an id"), 3);
+    // The message and the resume reach the worker by different ways.
+    let names: Vec<_> = (0..2)
+        .map(|_| again.receive()["t"].as_str().map(str::to_owned))
+        .collect();
+    assert!(
+        names.contains(&Some("MESSAGE_CREATE".to_owned())),
+        "{names:?}"
+    );
+    assert!(client.is_silent(), "the stalled connection got it");
+}
+
+#[test]
 fn a_burst_beyond_the_limit_does_not_cost_a_client_that_reads() {
     let rig = Rig::start(GatewayConfig {
         outbound_max_bytes: 64 * 1024,

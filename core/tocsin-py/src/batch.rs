@@ -263,4 +263,19 @@ impl Batch {
             close_code,
         });
     }
+
+    /// Half a frame, then the end of the TCP; the session is kept.
+    fn break_frame(&mut self, session: u64) {
+        self.commands.push(Command::BreakFrame {
+            session: SessionKey::from_u64(session),
+        });
+    }
+
+    /// Write nothing to the session's connection for so many ms.
+    fn stall(&mut self, session: u64, for_ms: u64) {
+        self.commands.push(Command::Stall {
+            session: SessionKey::from_u64(session),
+            for_ms,
+        });
+    }
 }

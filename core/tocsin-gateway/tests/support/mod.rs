@@ -290,6 +290,20 @@ impl Client {
         self.buffer.remove(0)
     }
 
+    /// All octets up to the end of the TCP connection.
+    pub fn rest(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Whether nothing has arrived.
+    pub fn is_silent(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a mode");
+        let silent = self.buffer.is_empty() && self.stream.peek(&mut [0]).is_err();
+        self.stream.set_nonblocking(false).expect("a mode");
+        silent
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("write");
     }
