@@ -121,7 +121,7 @@ def create_app(
         # A function, because Litestar copies its routers deeply, and functions alone are not copied.
         return Gate(app, keeper)
 
-    parts = {"services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}
+    parts = {"keeper": keeper, "services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}
     app = Api(
         route_handlers=[
             Router(ROOT, route_handlers=handlers, middleware=[gate]),

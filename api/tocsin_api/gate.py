@@ -30,6 +30,15 @@ class Admission(NamedTuple):
 UNLIMITED = Admission([])
 
 
+class PlannedLimit:
+    """A fault: the next `requests` are refused, whatever the limits say."""
+
+    def __init__(self, requests: int, retry_after_ms: int, scope: str) -> None:
+        self.requests = requests
+        self.retry_after_ms = retry_after_ms
+        self.scope = scope
+
+
 class Gatekeeper:
     """Knows the callers and counts their requests."""
 
@@ -37,6 +46,23 @@ class Gatekeeper:
         self._auth = services.auth
         self._clock = services.context.clock
         self._limits = RateLimits(services.context.settings)
+        self._planned: dict[tuple[str, Hashable], PlannedLimit] = {}
+
+    def plan(self, group: str, identity: Hashable, limit: PlannedLimit) -> None:
+        """Refuse the identity's next requests to a route group; none when `limit.requests` is 0."""
+        if limit.requests:
+            self._planned[(group, identity)] = limit
+        else:
+            self._planned.pop((group, identity), None)
+
+    def _planned_refusal(self, group: str, identity: Hashable) -> RateLimited | None:
+        limit = self._planned.get((group, identity))
+        if limit is None:
+            return None
+        limit.requests -= 1
+        if limit.requests <= 0:
+            del self._planned[(group, identity)]
+        return RateLimited(limit.retry_after_ms / 1000, scope=limit.scope)
 
     async def principal(self, scope: Scope) -> Principal:
         """Return who asks, and note it in the scope. Raises `errors.Unauthorized`."""
@@ -46,6 +72,10 @@ class Gatekeeper:
 
     def count(self, group: str, identity: Hashable, params: dict[str, Any]) -> Admission:
         """Count a request of `identity` against its global limit and that of its route group."""
+        if self._planned:
+            planned = self._planned_refusal(group, identity)
+            if planned is not None:
+                return Admission([], planned)
         now = self._clock()
         verdict = self._limits.hit_global(identity, now)
         if verdict is not None and verdict.retry_after_ms:

@@ -100,6 +100,12 @@ class RecordingFaults:
     def cut(self, who: int | str) -> int:
         return self._met("cut", who)
 
+    def half_frame(self, who: int | str) -> int:
+        return self._met("half_frame", who)
+
+    def stall(self, who: int | str, for_ms: int) -> int:
+        return self._met("stall", who, for_ms)
+
 
 async def post_fault(api: Api, body: Any, authorization: str = "Tocsin s3cret") -> httpx.Response:
     async with client_from(api, "127.0.0.1") as client:
@@ -114,6 +120,8 @@ async def test_a_fault_befalls_the_sessions_of_a_user_or_one_session(control: Ap
         {"fault": "invalid_session", "session_id": "ab"},
         {"fault": "close", "session_id": "ab", "code": 4009},
         {"fault": "cut", "session_id": "ab"},
+        {"fault": "half_frame", "session_id": "ab"},
+        {"fault": "stall", "session_id": "ab", "for_ms": 250},
     ):
         response = await post_fault(control, body)
         assert (response.status_code, response.json()) == (200, {"sessions": 2}), body
@@ -123,6 +131,8 @@ async def test_a_fault_befalls_the_sessions_of_a_user_or_one_session(control: Ap
         ("invalid_session", "ab", False),
         ("close", "ab", 4009),
         ("cut", "ab"),
+        ("half_frame", "ab"),
+        ("stall", "ab", 250),
     ]
 
 
@@ -134,6 +144,9 @@ async def test_a_fault_befalls_the_sessions_of_a_user_or_one_session(control: Ap
         {"fault": "reconnect", "user_id": "x"},
         {"fault": "close", "user_id": "1", "code": 999},
         {"fault": "earthquake", "user_id": "1"},
+        {"fault": "stall", "user_id": "1", "for_ms": 0},
+        {"fault": "rate_limit", "session_id": "a", "route": "POST /channels/1/messages"},
+        {"fault": "rate_limit", "user_id": "1", "route": "POST /nowhere"},
         [],
     ],
 )

@@ -7,11 +7,13 @@ import ipaddress
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Litestar, Request, Response, post
+from litestar.routes import HTTPRoute
 
 from tocsin.errors import ApiError, BadRequest, NotFound, WorldFileError
 from tocsin.service.world_file import parse_world_file
 from tocsin.service.world_seed import seed_world
+from tocsin_api.gate import PlannedLimit
 from tocsin_api.request import answer_json, decode, services
 
 SCHEME = "Tocsin "
@@ -93,15 +95,31 @@ class Faults(Protocol):
         """Cut the sockets without a word, keep the sessions."""
         ...
 
+    def half_frame(self, who: int | str) -> int:
+        """End the sockets in the middle of a frame, keep the sessions."""
+        ...
+
+    def stall(self, who: int | str, for_ms: int) -> int:
+        """Write nothing to the sockets for a while."""
+        ...
+
 
 class FaultForm(msgspec.Struct):
-    """Which sessions, by user or by session id, and what befalls them. `code` is of a close."""
+    """Which sessions, by user or by session id, and what befalls them.
 
-    fault: Literal["reconnect", "invalid_session", "close", "cut"]
+    `code` is of a close, `for_ms` of a stall; a rate limit takes a user and has the rest.
+    """
+
+    fault: Literal["reconnect", "invalid_session", "close", "cut", "half_frame", "stall", "rate_limit"]
     user_id: int | str | None = None
     session_id: str | None = None
     resumable: bool = False
     code: Annotated[int, msgspec.Meta(ge=1000, le=4999)] = 4000
+    for_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 1000
+    route: str = ""
+    requests: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1
+    retry_after_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 100
+    scope: Literal["user", "shared", "global"] = "user"
 
 
 @post("/_tocsin/faults", status_code=200, opt=OPEN, summary="Do something to live sessions on purpose")
@@ -109,6 +127,8 @@ async def post_fault(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Answer how many sessions were met."""
     _check(request)
     form = decode(await request.body(), FaultForm)
+    if form.fault == "rate_limit":
+        return answer_json({"sessions": _plan_limit(request, form)})
     faults: Faults | None = request.app.state.get("faults")
     if faults is None:
         raise BadRequest(0, "This node has no gateway")
@@ -122,7 +142,44 @@ async def post_fault(request: Request[Any, Any, Any]) -> Response[bytes]:
             met = faults.close(who, form.code)
         case "cut":
             met = faults.cut(who)
+        case "half_frame":
+            met = faults.half_frame(who)
+        case "stall":
+            met = faults.stall(who, form.for_ms)
     return answer_json({"sessions": met})
+
+
+def _plan_limit(request: Request[Any, Any, Any], form: FaultForm) -> int:
+    """Have the user's next requests to a route's group refused; no session is met."""
+    who = _whom(form)
+    if not isinstance(who, int):
+        raise BadRequest(0, "A rate limit takes a user_id")
+    group = _group_of(request.app, form.route)
+    if group is None:
+        raise BadRequest(0, f"No such route: {form.route!r}; such as POST /channels/{{channel_id}}/messages")
+    keeper = request.app.state.keeper
+    keeper.plan(group, who, PlannedLimit(form.requests, form.retry_after_ms, form.scope))
+    return 0
+
+
+def _group_of(app: Litestar, route: str) -> str | None:
+    """Return the rate-limit group of `METHOD /path`, the path being a template or a real one without /api/v10."""
+    method, _, path = route.partition(" ")
+    wanted = path.strip().strip("/").split("/")
+    for each in app.routes:
+        if not isinstance(each, HTTPRoute) or not each.path_format.startswith("/api/v10/"):
+            continue
+        parts = each.path_format.removeprefix("/api/v10/").split("/")
+        if len(parts) != len(wanted) or not all(map(_same_part, parts, wanted)):
+            continue
+        for handler in each.route_handlers:
+            if method.upper() in handler.http_methods:
+                return str(handler.opt.get("bucket") or f"{method.upper()} {each.path_format}")
+    return None
+
+
+def _same_part(part: str, wanted: str) -> bool:
+    return part == wanted or (part.startswith("{") and (wanted.isdecimal() or wanted.startswith("{")))
 
 
 def _whom(form: FaultForm) -> int | str:

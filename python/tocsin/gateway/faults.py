@@ -52,6 +52,20 @@ class Faults:
         """Cut the TCP connections without a word; the sessions are kept."""
         return self.close(who, CUT)
 
+    def half_frame(self, who: Who) -> int:
+        """End the TCP connections in the middle of a frame; the sessions are kept."""
+        found = self._find(who)
+        for session in found:
+            self._orders().break_frame(session.key)
+        return len(found)
+
+    def stall(self, who: Who, for_ms: int) -> int:
+        """Write nothing to the sockets for so many ms, then what waited."""
+        found = self._find(who)
+        for session in found:
+            self._orders().stall(session.key, for_ms)
+        return len(found)
+
     def _find(self, who: Who) -> list[Session]:
         if isinstance(who, int):
             return self._sessions.of_user(who)
