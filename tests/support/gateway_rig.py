@@ -183,6 +183,12 @@ class Dispatcher:
     def drop_connection(self, session: int, close_code: int) -> None:
         self.ended[session] = f"drop {close_code}"
 
+    def break_frame(self, session: int) -> None:
+        self.ended[session] = "half a frame"
+
+    def stall(self, session: int, for_ms: int) -> None:
+        self.ended[session] = f"stall {for_ms}"
+
 
 class Rig:
     """The parts of a gateway's control side, wired as `GatewayNode` wires them."""
