@@ -13,7 +13,7 @@ use tocsin_gateway::GatewayConfig;
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const SESSIONS: usize = 400;
-const MOST_BYTES: usize = 1_536;
+const MOST_BYTES: usize = 1_600;
 
 fn live() -> usize {
     let stats = ALLOCATOR.stats();
