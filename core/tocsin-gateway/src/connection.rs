@@ -19,6 +19,8 @@ use crate::writer::{Outbox, WriteCount, Written};
 
 /// What one connection may read in one turn.
 const READS_PER_TURN: usize = 4;
+/// Who has so many octets to write waits for another turn when this one has written its share.
+const LARGE_BYTES: usize = 16 * 1024;
 /// How long a peer may leave our close unanswered, and our end of the TCP half-closed.
 pub(crate) const CLOSE_TIMEOUT_MS: u64 = 5_000;
 /// How long the kernel keeps sending to a peer that acknowledges nothing.
@@ -229,10 +231,13 @@ impl Worker {
         }
     }
 
-    /// One write per connection that has something to say.
+    /// One write per connection that has something to say; those with much wait once a turn has written its share.
     pub(crate) fn flush_dirty(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for index in dirty.drain(..) {
+            if self.turn_bytes >= self.bytes_per_turn && self.postpone_large(index) {
+                continue;
+            }
             self.guarded(index, Self::flush);
         }
         // Only a panic marks a connection while flushing; then the turn after this one has the shorter list.
@@ -241,9 +246,28 @@ impl Worker {
         }
     }
 
-    /// Writes to connections that a large fan-out reached, as many as a turn has room for, in the order it did.
+    /// Has a connection wait for a later turn, if it has much to write: guilds after READY, a long replay.
+    fn postpone_large(&mut self, index: usize) -> bool {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return false;
+        };
+        if connection.outbox.bytes() < LARGE_BYTES {
+            return false;
+        }
+        connection.dirty = false;
+        if !connection.postponed {
+            connection.postponed = true;
+            self.postponed.push_back(index);
+        }
+        true
+    }
+
+    /// Writes to those who were postponed, as many as a turn has room for, in their order.
     pub(crate) fn flush_postponed(&mut self) {
         for _ in 0..self.writes_per_turn {
+            if self.turn_bytes >= self.bytes_per_turn {
+                break;
+            }
             let Some(index) = self.postponed.pop_front() else {
                 break;
             };
@@ -299,7 +323,8 @@ impl Worker {
         self.count_write(count);
     }
 
-    pub(crate) fn count_write(&self, count: WriteCount) {
+    pub(crate) fn count_write(&mut self, count: WriteCount) {
+        self.turn_bytes += count.bytes;
         let metrics = self.metrics();
         metrics.bytes_out.add(count.bytes);
         metrics.writes.add(count.calls);

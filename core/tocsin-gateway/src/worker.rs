@@ -35,6 +35,9 @@ const EVENTS: usize = 1_024;
 /// Recipients of one event that are written to in its turn, and of those after them in each turn that follows: some
 /// 12 ms, for which other guilds' events and heartbeats wait at most.
 const WRITES_PER_TURN: usize = 2_048;
+/// After so many octets a turn leaves connections with much to write to the next ones: some 2 ms of copying, for which
+/// heartbeats wait while others get their guilds.
+const BYTES_PER_TURN: u64 = 2 << 20;
 /// Most connections accepted in one turn, so that a storm does not starve the others.
 const ACCEPTS_PER_TURN: usize = 128;
 /// Pause of accepting when the process is out of descriptors.
@@ -58,6 +61,9 @@ pub(crate) struct Worker {
     /// Slab indices with output of a large fan-out, to be written as turns have room for it.
     pub(crate) postponed: VecDeque<usize>,
     pub(crate) writes_per_turn: usize,
+    pub(crate) bytes_per_turn: u64,
+    /// Octets written in this turn.
+    pub(crate) turn_bytes: u64,
     /// The order in hand is the turn's last: what it queues where nothing waits can as well be written.
     pub(crate) at_once: bool,
     /// Slab indices that used up their read budget and go on next turn.
@@ -94,6 +100,8 @@ impl Worker {
             dirty: Vec::new(),
             postponed: VecDeque::new(),
             writes_per_turn: WRITES_PER_TURN,
+            bytes_per_turn: BYTES_PER_TURN,
+            turn_bytes: 0,
             at_once: false,
             unread: Vec::new(),
             read_buffer: vec![0; READ_BUFFER].into_boxed_slice(),
@@ -147,6 +155,7 @@ impl Worker {
 
     fn turn(&mut self, events: &Events, messages: &mut Vec<WorkerMessage>) {
         self.now_ms = self.shared.clock.now_ms();
+        self.turn_bytes = 0;
         let unread = std::mem::take(&mut self.unread);
         for event in events {
             match event.token() {
@@ -380,6 +389,39 @@ mod tests {
                 let got = arrived(&mut clients[at]);
                 assert_eq!(got, ["1", "2"]);
             }
+        }
+    }
+
+    #[test]
+    fn those_with_much_to_write_take_turns_and_the_others_do_not_wait_for_them() {
+        let (mut worker, mut clients) = worker(40);
+        settle(&mut worker);
+        worker.bytes_per_turn = 50_000;
+        event(&mut worker, 1, &"1".repeat(20_000), false);
+        event(&mut worker, 2, "2", false);
+        worker.flush_dirty();
+        worker.flush_postponed();
+        assert_eq!(worker.postponed.len(), 17, "three wrote the turn's share");
+        for at in (1..40).step_by(2) {
+            assert_eq!(arrived(&mut clients[at]), ["2"]);
+        }
+        event(&mut worker, 1, "3", false);
+        let mut turns = 0;
+        while !worker.postponed.is_empty() || !worker.dirty.is_empty() {
+            worker.turn_bytes = 0;
+            worker.flush_dirty();
+            worker.flush_postponed();
+            turns += 1;
+        }
+        assert!(turns >= 6);
+        for at in (0..40).step_by(2) {
+            let mut all = vec![0; 30_000];
+            clients[at].set_nonblocking(false).expect("blocking");
+            let mut got = 0;
+            while !all[..got].ends_with(b"\"d\":3}") {
+                got += clients[at].read(&mut all[got..]).expect("octets");
+            }
+            assert!(got > 20_000, "the large one came first");
         }
     }
 
