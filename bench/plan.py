@@ -82,7 +82,7 @@ QUICK = Scale(
     live=100, accepts=20_000, hold_s=3, cycles=100_000, churn=10_000, posts=300,
 )  # fmt: skip
 FULL = Scale(
-    fanout=((1000, 5), (5000, 3)), window_s=1.5, memory=(1000, 5000, 15000), memory_zstd=5000, settle_s=4, storm=3000,
+    fanout=((1000, 5), (5000, 3)), window_s=1.5, memory=(1000, 5000, 15000), memory_zstd=15000, settle_s=4, storm=3000,
     storm_rounds=3, live=200, accepts=60_000, hold_s=30, cycles=1_000_000, churn=100_000, posts=1000,
 )  # fmt: skip
 
