@@ -23,6 +23,10 @@ def bot(server: Server) -> Iterator[RawClient]:
         yield client
 
 
+# Who made an emoji is for those who may manage it, by HTTP; other tests of the same server make some.
+UNTOLD = {".emojis[].user is missing"}
+
+
 @pytest.fixture
 def ada(server: Server) -> ApiClient:
     return ApiClient(server.api, "ada-token")
@@ -31,8 +35,7 @@ def ada(server: Server) -> ApiClient:
 def received(bot: RawClient, name: str, fixture: str | None = None) -> Any:
     """The next event of this name, after comparing it with its fixture."""
     body = bot.read_until(0, name)["d"]
-    found = differences(FIXTURES[fixture or name], body)
-    assert found == []
+    assert set(differences(FIXTURES[fixture or name], body)) <= UNTOLD
     return body
 
 
