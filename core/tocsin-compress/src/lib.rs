@@ -372,8 +372,8 @@ mod tests {
 
     #[test]
     fn a_relocatable_stream_takes_no_more_than_a_kilobyte_and_a_half() {
-        assert!(size_of::<RelocatableStream>() <= 1_536);
-        assert!(size_of::<RelocatableZstd>() <= 1_536);
+        assert!(size_of::<RelocatableStream>() <= 1_280);
+        assert!(size_of::<RelocatableZstd>() <= 1_280);
         assert!(size_of::<Compressor>() <= 32);
         // Neither owns anything that is not in it.
         assert!(!std::mem::needs_drop::<RelocatableStream>());

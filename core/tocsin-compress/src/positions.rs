@@ -5,8 +5,9 @@
 
 use crate::history::{MAX_BODY, MAX_REFERENCES, Parse, Token};
 
-/// How many bodies a stream remembers: beyond the farthest reach of one scope, within 1.5 KiB for some.
-const RING: usize = 92;
+/// How many bodies a stream remembers: beyond the farthest reach of one scope, and 1,280 octets with the rest, which is a
+/// size that the allocator has.
+const RING: usize = 78;
 /// No body has this id.
 const NO_BODY: u64 = 0;
 /// A reference this stream does not have.
