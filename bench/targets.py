@@ -29,14 +29,14 @@ WHY = {
     "etf": "its frame is longer than JSON's (frame bytes, below)",
     "memory": "what a session keeps is in ADR 0009; the fewer sessions, the more the node's own growth weighs in each",
     "memory-zlib": "what a stream keeps of its connection outlives the storm (ADR 0003, ADR 0009)",
-    "memory-zstd": "a context of zstd for each connection, where the work is not shared",
+    "memory-zstd": "what a stream keeps of its connection outlives the storm (ADR 0003, ADR 0009)",
     "accept": "the kernel's accept, epoll and first read and write are most of it, as for the floor",
     "identify": "READY and a session's own part of each GUILD_CREATE are made in Python (ADR 0009)",
     "resume": "most of it is the kernel's copying of 100 events a session",
     "live": "one worker serves the storm and the live sessions: a heartbeat waits for its turn to end",
     "gil": "a volley of all sessions at once is answered one by one",
     "post": "a message is flushed to the disk before it goes out: the slowest flushes are the tail",
-    "api": "see the threads beside it, and ADR 0005",
+    "api": "one POST at a time has a commit, its flush and four threads' wake-ups to itself; others share them (ADR 0005)",
     "etf-encode": "strings carry their length before them, ids become integers",
 }
 """What is known about each row, shown only where it misses."""
