@@ -36,7 +36,7 @@ WHY = {
     "live": "one worker serves the storm and the live sessions: a heartbeat waits for its turn to end",
     "gil": "a volley of all sessions at once is answered one by one",
     "post": "a message is flushed to the disk before it goes out: the slowest flushes are the tail",
-    "api": "one POST at a time has a commit, its flush and four threads' wake-ups to itself; others share them (ADR 0005)",
+    "api": "one POST at a time pays alone for a commit, its flush and four threads' wake-ups (ADR 0005)",
     "etf-encode": "strings carry their length before them, ids become integers",
 }
 """What is known about each row, shown only where it misses."""
