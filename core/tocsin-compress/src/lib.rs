@@ -25,7 +25,7 @@ use zlib_stream::ZlibStream;
 use zstd_stream::ZstdStream;
 
 pub use packed::{Packed, Spliced};
-pub use shared::SharedBodies;
+pub use shared::{FORMS, SharedBodies};
 pub use zlib_stream::zlib_standalone;
 
 /// The value of the URL's `compress`.

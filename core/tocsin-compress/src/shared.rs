@@ -19,7 +19,7 @@ const SERIES_COUNT_BITS: u32 = 40;
 /// Payloads up to this size are sent as literals if nothing about them can be shared.
 const TINY_BYTES: usize = 96;
 /// Encodings times variants: how many forms an event has.
-const FORMS: usize = 8;
+pub const FORMS: usize = 8;
 
 #[derive(Debug)]
 struct Scope {

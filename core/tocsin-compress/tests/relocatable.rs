@@ -42,8 +42,27 @@ impl Client {
         format!("{{\"s\":{},", self.s).into_bytes()
     }
 
-    fn receive(&mut self, emitted: &[u8], parts: &[&[u8]], clear: &mut Vec<u8>) {
-        self.decoder.expect(emitted, parts, clear);
+    /// The event in hand with a head; how many octets that took.
+    fn event(&mut self, shared: &mut SharedBodies, form: usize, head: &[u8], body: &[u8]) -> usize {
+        let mut out = Vec::new();
+        self.compressor
+            .compress_shared(shared, form, head, body, &mut out)
+            .expect("memory");
+        self.receive(&out, &[head, body]);
+        out.len()
+    }
+
+    /// A payload for it alone.
+    fn private(&mut self, shared: &mut SharedBodies, payload: &[u8]) {
+        let mut out = Vec::new();
+        self.compressor
+            .compress_private(shared, &[payload], &mut out)
+            .expect("memory");
+        self.receive(&out, &[payload]);
+    }
+
+    fn receive(&mut self, emitted: &[u8], parts: &[&[u8]]) {
+        self.decoder.expect(emitted, parts, &mut Vec::new());
         self.octets += emitted.len() as u64;
         self.received += 1;
     }
@@ -57,7 +76,6 @@ fn run(seed: u64, wanted: u64, transports: &[Transport]) -> u64 {
     let mut clients: Vec<Client> = (0..12)
         .map(|n| Client::new(transports[n % transports.len()], &mut dice))
         .collect();
-    let (mut out, mut clear) = (Vec::new(), Vec::new());
     let mut compared = 0;
     while compared < wanted {
         if dice.below(40) == 0 {
@@ -75,12 +93,7 @@ fn run(seed: u64, wanted: u64, transports: &[Transport]) -> u64 {
                 traffic.text(length)
             };
             let client = &mut clients[at];
-            out.clear();
-            client
-                .compressor
-                .compress_private(&mut shared, &[&payload], &mut out)
-                .expect("memory");
-            client.receive(&out, &[&payload], &mut clear);
+            client.private(&mut shared, &payload);
             compared += 1;
         }
         let event = traffic.event();
@@ -96,12 +109,8 @@ fn run(seed: u64, wanted: u64, transports: &[Transport]) -> u64 {
                 continue;
             }
             let (head, body) = (client.head(), &variants[client.form]);
-            out.clear();
-            client
-                .compressor
-                .compress_shared(&mut shared, client.form, &head, body, &mut out)
-                .expect("memory");
-            client.receive(&out, &[&head, body], &mut clear);
+            let form = client.form;
+            client.event(&mut shared, form, &head, body);
             compared += 1;
         }
     }
@@ -161,24 +170,12 @@ fn octets_at_distance(transport: Transport, distance: usize) -> usize {
     let body = traffic.event().variant(0);
     let head_bytes = client.head().len();
     let filler = traffic.filler(distance - body.len() - head_bytes);
-    let (mut out, mut clear) = (Vec::new(), Vec::new());
     let mut octets = 0;
     for _ in 0..2 {
         shared.begin(1, true);
         let head = client.head();
-        out.clear();
-        client
-            .compressor
-            .compress_shared(&mut shared, 0, &head, &body, &mut out)
-            .expect("memory");
-        client.receive(&out, &[&head, &body], &mut clear);
-        octets = out.len();
-        out.clear();
-        client
-            .compressor
-            .compress_private(&mut shared, &[&filler], &mut out)
-            .expect("memory");
-        client.receive(&out, &[&filler], &mut clear);
+        octets = client.event(&mut shared, 0, &head, &body);
+        client.private(&mut shared, &filler);
     }
     octets
 }
@@ -202,7 +199,6 @@ fn a_connection_that_never_had_a_body_is_given_no_reference_to_it() {
     for transport in [Transport::ZlibStream, Transport::ZstdStream] {
         let mut traffic = Traffic::new(1, 9);
         let mut shared = SharedBodies::new(0);
-        let (mut out, mut clear) = (Vec::new(), Vec::new());
         let mut old = Client::new(transport, &mut Dice(1));
         for _ in 0..200 {
             let body = traffic.event().variant(0);
@@ -210,12 +206,7 @@ fn a_connection_that_never_had_a_body_is_given_no_reference_to_it() {
             // One that joins with this event, and one that has had all of them.
             for client in [&mut old, &mut Client::new(transport, &mut Dice(2))] {
                 let head = client.head();
-                out.clear();
-                client
-                    .compressor
-                    .compress_shared(&mut shared, 0, &head, &body, &mut out)
-                    .expect("memory");
-                client.receive(&out, &[&head, &body], &mut clear);
+                client.event(&mut shared, 0, &head, &body);
             }
         }
         assert_eq!(old.received, 200);
@@ -261,7 +252,6 @@ fn heads_of_any_octets_and_lengths_share_what_was_written() {
         let (mut dice, mut traffic) = (Dice(11), Traffic::new(1, 11));
         let mut shared = SharedBodies::new(0);
         let mut clients: Vec<Client> = (0..30).map(|_| Client::new(transport, &mut dice)).collect();
-        let (mut out, mut clear) = (Vec::new(), Vec::new());
         for turn in 0..60 {
             let body = traffic.event().variant(0);
             shared.begin(1, true);
@@ -269,12 +259,7 @@ fn heads_of_any_octets_and_lengths_share_what_was_written() {
                 // Long codes are 9 bits in zlib-streams, so heads end in any phase of an octet.
                 let length = if turn < 40 { 1 + at % 3 } else { 6 };
                 let head = [traffic.filler(length), vec![0xff; at % 9]].concat();
-                out.clear();
-                client
-                    .compressor
-                    .compress_shared(&mut shared, 0, &head, &body, &mut out)
-                    .expect("memory");
-                client.receive(&out, &[&head, &body], &mut clear);
+                client.event(&mut shared, 0, &head, &body);
             }
         }
     }
@@ -288,18 +273,12 @@ fn long_texts_of_more_literals_than_a_block_takes_come_out_whole() {
         let mut clients: Vec<Client> = (0..4)
             .map(|n| Client::new(transport, &mut Dice(n)))
             .collect();
-        let (mut out, mut clear) = (Vec::new(), Vec::new());
         for length in [1_000, 1_010, 1_023, 1_024, 5_000, 26_624, 26_625, 200_000] {
             for body in [traffic.filler(length), traffic.text(length)] {
                 shared.begin(1, true);
                 for client in &mut clients {
                     let head = client.head();
-                    out.clear();
-                    client
-                        .compressor
-                        .compress_shared(&mut shared, 0, &head, &body, &mut out)
-                        .expect("memory");
-                    client.receive(&out, &[&head, &body], &mut clear);
+                    client.event(&mut shared, 0, &head, &body);
                 }
             }
         }

@@ -245,9 +245,14 @@ impl Outbox {
         };
     }
 
-    /// Writes nothing until `unblock`.
+    /// Writes nothing until `unblock`, and takes what is on the stage along.
     pub(crate) fn hold(&mut self, stage: &Stage) {
-        self.block(stage);
+        self.blocked = true;
+        for item in &mut self.items {
+            if let Item::Staged(frame) = item {
+                *item = Item::Bytes(stage.get(*frame).into());
+            }
+        }
     }
 
     /// Cuts what was appended last to its first half; it has to be held.
@@ -269,15 +274,6 @@ impl Outbox {
             skip = 0;
         }
         out
-    }
-
-    /// Takes what is on the stage along.
-    fn own(&mut self, stage: &Stage) {
-        for item in &mut self.items {
-            if let Item::Staged(frame) = item {
-                *item = Item::Bytes(stage.get(*frame).into());
-            }
-        }
     }
 
     /// Writes as much as the socket takes, and counts the bytes and system calls.
@@ -313,24 +309,20 @@ impl Outbox {
                     count.calls += 1;
                     self.consume(n);
                     if n < wanted {
-                        return Ok(self.block(stage));
+                        self.hold(stage);
+                        return Ok(Written::Blocked);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     count.calls += 1;
-                    return Ok(self.block(stage));
+                    self.hold(stage);
+                    return Ok(Written::Blocked);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(Written::All)
-    }
-
-    fn block(&mut self, stage: &Stage) -> Written {
-        self.blocked = true;
-        self.own(stage);
-        Written::Blocked
     }
 
     fn consume(&mut self, mut n: usize) {

@@ -164,20 +164,15 @@ fn a_drain_says_op_7_then_closes_and_keeps_the_sessions() {
 #[test]
 fn the_host_may_end_move_and_invalidate_sessions() {
     let rig = Rig::start(GatewayConfig::default());
-    let mut client = rig.connect();
-    client.op(10);
-    client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+    let (mut client, id) = rig.session("user-7");
     let session = rig.identify();
-    let id = client.dispatch("READY", 1)["session_id"].clone();
-    client.dispatch("GUILD_CREATE", 2);
-    let id = id.as_str().expect("an id");
 
     rig.submit(vec![Command::Invalidate {
         session,
         resumable: true,
     }]);
     assert_eq!(client.op(9), json!(true));
-    client.resume_again("user-7", id, 2);
+    client.resume_again("user-7", &id, 2);
     client.dispatch("RESUMED", 3);
 
     rig.submit(vec![Command::DropConnection {
@@ -186,7 +181,7 @@ fn the_host_may_end_move_and_invalidate_sessions() {
     }]);
     assert!(client.ends());
     let mut client = rig.connect();
-    client.resume("user-7", id, 3);
+    client.resume("user-7", &id, 3);
     client.dispatch("RESUMED", 4);
 
     rig.submit(vec![Command::Reconnect { session }]);
@@ -196,7 +191,7 @@ fn the_host_may_end_move_and_invalidate_sessions() {
         resumable: false,
     }]);
     assert_eq!(client.op(9), json!(false));
-    client.resume_again("user-7", id, 4);
+    client.resume_again("user-7", &id, 4);
     assert_eq!(client.op(9), json!(false));
 
     let mut client = rig.connect();
@@ -214,12 +209,8 @@ fn the_host_may_end_move_and_invalidate_sessions() {
 #[test]
 fn a_frame_may_be_broken_off_and_the_session_resumes() {
     let rig = Rig::start(GatewayConfig::default());
-    let mut client = rig.connect();
-    client.op(10);
-    client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+    let (mut client, id) = rig.session("user-7");
     let session = rig.identify();
-    let id = client.dispatch("READY", 1)["session_id"].clone();
-    client.dispatch("GUILD_CREATE", 2);
     rig.submit(vec![Command::BreakFrame { session }]);
     // A text frame that announces more than comes.
     assert_eq!(client.byte(), 0x81);
@@ -227,19 +218,15 @@ fn a_frame_may_be_broken_off_and_the_session_resumes() {
     assert!(announced > 2, "{announced}");
     assert!(client.rest().len() < usize::from(announced));
     let mut again = rig.connect();
-    again.resume("user-7", id.as_str().expect("an id"), 2);
+    again.resume("user-7", &id, 2);
     again.dispatch("RESUMED", 3);
 }
 
 #[test]
 fn a_stalled_connection_is_written_nothing_until_the_stall_is_over() {
     let rig = Rig::start(GatewayConfig::default());
-    let mut client = rig.connect();
-    client.op(10);
-    client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+    let (mut client, id) = rig.session("user-7");
     let session = rig.identify();
-    let id = client.dispatch("READY", 1)["session_id"].clone();
-    client.dispatch("GUILD_CREATE", 2);
 
     rig.submit(vec![Command::Stall {
         session,
@@ -253,7 +240,7 @@ fn a_stalled_connection_is_written_nothing_until_the_stall_is_over() {
     }]);
     rig.publish(2, "held again");
     let mut again = rig.connect();
-    again.resume("user-7", id.as_str().expect("an id"), 3);
+    again.resume("user-7", &id, 3);
     // The message and the resume reach the worker by different ways.
     let names: Vec<_> = (0..2)
         .map(|_| again.receive()["t"].as_str().map(str::to_owned))

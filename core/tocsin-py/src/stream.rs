@@ -4,10 +4,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use tocsin_gateway::Compression;
-use tocsin_gateway::compress::{CompressError, Compressor, SharedBodies, Transport};
-
-/// Encodings times variants: how many forms an event may have.
-const FORMS: usize = 8;
+use tocsin_gateway::compress::{CompressError, Compressor, FORMS, SharedBodies, Transport};
 
 fn broken(error: CompressError) -> PyErr {
     PyRuntimeError::new_err(error.to_string())
