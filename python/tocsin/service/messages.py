@@ -257,8 +257,7 @@ class MessageService:
         Raises:
             errors.ApiError: 10003, 50001, 50008.
         """
-        access = await self._world.channel_access(channel_id, actor.id)
-        access.need_text()
+        access = await self._world.text_access(channel_id, actor.id)
         if not access.permissions & HISTORY:
             return b"[]"
         if around:
@@ -274,12 +273,9 @@ class MessageService:
         Raises:
             errors.ApiError: 10003, 50001, 50008, 50013, 10008.
         """
-        access = await self._world.channel_access(channel_id, actor.id)
-        access.need_text()
+        access = await self._world.text_access(channel_id, actor.id)
         access.need(HISTORY)
-        message = await self._store.message(channel_id, message_id)
-        if message is None:
-            raise unknown("message")
+        message = await self._world.message(channel_id, message_id)
         return _encode((await self._view.for_reader(actor, [message]))[0])
 
     # -- edit
@@ -300,9 +296,7 @@ class MessageService:
         access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
         async with self._edits.hold(message_id):
-            message = await self._store.message(channel_id, message_id)
-            if message is None:
-                raise unknown("message")
+            message = await self._world.message(channel_id, message_id)
             if message.author_id != actor.id:
                 if patch.touches_more_than_flags():
                     raise Forbidden(50005, "Cannot edit a message authored by another user")
@@ -398,9 +392,7 @@ class MessageService:
         """
         access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
-        message = await self._store.message(channel_id, message_id)
-        if message is None:
-            raise unknown("message")
+        message = await self._world.message(channel_id, message_id)
         if message.author_id != actor.id:
             if not access.channel.guild_id:
                 raise Forbidden(50003, "Cannot execute action on a DM channel")

@@ -48,8 +48,7 @@ class PinService:
         Raises:
             errors.ApiError: 10003, 50001, 50008.
         """
-        access = await self._world.channel_access(channel_id, actor.id)
-        access.need_text()
+        access = await self._world.text_access(channel_id, actor.id)
         if not access.permissions & _HISTORY:
             return {"items": [], "has_more": False}
         pins = await self._pins(channel_id, before_ms, limit + 1)
@@ -75,7 +74,7 @@ class PinService:
         """
         access = await self._pinner(actor, channel_id)
         async with self._context.locks.hold(("pins", channel_id)):
-            message = await self._message(channel_id, message_id)
+            message = await self._world.message(channel_id, message_id)
             if message.type not in USER_TYPES:
                 raise Forbidden(50021, "Cannot execute action on a system message")
             if message.pinned:
@@ -106,7 +105,7 @@ class PinService:
         """Take a pin away; a message without one stays as it is. Raises as `pin`."""
         access = await self._pinner(actor, channel_id)
         async with self._context.locks.hold(("pins", channel_id)):
-            message = await self._message(channel_id, message_id)
+            message = await self._world.message(channel_id, message_id)
             if not message.pinned:
                 return
             changed = msgspec.structs.replace(message, pinned=False)
@@ -148,14 +147,7 @@ class PinService:
         )
 
     async def _pinner(self, actor: Principal, channel_id: int) -> ChannelAccess:
-        access = await self._world.channel_access(channel_id, actor.id)
-        access.need_text()
+        access = await self._world.text_access(channel_id, actor.id)
         if not access.permissions & _MAY_PIN:
             raise MissingPermissions
         return access
-
-    async def _message(self, channel_id: int, message_id: int) -> Message:
-        message = await self._store.message(channel_id, message_id)
-        if message is None:
-            raise unknown("message")
-        return message

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, Conflict, Forbidden, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Emoji, EmojiRef, Message, Reaction, ReactionCount
+from tocsin.model.entities import Emoji, EmojiRef, Reaction, ReactionCount
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import MAX_SNOWFLAKE
 from tocsin.service import events
@@ -78,7 +78,7 @@ class ReactionService:
         access = await self._access(actor, channel_id, _HISTORY)
         wanted = parse_emoji(emoji)
         async with self._context.locks.hold(("reactions", message_id)):
-            message = await self._message(channel_id, message_id)
+            message = await self._world.message(channel_id, message_id)
             there = await self._store.reactions([message_id], actor.id)
             found = _find(there, wanted)
             if found is None:
@@ -125,7 +125,7 @@ class ReactionService:
         """Return who reacted with an emoji, by rising user id. Needs READ_MESSAGE_HISTORY."""
         await self._access(actor, channel_id, _HISTORY)
         key = parse_emoji(emoji).key
-        await self._message(channel_id, message_id)
+        await self._world.message(channel_id, message_id)
         page = await self._store.find(
             Select(
                 entity=Reaction,
@@ -150,7 +150,7 @@ class ReactionService:
             self._need_manage(access)
         wanted = parse_emoji(emoji)
         async with self._context.locks.hold(("reactions", message_id)):
-            await self._message(channel_id, message_id)
+            await self._world.message(channel_id, message_id)
             found = _find(await self._store.reactions([message_id], user_id), wanted)
             if found is None or not found.me:
                 return
@@ -164,7 +164,7 @@ class ReactionService:
         self._need_manage(access)
         wanted = None if emoji is None else parse_emoji(emoji)
         async with self._context.locks.hold(("reactions", message_id)):
-            await self._message(channel_id, message_id)
+            await self._world.message(channel_id, message_id)
             there = await self._store.reactions([message_id], actor.id)
             if wanted is None:
                 if there:
@@ -179,16 +179,9 @@ class ReactionService:
             await self._store.commit([op], [event])
 
     async def _access(self, actor: Principal, channel_id: int, permissions: int) -> ChannelAccess:
-        access = await self._world.channel_access(channel_id, actor.id)
-        access.need_text()
+        access = await self._world.text_access(channel_id, actor.id)
         access.need(permissions)
         return access
-
-    async def _message(self, channel_id: int, message_id: int) -> Message:
-        message = await self._store.message(channel_id, message_id)
-        if message is None:
-            raise unknown("message")
-        return message
 
     @staticmethod
     def _need_manage(access: ChannelAccess) -> None:

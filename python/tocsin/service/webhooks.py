@@ -211,8 +211,8 @@ class WebhookService:
         return _Caller(principal, ChannelAccess(channel, guild, None, int(ALL)))
 
     async def _message(self, caller: _Caller, message_id: int) -> Message:
-        message = await self._store.message(caller.access.channel.id, message_id)
-        if message is None or message.webhook_id != caller.principal.id:
+        message = await self._world.message(caller.access.channel.id, message_id)
+        if message.webhook_id != caller.principal.id:
             raise unknown("message")
         return message
 

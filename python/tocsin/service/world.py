@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from tocsin.errors import BadRequest, MissingAccess, MissingPermissions, unknown
-from tocsin.model.entities import Channel, Member, User
+from tocsin.model.entities import Channel, Member, Message, User
 from tocsin.model.event import Event, ScopeKind
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import DM_PERMISSIONS, Permission
@@ -175,6 +175,19 @@ class World:
         if not permissions & _VIEW:
             raise MissingAccess
         return ChannelAccess(channel, guild, member, permissions)
+
+    async def text_access(self, channel_id: int, user_id: int) -> ChannelAccess:
+        """As `channel_access`, of a channel that holds messages. Raises as `ChannelAccess.need_text` too."""
+        access = await self.channel_access(channel_id, user_id)
+        access.need_text()
+        return access
+
+    async def message(self, channel_id: int, message_id: int) -> Message:
+        """Return a message as it is stored now. Raises `errors.NotFound` (10008)."""
+        found = await self._store.message(channel_id, message_id)
+        if found is None:
+            raise unknown("message")
+        return found
 
     async def require(self, channel_id: int, user_id: int, permissions: int) -> ChannelAccess:
         """As `channel_access`, and raise `MissingPermissions` (50013) unless all of `permissions` are there."""
