@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-START_S = 60.0
+from tocsin.testing.server import launch
 
 WORLD: dict[str, Any] = {
     "users": [
@@ -80,34 +77,17 @@ def start_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORL
     """Start a server on a data folder and wait until it accepts. `module` is what Python runs.
 
     Raises:
-        AssertionError: it ended or did not become ready; its log is in the message.
+        RuntimeError: it ended or did not become ready; its log is in the message.
     """
     data.mkdir(parents=True, exist_ok=True)
-    ready_file = data / "ready.json"
-    ready_file.unlink(missing_ok=True)
     seed: list[str] = []
     if world is not None:
         world_file = data / "world.json"
         world_file.write_text(json.dumps(world))
-        seed = ["--seed", str(world_file)]
-    log_path = data / "server.log"
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable, "-m", module, "serve", "--data", str(data), "--http-port", "0", "--gateway-port", "0",
-                "--ready-file", str(ready_file), "--workers", "2", "--drain-spread-ms", "100", *seed, *flags,
-            ],
-            stdout=log,
-            stderr=log,
-            env={key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")},
-        )  # fmt: skip
-    deadline = time.monotonic() + START_S
-    while not ready_file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(f"the server did not start:\n{log_path.read_text()[-4000:]}")
-        time.sleep(0.02)
-    return Server(process, json.loads(ready_file.read_text()), data)
+        seed = [f"--seed={world_file}"]
+    ours = ("--http-port=0", "--gateway-port=0", "--workers=2", "--drain-spread-ms=100", *seed)
+    process, ready = launch(data, *ours, *flags, module=module)
+    return Server(process, ready, data)
 
 
 UNLIMITED = (

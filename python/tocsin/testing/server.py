@@ -157,6 +157,36 @@ def _ids() -> Callable[[], str]:
     return lambda: str(factory.next())
 
 
+def launch(data: Path, *flags: str, module: str = "tocsin") -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+    """Start `serve` on a data folder and wait until it accepts; return what its ready file says. It logs there.
+
+    Args:
+        module: what Python runs.
+
+    Raises:
+        RuntimeError: it did not start; its log is in the message.
+    """
+    ready = data / "ready.json"
+    ready.unlink(missing_ok=True)
+    log_path = data / "server.log"
+    until = time.monotonic() + START_S
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, "serve", f"--data={data}", f"--ready-file={ready}", *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")},
+        )
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            process.kill()
+            process.wait()
+            raise RuntimeError(f"the server did not start:\n{log_path.read_text(errors='replace')[-4000:]}")
+        time.sleep(0.005)
+    return process, json.loads(ready.read_bytes())
+
+
 def start(*flags: str) -> TestServer:
     """Start a server and wait until it accepts.
 
@@ -169,24 +199,12 @@ def start(*flags: str) -> TestServer:
     began = time.monotonic()
     memory = MEMORY if os.access(MEMORY, os.W_OK) else None
     data = Path(tempfile.mkdtemp(prefix="tocsin-", dir=memory))
-    ready = data / "ready"
-    with (data / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tocsin", "serve", f"--data={data}", f"--ready-file={ready}", *FLAGS, *flags],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")},
-        )
-    while not ready.exists():
-        if process.poll() is not None or time.monotonic() > began + START_S:
-            process.kill()
-            process.wait()
-            story = (data / "server.log").read_text(errors="replace")[-4000:]
-            shutil.rmtree(data, ignore_errors=True)
-            raise RuntimeError(f"the server did not start:\n{story}")
-        time.sleep(0.005)
-    return TestServer(process, data, json.loads(ready.read_bytes()), time.monotonic() - began)
+    try:
+        process, ready = launch(data, *FLAGS, *flags)
+    except RuntimeError:
+        shutil.rmtree(data, ignore_errors=True)
+        raise
+    return TestServer(process, data, ready, time.monotonic() - began)
 
 
 @contextlib.contextmanager
