@@ -268,6 +268,7 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+    gc.enable()
 
 
 async def _first(wanted: Awaitable[object], otherwise: Awaitable[object]) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -194,3 +196,23 @@ async def test_a_failed_start_leaves_nothing_behind(settings: Settings) -> None:
     with pytest.raises(WorldFileError):
         await node.start()
     assert not exists(settings.ready_file)
+
+
+def test_a_start_imports_nothing_that_only_migrations_need(tmp_path: Path) -> None:
+    script = """
+import asyncio, sys
+from tocsin.config import Settings
+from tocsin.runtime import Node
+
+async def start():
+    node = Node(Settings(data=sys.argv[1], http_port=0, gateway_port=0, workers=1))
+    await node.start()
+    await node.stop()
+
+for _ in range(2):
+    asyncio.run(start())
+print("imported", {name.partition(".")[0] for name in sys.modules} & {"alembic", "sqlalchemy", "mako", "pytest"})
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "imported set()"

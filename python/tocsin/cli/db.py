@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from tocsin.cli.options import settings_from, settings_options
-from tocsin.errors import StoreUnavailable
 
 
 @click.group()
@@ -19,14 +18,9 @@ def db() -> None:
 @settings_options("data", "database")
 def upgrade(config: str | None, **flags: str | None) -> None:
     """Bring the database to this version's schema. `tocsin serve` does so by itself."""
-    from sqlalchemy.exc import DBAPIError
-
     from tocsin.store import database_url, migrate
 
     url = database_url(settings_from(config, flags))
     Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        before, after = migrate.upgrade(url)
-    except DBAPIError as error:
-        raise StoreUnavailable(f"{url}: {error.orig}") from None
+    before, after = migrate.upgrade(url)
     click.echo(f"{url}: at {after} already" if before == after else f"{url}: {before or 'empty'} -> {after}")

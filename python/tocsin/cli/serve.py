@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--show-tokens", is_flag=True, help="Print the seed file's tokens and a first thing to try.")
 def serve(config: str | None, show_tokens: bool, **flags: Any) -> None:
     """Run one node: gateway and message API in one process. SIGTERM drains it, then it exits 0."""
+    gc.disable()  # until `run` is ready: what a start makes stays, so there is nothing to collect
     settings = settings_from(config, flags)
     from tocsin.runtime import run
     from tocsin.service.node_file import hold_data

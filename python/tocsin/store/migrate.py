@@ -10,9 +10,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from tocsin.errors import ConfigError
+from tocsin.errors import ConfigError, StoreUnavailable
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 _SQLITE = "sqlite:///"
@@ -61,8 +62,15 @@ def upgrade(url: str) -> tuple[str | None, str]:
 
     Raises:
         ConfigError: the database was written by a newer tocsin.
-        sqlalchemy.exc.DBAPIError: the database cannot be opened, or is not one.
+        StoreUnavailable: the database cannot be opened, or is not one.
     """
+    try:
+        return _upgrade(url)
+    except DBAPIError as error:
+        raise StoreUnavailable(f"cannot open {url.removeprefix(_SQLITE)}: {error.orig}") from error
+
+
+def _upgrade(url: str) -> tuple[str | None, str]:
     scripts = ScriptDirectory.from_config(_config())
     target = head()
     with closing(_engine(url).connect()) as connection:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
 from tocsin.errors import ConfigError, StoreUnavailable
 from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, User
 from tocsin.model.event import Event, Scope
-from tocsin.store import migrate, sql
+from tocsin.store import sql, sqlite_schema
 from tocsin.store import sqlite_queries as queries
 from tocsin.store.base import Delete, GuildSnapshot, OnCommit, Op, Select, T
 from tocsin.store.sqlite_queries import APPLICATIONS, BANS, MESSAGES, USERS
@@ -77,10 +76,8 @@ class SqliteStore:
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            await asyncio.to_thread(migrate.upgrade, f"sqlite:///{self.path}")
+            await asyncio.to_thread(self._make_current)
             self._connect().close()
-        except SQLAlchemyError as error:
-            raise StoreUnavailable(f"cannot open {self.path}: {getattr(error, 'orig', error)}") from error
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"cannot open {self.path}: {error}") from error
         self._parts = SqliteWriter(self._connect, self._clock, self._publish), SqliteReaders(self._connect)
@@ -92,6 +89,12 @@ class SqliteStore:
             self._parts = None
             await writer.close()
             await readers.close()
+
+    def _make_current(self) -> None:
+        if not sqlite_schema.make_current(self.path):
+            from tocsin.store import migrate  # only here: its imports are half of a start
+
+            migrate.upgrade(f"sqlite:///{self.path}")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
