@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def sources(*folders: str) -> set[str]:
-    """The Python files that git knows under `folders`, as paths from the root."""
+    """The files of packages that git knows under `folders`, as paths from the root."""
     listed = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
-    return {line for line in listed.stdout.splitlines() if line.endswith((".py", ".pyi", "py.typed"))}
+    return {line for line in listed.stdout.splitlines() if line.endswith((".py", ".pyi", "py.typed", ".sql"))}
 
 
 def in_wheel(path: str) -> str:
