@@ -1,0 +1,130 @@
+//! `Bus`: a node's part of the bus: its two threads, and the calls that reach them. None of the calls blocks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tocsin_bus::{Envelope, Scope};
+
+use crate::config::BusConfig;
+use crate::error::BusError;
+use crate::figures::Figures;
+use crate::link::Link;
+use crate::names::Names;
+use crate::publisher::Publisher;
+use crate::queue::Queue;
+use crate::reader::{Reader, Steering, inbox_name};
+use crate::sink::Sink;
+
+/// A node's part of the bus.
+pub struct Bus {
+    config: Arc<BusConfig>,
+    queue: Arc<Queue>,
+    steering: Arc<Steering>,
+    figures: Arc<Figures>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("Bus")
+            .field("node", &self.config.node)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// Begins. `sink` is told [`Opened`](crate::Note::Opened) when the node has its inbox.
+    ///
+    /// # Errors
+    /// [`BusError`]: there is no fit Redis now. Later it may go away and come back.
+    pub fn start(config: BusConfig, sink: Arc<dyn Sink>) -> Result<Self, BusError> {
+        drop(Link::open(&config, Duration::ZERO)?);
+        let config = Arc::new(config);
+        let names = Names::new(&config.prefix, config.partitions);
+        let queue = Arc::new(Queue::new(config.queue_max_bytes));
+        let (steering, figures) = (Arc::new(Steering::default()), Arc::new(Figures::default()));
+        let publisher = Publisher {
+            config: Arc::clone(&config),
+            names: names.clone(),
+            queue: Arc::clone(&queue),
+            figures: Arc::clone(&figures),
+            sink: Arc::clone(&sink),
+        };
+        let reader = Reader {
+            config: Arc::clone(&config),
+            names,
+            steering: Arc::clone(&steering),
+            figures: Arc::clone(&figures),
+            sink,
+        };
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(run)
+                .expect("a thread for the bus")
+        };
+        let threads = vec![
+            spawn("tocsin-publish", Box::new(|| publisher.run())),
+            spawn("tocsin-inbox", Box::new(|| reader.run())),
+        ];
+        Ok(Self {
+            config,
+            queue,
+            steering,
+            figures,
+            threads,
+        })
+    }
+
+    /// Publishes committed events in commit order, and ephemeral ones.
+    pub fn publish(&self, events: &[Envelope]) {
+        self.queue.publish(events);
+    }
+
+    /// Asks for all later events of the scopes, for the inbox of an incarnation. Answered by
+    /// [`Registered`](crate::Note::Registered).
+    pub fn register(&self, ticket: u64, incarnation: u64, scopes: Vec<Scope>) {
+        let node = inbox_name(&self.config.node, incarnation);
+        self.queue.register(ticket, node, scopes);
+    }
+
+    /// The inbox of this incarnation may be read: its scopes are registered, and what was missed is made good.
+    pub fn go_on(&self, incarnation: u64) {
+        self.steering.release(incarnation);
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Octets that wait to be published, and ephemeral events dropped for want of room.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, u64) {
+        self.queue.sizes()
+    }
+
+    /// Publishes what waits, for at most `grace`, and ends both threads. The inbox stays until its time is over.
+    pub fn stop(mut self, grace: Duration) {
+        self.end(grace);
+    }
+
+    fn end(&mut self, grace: Duration) {
+        self.queue.close(grace);
+        self.steering.end();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so on stderr.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}

@@ -1,0 +1,202 @@
+//! An event as an inbox's entry: octets, the same for every node, read strictly.
+//!
+//! Layout, version 1: the version, flags, the scope's kind, then LEB128 numbers (scope, seq, guild, channel,
+//! exclude_user, author), the counts and ids of users and mentions, the name with its length, and the body to the end.
+
+use bytes::Bytes;
+use thiserror::Error;
+use tocsin_bus::{Envelope, Scope};
+
+const VERSION: u8 = 1;
+const GATED: u8 = 1;
+const STATE: u8 = 2;
+/// More users of one event are taken as damage: a group DM has 10, and a crowd is addressed as a guild.
+const MAX_IDS: u64 = 100_000;
+
+/// Why an entry cannot be read. It is skipped and counted: another version of tocsin may have written it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// Written by a version whose entries this one does not know.
+    #[error("entry of version {0}")]
+    Version(u8),
+    /// It ends too early, or a number is out of range.
+    #[error("damaged entry")]
+    Damaged,
+}
+
+/// Writes an event.
+#[must_use]
+pub fn encode(envelope: &Envelope) -> Vec<u8> {
+    let mut out = Vec::with_capacity(48 + envelope.name.len() + envelope.body.len());
+    let flags = u8::from(envelope.gated) * GATED + u8::from(envelope.state) * STATE;
+    out.extend([VERSION, flags, envelope.scope.kind]);
+    for number in [
+        envelope.scope.id,
+        envelope.seq,
+        envelope.guild,
+        envelope.channel,
+        envelope.exclude_user,
+        envelope.author,
+    ] {
+        put(&mut out, number);
+    }
+    for ids in [&envelope.users, &envelope.mentions] {
+        put(&mut out, ids.len() as u64);
+        for &id in ids {
+            put(&mut out, id);
+        }
+    }
+    put(&mut out, envelope.name.len() as u64);
+    out.extend(envelope.name.as_bytes());
+    out.extend(&envelope.body);
+    out
+}
+
+/// Reads one. The body shares the entry's octets.
+///
+/// # Errors
+/// [`EntryError`], and never a panic, whatever the octets are.
+pub fn decode(entry: &Bytes) -> Result<Envelope, EntryError> {
+    let mut rest = Rest(entry);
+    let version = rest.octet()?;
+    if version != VERSION {
+        return Err(EntryError::Version(version));
+    }
+    let flags = rest.octet()?;
+    let kind = rest.octet()?;
+    let scope = Scope {
+        kind,
+        id: rest.number()?,
+    };
+    let (seq, guild, channel) = (rest.number()?, rest.number()?, rest.number()?);
+    let (exclude_user, author) = (rest.number()?, rest.number()?);
+    let (users, mentions) = (rest.ids()?, rest.ids()?);
+    let length = rest.number()?;
+    let name = usize::try_from(length)
+        .ok()
+        .and_then(|length| rest.0.split_at_checked(length));
+    let (name, body) = name.ok_or(EntryError::Damaged)?;
+    Ok(Envelope {
+        scope,
+        seq,
+        name: std::str::from_utf8(name)
+            .map_err(|_| EntryError::Damaged)?
+            .to_owned(),
+        body: entry.slice_ref(body),
+        guild,
+        channel,
+        users,
+        exclude_user,
+        author,
+        mentions,
+        gated: flags & GATED != 0,
+        state: flags & STATE != 0,
+    })
+}
+
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    out.push(number.to_le_bytes()[0]);
+}
+
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    fn octet(&mut self) -> Result<u8, EntryError> {
+        let (&first, rest) = self.0.split_first().ok_or(EntryError::Damaged)?;
+        self.0 = rest;
+        Ok(first)
+    }
+
+    fn number(&mut self) -> Result<u64, EntryError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let octet = self.octet()?;
+            let bits = u64::from(octet & 0x7f);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            number |= bits << shift;
+            if octet < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(EntryError::Damaged)
+    }
+
+    fn ids(&mut self) -> Result<Vec<u64>, EntryError> {
+        let count = self.number()?;
+        // Each id has an octet at least: a count beyond what is left is a lie, and reserves nothing.
+        if count > MAX_IDS || count > self.0.len() as u64 {
+            return Err(EntryError::Damaged);
+        }
+        (0..count).map(|_| self.number()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ids() -> impl Strategy<Value = Vec<u64>> {
+        prop::collection::vec(any::<u64>(), 0..5)
+    }
+
+    prop_compose! {
+        fn envelope()(
+            kind in any::<u8>(), numbers in any::<[u64; 6]>(), users in ids(), mentions in ids(),
+            name in "[A-Z_]{0,40}", body in prop::collection::vec(any::<u8>(), 0..200),
+            gated in any::<bool>(), state in any::<bool>(),
+        ) -> Envelope {
+            let [id, seq, guild, channel, exclude_user, author] = numbers;
+            Envelope {
+                scope: Scope { kind, id }, seq, name, body: body.into(), guild, channel, users, exclude_user, author,
+                mentions, gated, state,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(envelope in envelope()) {
+            prop_assert_eq!(decode(&encode(&envelope).into()), Ok(envelope));
+        }
+
+        #[test]
+        fn a_cut_or_changed_entry_is_read_or_refused(
+            envelope in envelope(), at in any::<prop::sample::Index>(), octet in any::<u8>(), cut in any::<bool>(),
+        ) {
+            let mut octets = encode(&envelope);
+            let at = at.index(octets.len());
+            if cut { octets.truncate(at) } else { octets[at] = octet }
+            let _ = decode(&octets.into());
+        }
+
+        #[test]
+        fn noise_is_read_or_refused(octets in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = decode(&octets.into());
+        }
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        assert_eq!(
+            decode(&Bytes::from_static(&[9, 0, 0])),
+            Err(EntryError::Version(9))
+        );
+        assert_eq!(decode(&Bytes::new()), Err(EntryError::Damaged));
+    }
+
+    #[test]
+    fn a_count_that_lies_reserves_nothing() {
+        let mut octets = vec![VERSION, 0, 1, 1, 1, 1, 1, 1, 1];
+        put(&mut octets, u64::MAX);
+        assert_eq!(decode(&octets.into()), Err(EntryError::Damaged));
+    }
+}

@@ -1,0 +1,94 @@
+//! The keys of a bus in Redis. All of one partition carry its hash tag, so that a function may touch them together.
+
+use tocsin_bus::Scope;
+
+/// The names of one bus: a prefix, so that several may share a Redis, and a number of partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    prefix: String,
+    partitions: u32,
+}
+
+impl Names {
+    /// The names under `prefix` over so many partitions, at least one.
+    #[must_use]
+    pub fn new(prefix: &str, partitions: u32) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            partitions: partitions.max(1),
+        }
+    }
+
+    /// How many partitions there are.
+    #[must_use]
+    pub const fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// The partition of a scope, alike on every node.
+    #[must_use]
+    pub const fn partition(&self, scope: Scope) -> u32 {
+        // Snowflakes count up in their low bits only within a millisecond: the time above is mixed in.
+        let mixed = (scope.id ^ (scope.id >> 22)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        (mixed % self.partitions as u64) as u32
+    }
+
+    /// What the keys of a partition's inboxes begin with.
+    #[must_use]
+    pub fn inboxes(&self, partition: u32) -> String {
+        format!("{{{}:{partition}}}:inbox:", self.prefix)
+    }
+
+    /// The nodes that want the events of a guild, or those that name a user, as far as this partition has them.
+    #[must_use]
+    pub fn interest(&self, partition: u32, scope: Scope) -> String {
+        self.of_scope(partition, scope, "interest")
+    }
+
+    /// The last place of a scope's log that was published.
+    #[must_use]
+    pub fn watermark(&self, scope: Scope) -> String {
+        self.of_scope(self.partition(scope), scope, "watermark")
+    }
+
+    fn of_scope(&self, partition: u32, scope: Scope, what: &str) -> String {
+        format!(
+            "{{{}:{partition}}}:{what}:{}:{}",
+            self.prefix, scope.kind, scope.id
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_scope_share_their_partitions_tag() {
+        let names = Names::new("tocsin", 8);
+        let scope = Scope { kind: 1, id: 42 };
+        let partition = names.partition(scope);
+        let tag = format!("{{tocsin:{partition}}}:");
+        for key in [
+            names.interest(partition, scope),
+            names.watermark(scope),
+            names.inboxes(partition),
+        ] {
+            assert!(key.starts_with(&tag), "{key}");
+        }
+    }
+
+    #[test]
+    fn snowflakes_spread_over_the_partitions() {
+        let names = Names::new("tocsin", 8);
+        let mut counts = [0; 8];
+        for minute in 0..8_000u64 {
+            let id = (minute * 60_000) << 22;
+            counts[names.partition(Scope { kind: 1, id }) as usize] += 1;
+        }
+        assert!(
+            counts.iter().all(|&count| (700..1_300).contains(&count)),
+            "{counts:?}"
+        );
+    }
+}

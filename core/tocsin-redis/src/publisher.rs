@@ -1,0 +1,224 @@
+//! The publisher's thread: takes jobs, sends them as one pipeline, and again until Redis has taken them.
+//!
+//! Invariant: a stored event is taken once, in its scope's order, however often it is sent: the watermark says what
+//! was there. Ephemeral events are sent once.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use redis::{Pipeline, Value};
+
+use crate::config::BusConfig;
+use crate::figures::Figures;
+use crate::link::{Backoff, Link};
+use crate::names::Names;
+use crate::queue::{Job, Queue, Run, USER_SCOPE};
+use crate::sink::{Note, Sink};
+
+/// Calls of one pipeline at most.
+const CALLS: usize = 64;
+
+pub(crate) struct Publisher {
+    pub(crate) config: Arc<BusConfig>,
+    pub(crate) names: Names,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) figures: Arc<Figures>,
+    pub(crate) sink: Arc<dyn Sink>,
+}
+
+/// What became of a job.
+enum Outcome {
+    Done,
+    /// Redis cannot take it now: full, loading, or without our functions.
+    Again,
+}
+
+impl Publisher {
+    /// Works until the queue is closed and empty, or its grace is over.
+    pub(crate) fn run(self) {
+        let mut backoff = Backoff::new(&self.config.node);
+        let mut link: Option<Link> = None;
+        let mut away = false;
+        let mut jobs = Vec::new();
+        loop {
+            if jobs.is_empty() {
+                jobs = self.queue.take(CALLS);
+                if jobs.is_empty() {
+                    return;
+                }
+            }
+            let sent = match &mut link {
+                Some(link) => self.send(link, &jobs).map_err(|error| error.to_string()),
+                None => match Link::open(&self.config, std::time::Duration::ZERO) {
+                    Ok(opened) => {
+                        link = Some(opened);
+                        continue;
+                    }
+                    Err(error) => Err(error.to_string()),
+                },
+            };
+            let trouble = match sent {
+                Ok(outcomes) => {
+                    let mut outcomes = outcomes.into_iter();
+                    jobs.retain(|job| {
+                        let again = matches!(outcomes.next(), Some(Outcome::Again));
+                        if !again {
+                            self.queue.done(job);
+                        }
+                        again
+                    });
+                    (!jobs.is_empty()).then(|| "Redis takes no entries".to_owned())
+                }
+                Err(error) => Some(error),
+            };
+            match trouble {
+                None => {
+                    backoff.reset();
+                    if std::mem::take(&mut away) {
+                        self.sink.note(Note::Back);
+                    }
+                    for scope in self.queue.take_behind() {
+                        self.sink.note(Note::Behind {
+                            scope,
+                            watermark: 0,
+                        });
+                    }
+                }
+                Some(why) => {
+                    self.figures.failures.fetch_add(1, Ordering::Relaxed);
+                    if !std::mem::replace(&mut away, true) {
+                        self.sink.note(Note::Away(why));
+                    }
+                    // Opened anew, so that the functions are there.
+                    link = None;
+                    self.forget_ephemeral(&mut jobs);
+                    if !self.queue.pause(backoff.pause()) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether they were taken is not known, and twice is worse than never.
+    fn forget_ephemeral(&self, jobs: &mut Vec<Job>) {
+        jobs.retain(|job| {
+            let keep = !matches!(job, Job::Publish(run) if run.ephemeral());
+            if !keep {
+                self.queue.done(job);
+                self.figures.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            keep
+        });
+    }
+
+    fn send(&self, link: &mut Link, jobs: &[Job]) -> redis::RedisResult<Vec<Outcome>> {
+        let mut pipeline = Pipeline::with_capacity(jobs.len());
+        let mut calls = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let before = pipeline.len();
+            match job {
+                Job::Publish(run) => self.publish(&mut pipeline, run),
+                Job::Register { node, scopes, .. } => self.register(&mut pipeline, node, scopes),
+            }
+            calls.push(pipeline.len() - before);
+        }
+        let mut answers = link.ask_all(&pipeline)?.into_iter();
+        Ok(jobs
+            .iter()
+            .zip(calls)
+            .map(|(job, calls)| {
+                let answers: Vec<_> = answers.by_ref().take(calls).collect();
+                match job {
+                    Job::Publish(run) => self.published(run, answers.first()),
+                    Job::Register { ticket, .. } => self.registered(*ticket, &answers),
+                }
+            })
+            .collect())
+    }
+
+    fn publish(&self, pipeline: &mut Pipeline, run: &Run) {
+        let partition = self.names.partition(run.scope);
+        let call = pipeline.cmd("FCALL").arg("tocsin_bus_1_publish");
+        call.arg(1 + run.interests.len())
+            .arg(self.names.watermark(run.scope));
+        for interest in &run.interests {
+            call.arg(self.names.interest(partition, *interest));
+        }
+        call.arg(self.names.inboxes(partition))
+            .arg(run.first)
+            .arg(self.config.inbox_max_entries)
+            .arg(millis(self.config.watermark_ttl));
+        for entry in &run.entries {
+            call.arg(entry.as_slice());
+        }
+    }
+
+    /// One call per partition that has any of the scopes, of which users are in all; one call if there are none, to see
+    /// that the inbox is there.
+    fn register(&self, pipeline: &mut Pipeline, node: &str, scopes: &[tocsin_bus::Scope]) {
+        for partition in 0..self.names.partitions() {
+            let interests: Vec<_> = scopes
+                .iter()
+                .filter(|scope| {
+                    scope.kind == USER_SCOPE || self.names.partition(**scope) == partition
+                })
+                .map(|scope| self.names.interest(partition, *scope))
+                .collect();
+            if interests.is_empty() && !(scopes.is_empty() && partition == 0) {
+                continue;
+            }
+            let call = pipeline.cmd("FCALL").arg("tocsin_bus_1_register");
+            call.arg(1 + interests.len())
+                .arg(self.names.inboxes(partition) + node);
+            for interest in interests {
+                call.arg(interest);
+            }
+            call.arg(node);
+        }
+    }
+
+    fn published(&self, run: &Run, answer: Option<&Value>) -> Outcome {
+        let numbers = match answer {
+            Some(Value::Array(numbers)) => numbers.as_slice(),
+            _ => return Outcome::Again,
+        };
+        let [Value::Int(new), Value::Int(watermark)] = numbers else {
+            return Outcome::Again;
+        };
+        let count = run.entries.len() as u64;
+        match u64::try_from(*new) {
+            Ok(new) => {
+                self.figures.published.fetch_add(new, Ordering::Relaxed);
+                let repeated = count.saturating_sub(new);
+                self.figures.repeated.fetch_add(repeated, Ordering::Relaxed);
+            }
+            Err(_) => {
+                self.figures.refused.fetch_add(count, Ordering::Relaxed);
+                self.sink.note(Note::Behind {
+                    scope: run.scope,
+                    watermark: u64::try_from(*watermark).unwrap_or(0),
+                });
+            }
+        }
+        Outcome::Done
+    }
+
+    fn registered(&self, ticket: u64, answers: &[Value]) -> Outcome {
+        if answers
+            .iter()
+            .any(|answer| !matches!(answer, Value::Int(_)))
+        {
+            return Outcome::Again;
+        }
+        let done = answers
+            .iter()
+            .all(|answer| matches!(answer, Value::Int(number) if *number >= 0));
+        self.sink.note(Note::Registered { ticket, done });
+        Outcome::Done
+    }
+}
+
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
