@@ -37,7 +37,7 @@ serve: $(STAMPS)/core ## Build, then run one node with a small demo world (data 
 
 test: check test-rust test-python ## Everything: format, lints, types, Rust and Python tests
 
-test-rust: ## Test the Rust crates and the load generator
+test-rust: $(STAMPS)/redis ## Test the Rust crates and the load generator
 	cargo test --locked --workspace --quiet
 	cargo test --locked --quiet $(LOAD)
 
@@ -98,6 +98,13 @@ $(STAMPS)/peers: $(STAMPS)/venv requirements/bench.txt bench/peers/package-lock.
 	@rm -f $(STAMPS)/peers.d/centrifugo.skipped
 	GOBIN=$(ROOT)/$(STAMPS)/peers.d/bin go install $(CENTRIFUGO) 2> $(STAMPS)/peers.d/go.log \
 		|| (echo "$(CENTRIFUGO) does not build here: $$(tail -n 1 $(STAMPS)/peers.d/go.log)" > $(STAMPS)/peers.d/centrifugo.skipped)
+	@touch $@
+
+# The tests of the bus start a Redis of their own. Where there is none, Debian's is installed.
+$(STAMPS)/redis:
+	@mkdir -p $(STAMPS)
+	command -v redis-server > /dev/null || (apt-get update && apt-get install -y --no-install-recommends redis-server) \
+		> $(STAMPS)/redis.log 2>&1 || { echo "no redis-server, and apt did not bring one: $(STAMPS)/redis.log" >&2; exit 1; }
 	@touch $@
 
 $(STAMPS)/npm: tests/clients/js/package-lock.json
