@@ -46,23 +46,34 @@ class Gatekeeper:
         self._auth = services.auth
         self._clock = services.context.clock
         self._limits = RateLimits(services.context.settings)
-        self._planned: dict[tuple[str, Hashable], PlannedLimit] = {}
+        self._planned: dict[tuple[str | None, Hashable], PlannedLimit] = {}
 
-    def plan(self, group: str, identity: Hashable, limit: PlannedLimit) -> None:
-        """Refuse the identity's next requests to a route group; none when `limit.requests` is 0."""
+    def plan(self, group: str | None, identity: Hashable, limit: PlannedLimit) -> None:
+        """Refuse the next requests; none any more when `limit.requests` is 0.
+
+        Args:
+            group: of this route group, None for any.
+            identity: of whom, None for anyone.
+            limit: how many, and what they are told.
+        """
         if limit.requests:
             self._planned[(group, identity)] = limit
         else:
             self._planned.pop((group, identity), None)
 
+    def plan_nothing(self) -> None:
+        """Forget all that was planned."""
+        self._planned.clear()
+
     def _planned_refusal(self, group: str, identity: Hashable) -> RateLimited | None:
-        limit = self._planned.get((group, identity))
-        if limit is None:
-            return None
-        limit.requests -= 1
-        if limit.requests <= 0:
-            del self._planned[(group, identity)]
-        return RateLimited(limit.retry_after_ms / 1000, scope=limit.scope)
+        for key in ((group, identity), (group, None), (None, identity), (None, None)):
+            limit = self._planned.get(key)
+            if limit is not None:
+                limit.requests -= 1
+                if limit.requests <= 0:
+                    del self._planned[key]
+                return RateLimited(limit.retry_after_ms / 1000, scope=limit.scope)
+        return None
 
     async def principal(self, scope: Scope) -> Principal:
         """Return who asks, and note it in the scope. Raises `errors.Unauthorized`."""

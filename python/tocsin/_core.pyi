@@ -149,7 +149,9 @@ class Batch:
     def reconnect(self, session: int) -> None: ...  # op 7; the session is kept
     def invalidate(self, session: int, resumable: bool) -> None: ...  # op 9 to a live session; false also ends it
     def drop_connection(self, session: int, close_code: int) -> None: ...  # 0 = cut the TCP; the session is kept
-    def break_frame(self, session: int) -> None: ...  # half a frame, then the end of the TCP; the session is kept
+    # half a dispatch's frame, then the end of the TCP; the session is kept. Of the next event of a name, "*" for any;
+    # without one at once
+    def break_frame(self, session: int, event: str | None = None) -> None: ...
     def stall(self, session: int, for_ms: int) -> None: ...  # no output for so many ms
 
 @final

@@ -100,8 +100,8 @@ class RecordingFaults:
     def cut(self, who: int | str) -> int:
         return self._met("cut", who)
 
-    def half_frame(self, who: int | str) -> int:
-        return self._met("half_frame", who)
+    def half_frame(self, who: int | str, event: str | None = None) -> int:
+        return self._met("half_frame", who, event)
 
     def stall(self, who: int | str, for_ms: int) -> int:
         return self._met("stall", who, for_ms)
@@ -121,6 +121,7 @@ async def test_a_fault_befalls_the_sessions_of_a_user_or_one_session(control: Ap
         {"fault": "close", "session_id": "ab", "code": 4009},
         {"fault": "cut", "session_id": "ab"},
         {"fault": "half_frame", "session_id": "ab"},
+        {"fault": "half_frame", "user_id": "1001", "event": "MESSAGE_CREATE"},
         {"fault": "stall", "session_id": "ab", "for_ms": 250},
     ):
         response = await post_fault(control, body)
@@ -131,7 +132,8 @@ async def test_a_fault_befalls_the_sessions_of_a_user_or_one_session(control: Ap
         ("invalid_session", "ab", False),
         ("close", "ab", 4009),
         ("cut", "ab"),
-        ("half_frame", "ab"),
+        ("half_frame", "ab", None),
+        ("half_frame", 1001, "MESSAGE_CREATE"),
         ("stall", "ab", 250),
     ]
 
@@ -145,6 +147,9 @@ async def test_a_fault_befalls_the_sessions_of_a_user_or_one_session(control: Ap
         {"fault": "close", "user_id": "1", "code": 999},
         {"fault": "earthquake", "user_id": "1"},
         {"fault": "stall", "user_id": "1", "for_ms": 0},
+        {"fault": "half_frame", "user_id": "1", "event": ""},
+        {"fault": "rate_limit", "user_id": "x"},
+        {"fault": "rate_limit", "requests": -1},
         {"fault": "rate_limit", "session_id": "a", "route": "POST /channels/1/messages"},
         {"fault": "rate_limit", "user_id": "1", "route": "POST /nowhere"},
         [],

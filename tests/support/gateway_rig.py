@@ -183,7 +183,7 @@ class Dispatcher:
     def drop_connection(self, session: int, close_code: int) -> None:
         self.ended[session] = f"drop {close_code}"
 
-    def break_frame(self, session: int) -> None:
+    def break_frame(self, session: int, event: str | None = None) -> None:
         self.ended[session] = "half a frame"
 
     def stall(self, session: int, for_ms: int) -> None:

@@ -116,6 +116,57 @@ def test_a_test_meets_nothing_of_the_one_before(tmp_path: Path) -> None:
     assert "3 passed" in result.stdout
 
 
+def test_every_fault_is_a_method_of_the_server(tmp_path: Path) -> None:
+    result = run(
+        tmp_path,
+        """
+        import pytest
+
+        from tocsin.testing.portal import Refused
+        from tocsin.testing.seen import NotSeen
+
+        CUT = "cut"
+        FAULTS = {
+            "cut": (lambda server, who: server.cut(who), CUT),
+            "half a frame": (lambda server, who: server.half_frame(who), CUT),
+            "half of an event": (lambda server, who: server.half_frame(who, "MESSAGE_CREATE"), CUT),
+            "close": (lambda server, who: server.close(who, 4009), "closed with 4009"),
+            "op 7": (lambda server, who: server.reconnect(who), "op 7"),
+            "op 9": (lambda server, who: server.invalid_session(who, resumable=True), "op 9"),
+        }
+
+        @pytest.mark.parametrize("name", FAULTS)
+        def test_a_session_ends(name, tocsin_server, sync_actor):
+            fault, why = FAULTS[name]
+            ada, bob = sync_actor("ada"), sync_actor("bob")
+            assert fault(tocsin_server, ada) == 1
+            bob.say("hi")
+            with pytest.raises(NotSeen, match=why):
+                ada.sees("TYPING_START")
+            ada.connect()
+            bob.say("again")
+            ada.sees("MESSAGE_CREATE", content="again")
+
+        def test_a_stall(tocsin_server, sync_actor):
+            ada = sync_actor("ada")
+            assert tocsin_server.stall(ada, 0.1) == 1
+            ada.say("late")
+            ada.sees("MESSAGE_CREATE", content="late")
+
+        @pytest.mark.parametrize("turn", range(2))
+        def test_a_429_of_anyone_ends_with_its_test(turn, tocsin_server, sync_actor):
+            ada = sync_actor("ada")
+            ada.say("passes")
+            tocsin_server.rate_limit(requests=1000, scope="global")
+            with pytest.raises(Refused) as refused:
+                ada.say("refused")
+            assert (refused.value.status, refused.value.body["global"]) == (429, True)
+        """,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "9 passed" in result.stdout
+
+
 def test_what_did_not_come_fails_with_what_came_instead(tmp_path: Path) -> None:
     result = run(
         tmp_path,

@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 from tocsin.errors import ApiError, BadRequest, NotFound, WorldFileError
 from tocsin.service.world_file import parse_world_file
 from tocsin.service.world_seed import seed_world
-from tocsin_api.gate import PlannedLimit
+from tocsin_api.gate import Gatekeeper, PlannedLimit
 from tocsin_api.request import answer_json, decode, services
 
 SCHEME = "Tocsin "
@@ -95,8 +95,8 @@ class Faults(Protocol):
         """Cut the sockets without a word, keep the sessions."""
         ...
 
-    def half_frame(self, who: int | str) -> int:
-        """End the sockets in the middle of a frame, keep the sessions."""
+    def half_frame(self, who: int | str, event: str | None = None) -> int:
+        """End the sockets in the middle of a frame, at once or of the next such event; keep the sessions."""
         ...
 
     def stall(self, who: int | str, for_ms: int) -> int:
@@ -107,7 +107,8 @@ class Faults(Protocol):
 class FaultForm(msgspec.Struct):
     """Which sessions, by user or by session id, and what befalls them.
 
-    `code` is of a close, `for_ms` of a stall; a rate limit takes a user and has the rest.
+    `code` is of a close, `for_ms` of a stall, `event` of half a frame. A rate limit has the rest: of a user or of
+    anyone, on a route or on any; with neither and 0 `requests` all of them end.
     """
 
     fault: Literal["reconnect", "invalid_session", "close", "cut", "half_frame", "stall", "rate_limit"]
@@ -116,7 +117,8 @@ class FaultForm(msgspec.Struct):
     resumable: bool = False
     code: Annotated[int, msgspec.Meta(ge=1000, le=4999)] = 4000
     for_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 1000
-    route: str = ""
+    event: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    route: str | None = None
     requests: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1
     retry_after_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 100
     scope: Literal["user", "shared", "global"] = "user"
@@ -143,22 +145,25 @@ async def post_fault(request: Request[Any, Any, Any]) -> Response[bytes]:
         case "cut":
             met = faults.cut(who)
         case "half_frame":
-            met = faults.half_frame(who)
+            met = faults.half_frame(who, form.event)
         case "stall":
             met = faults.stall(who, form.for_ms)
     return answer_json({"sessions": met})
 
 
 def _plan_limit(request: Request[Any, Any, Any], form: FaultForm) -> int:
-    """Have the user's next requests to a route's group refused; no session is met."""
-    who = _whom(form)
-    if not isinstance(who, int):
-        raise BadRequest(0, "A rate limit takes a user_id")
-    group = _group_of(request.app, form.route)
-    if group is None:
+    """Have the next requests refused; no session is met."""
+    if form.session_id is not None:
+        raise BadRequest(0, "A rate limit takes a user_id, or nobody for anyone")
+    who = None if form.user_id is None else _user(form.user_id)
+    group = None if form.route is None else _group_of(request.app, form.route)
+    if form.route is not None and group is None:
         raise BadRequest(0, f"No such route: {form.route!r}; such as POST /channels/{{channel_id}}/messages")
-    keeper = request.app.state.keeper
-    keeper.plan(group, who, PlannedLimit(form.requests, form.retry_after_ms, form.scope))
+    keeper: Gatekeeper = request.app.state.keeper
+    if who is None and group is None and not form.requests:
+        keeper.plan_nothing()
+    else:
+        keeper.plan(group, who, PlannedLimit(form.requests, form.retry_after_ms, form.scope))
     return 0
 
 
@@ -185,10 +190,12 @@ def _same_part(part: str, wanted: str) -> bool:
 def _whom(form: FaultForm) -> int | str:
     if (form.user_id is None) == (form.session_id is None):
         raise BadRequest(0, "Exactly one of user_id and session_id must be given")
-    if form.session_id is not None:
-        return form.session_id
+    return _user(form.user_id or 0) if form.session_id is None else form.session_id
+
+
+def _user(user_id: int | str) -> int:
     try:
-        return int(form.user_id or 0)
+        return int(user_id)
     except ValueError:
         raise BadRequest(0, "user_id is not a snowflake") from None
 

@@ -107,6 +107,9 @@ pub struct Dispatch {
     pub bots_only: bool,
 }
 
+/// In place of an event's name: whichever comes.
+pub const ANY_EVENT: &str = "*";
+
 /// One order of the control plane. Each is `_core.pyi`'s `Batch` method of the same name.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -196,10 +199,12 @@ pub enum Command {
         /// Close code or 0.
         close_code: u16,
     },
-    /// Half a frame, then the end of the TCP; the session is kept.
+    /// Half a dispatch's frame, then the end of the TCP; the session is kept.
     BreakFrame {
         /// The session.
         session: SessionKey,
+        /// Of which event: the next of this name, the next of any name for [`ANY_EVENT`]. None: at once.
+        event: Option<Box<str>>,
     },
     /// Write nothing to the session's connection for a while.
     Stall {

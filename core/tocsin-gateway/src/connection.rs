@@ -71,6 +71,8 @@ pub(crate) struct Connection {
     pub(crate) leaving: bool,
     /// Nothing is written before; 0 for at once.
     pub(crate) stalled_until_ms: u64,
+    /// A fault: the frame of the next event of this name is broken off.
+    pub(crate) breaks_at: Option<Box<str>>,
     half_closed: bool,
 }
 
@@ -145,6 +147,7 @@ impl Worker {
             allowance: 0,
             leaving: false,
             stalled_until_ms: 0,
+            breaks_at: None,
             half_closed: false,
         });
         let registered = self.poll.registry().register(

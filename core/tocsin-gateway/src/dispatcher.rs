@@ -190,7 +190,9 @@ impl Dispatcher {
                 session,
                 close_code,
             } => self.tell_owner(session, Order::DropConnection(session, close_code)),
-            Command::BreakFrame { session } => self.tell_owner(session, Order::BreakFrame(session)),
+            Command::BreakFrame { session, event } => {
+                self.tell_owner(session, Order::BreakFrame(session, event));
+            }
             Command::Stall { session, for_ms } => {
                 self.tell_owner(session, Order::Stall(session, for_ms));
             }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use slab::Slab;
 use tocsin_codec::Variant;
 
+use crate::breaking::meets;
 use crate::connection::Connection;
 use crate::event::{Delivery, LocalEvent};
 use crate::key::SessionKey;
@@ -31,6 +32,8 @@ struct Delivering<'a> {
     dirty: &'a mut Vec<usize>,
     postponed: &'a mut VecDeque<usize>,
     full: &'a mut Vec<usize>,
+    /// Whose frame of this event is to be broken off.
+    broken: Vec<usize>,
     packing: &'a mut Packing,
     outbound_max_bytes: usize,
     /// How many are written to in this turn.
@@ -81,7 +84,9 @@ impl Delivering<'_> {
             return;
         };
         let (wire, outbox) = (&mut connection.wire, &mut connection.outbox);
+        let breaks = meets(connection.breaks_at.as_deref(), event);
         if self.at_once
+            && !breaks
             && self.writes > 0
             && outbox.is_empty()
             && !outbox.is_blocked()
@@ -101,7 +106,9 @@ impl Delivering<'_> {
             return;
         }
         wire.dispatch(s, variant, event, self.packing, outbox);
-        if outbox.bytes() > self.outbound_max_bytes + connection.allowance {
+        if breaks {
+            self.broken.push(index);
+        } else if outbox.bytes() > self.outbound_max_bytes + connection.allowance {
             self.full.push(index);
         } else if connection.wants_flush() && !connection.postponed {
             if self.writes > 0 {
@@ -134,6 +141,7 @@ impl Worker {
             dirty: &mut self.dirty,
             postponed: &mut self.postponed,
             full: &mut self.full,
+            broken: Vec::new(),
             packing: &mut self.packing,
             outbound_max_bytes: self.shared.config.outbound_max_bytes,
             writes: self.writes_per_turn,
@@ -166,10 +174,13 @@ impl Worker {
             }
         }
         to.send(&event);
-        let (given, count) = (to.given, to.count);
+        let (given, count, broken) = (to.given, to.count, to.broken);
         self.packing.end();
         self.metrics().dispatches.add(given);
         self.count_write(count);
+        for index in broken {
+            self.break_last(index);
+        }
         while let Some(index) = self.full.pop() {
             self.relieve(index);
         }
@@ -191,7 +202,11 @@ impl Worker {
             // A panic may have left a fan-out half done; this event is none of it.
             packing.end();
             connection.wire.dispatch(s, variant, event, packing, outbox);
-            self.mark_dirty(index);
+            if meets(connection.breaks_at.as_deref(), event) {
+                self.break_last(index);
+            } else {
+                self.mark_dirty(index);
+            }
         }
     }
 }

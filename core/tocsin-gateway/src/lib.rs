@@ -1,5 +1,6 @@
 //! The gateway half of a node: workers that own sockets and sessions, and the dispatcher that orders what they send.
 
+mod breaking;
 pub mod command;
 mod config;
 mod connection;

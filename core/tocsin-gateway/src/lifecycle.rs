@@ -227,24 +227,6 @@ impl Worker {
         }
     }
 
-    /// Ends the connection in the middle of a frame, as a network does: half of an op 1, then the end of the TCP. The
-    /// session is kept, detached.
-    pub(crate) fn break_frame(&mut self, key: SessionKey) {
-        let Some(index) = self.carrier(key) else {
-            return;
-        };
-        if let Some(connection) = self.connections.get_mut(index) {
-            connection.outbox.hold(&self.packing.stage);
-        }
-        self.send(index, Control::HeartbeatRequest);
-        if let Some(connection) = self.connections.get_mut(index) {
-            connection.outbox.halve_last();
-            connection.outbox.unblock();
-            connection.stalled_until_ms = 0;
-        }
-        self.leave(index, crate::connection::NO_CLOSE, true);
-    }
-
     /// Holds all output of a session's connection back for a while.
     pub(crate) fn stall(&mut self, key: SessionKey, for_ms: u64) {
         let Some(index) = self.carrier(key) else {

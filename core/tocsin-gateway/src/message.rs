@@ -63,8 +63,8 @@ pub(crate) enum Order {
     Invalidate(SessionKey, bool),
     /// Close or cut the connection, keep the session.
     DropConnection(SessionKey, u16),
-    /// Half a frame, then the end of the TCP.
-    BreakFrame(SessionKey),
+    /// Half a dispatch's frame, now or of the next such event, then the end of the TCP.
+    BreakFrame(SessionKey, Option<Box<str>>),
     /// No output for so many ms.
     Stall(SessionKey, u64),
 }

@@ -39,7 +39,7 @@ impl Worker {
             Order::Reconnect(key) => self.reconnect(key),
             Order::Invalidate(key, resumable) => self.invalidate(key, resumable),
             Order::DropConnection(key, close_code) => self.part(key, close_code),
-            Order::BreakFrame(key) => self.break_frame(key),
+            Order::BreakFrame(key, event) => self.break_frame(key, event),
             Order::Stall(key, for_ms) => self.stall(key, for_ms),
         }
     }

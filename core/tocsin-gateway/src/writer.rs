@@ -255,13 +255,22 @@ impl Outbox {
         }
     }
 
-    /// Cuts what was appended last to its first half; it has to be held.
-    pub(crate) fn halve_last(&mut self) {
-        if let Some(Item::Bytes(bytes)) = self.items.back_mut() {
-            let half = bytes.len() / 2;
-            self.bytes -= bytes.len() - half;
-            *bytes = bytes[..half].into();
-        }
+    /// Cuts what was appended last to its first half, wherever its octets are; less what of it is written already.
+    pub(crate) fn halve_last(&mut self, stage: &Stage) {
+        let written = if self.items.len() == 1 {
+            self.offset
+        } else {
+            0
+        };
+        let Some(last) = self.items.back_mut() else {
+            return;
+        };
+        let (mut head, mut frame) = (Head::default(), Vec::new());
+        last.parts(&mut head, stage).append_from(0, &mut frame);
+        let whole = frame.len();
+        frame.truncate((whole / 2).max(written));
+        self.bytes -= whole - frame.len();
+        *last = Item::Bytes(frame.into());
     }
 
     /// Turns references into bytes, so that the outbox may go to another thread.

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::json;
 use support::{Client, Rig};
-use tocsin_gateway::command::Command;
+use tocsin_gateway::command::{ANY_EVENT, Command};
 use tocsin_gateway::{Gateway, GatewayConfig, HostRequest};
 
 #[test]
@@ -211,15 +211,74 @@ fn a_frame_may_be_broken_off_and_the_session_resumes() {
     let rig = Rig::start(GatewayConfig::default());
     let (mut client, id) = rig.session("user-7");
     let session = rig.identify();
-    rig.submit(vec![Command::BreakFrame { session }]);
-    // A text frame that announces more than comes.
-    assert_eq!(client.byte(), 0x81);
-    let announced = client.byte();
-    assert!(announced > 2, "{announced}");
-    assert!(client.rest().len() < usize::from(announced));
+    rig.submit(vec![Command::BreakFrame {
+        session,
+        event: None,
+    }]);
+    // The last dispatch again, of which half is missing.
+    assert_half(&client.rest(), 0x81, b"\"GUILD_CREATE\"");
     let mut again = rig.connect();
     again.resume("user-7", &id, 2);
     again.dispatch("RESUMED", 3);
+}
+
+/// The octets are the first half of a frame, and hold `part`.
+fn assert_half(octets: &[u8], first: u8, part: &[u8]) {
+    assert_eq!(octets[0], first);
+    let whole = match octets[1] {
+        126 => 4 + usize::from(u16::from_be_bytes([octets[2], octets[3]])),
+        n => 2 + usize::from(n),
+    };
+    assert_eq!(octets.len(), whole / 2);
+    let found = part.is_empty() || octets.windows(part.len()).any(|each| each == part);
+    assert!(found, "{}", String::from_utf8_lossy(octets));
+}
+
+#[test]
+fn the_frame_of_the_next_event_of_a_name_is_broken_off_and_comes_whole_with_a_resume() {
+    let rig = Rig::start(GatewayConfig::default());
+    let (mut client, id) = rig.session("user-7");
+    let session = rig.identify();
+    for (seq, event) in [(1, "MESSAGE_CREATE"), (2, ANY_EVENT)] {
+        let event = Some(event.into());
+        rig.submit(vec![Command::BreakFrame { session, event }]);
+        client.send(&json!({"op": 1, "d": null}));
+        client.op(11);
+        rig.publish(seq, &"halved".repeat(20));
+        assert_half(&client.rest(), 0x81, b"\"MESSAGE_CREATE\"");
+        client = rig.connect();
+        client.resume("user-7", &id, if seq == 1 { 2 } else { 4 });
+        let s = if seq == 1 { 3 } else { 5 };
+        client.dispatch("MESSAGE_CREATE", s);
+        client.dispatch("RESUMED", s + 1);
+    }
+}
+
+#[test]
+fn a_frame_is_broken_off_whatever_its_encoding_and_compression() {
+    let rig = Rig::start(GatewayConfig::default());
+    let queries = [
+        "v=10&encoding=etf",
+        "v=10&encoding=json&compress=zlib-stream",
+        "v=10&encoding=etf&compress=zstd-stream",
+    ];
+    for (seq, query) in (1..).zip(queries) {
+        let mut client = Client::connect(rig.port, query);
+        client.frame_in().expect("HELLO");
+        let identify = json!({"op": 2, "d": {"token": "user-7"}});
+        if query.contains("etf") {
+            client.send_term(&identify);
+        } else {
+            client.send(&identify);
+        }
+        client.frame_in().expect("READY");
+        client.frame_in().expect("GUILD_CREATE");
+        let session = rig.identify();
+        let event = Some("MESSAGE_CREATE".into());
+        rig.submit(vec![Command::BreakFrame { session, event }]);
+        rig.publish(seq, "halved");
+        assert_half(&client.rest(), 0x82, b"");
+    }
 }
 
 #[test]

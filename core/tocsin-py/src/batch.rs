@@ -264,10 +264,13 @@ impl Batch {
         });
     }
 
-    /// Half a frame, then the end of the TCP; the session is kept.
-    fn break_frame(&mut self, session: u64) {
+    /// Half a dispatch's frame, then the end of the TCP; the session is kept. Of the next event of a name, `*` for any;
+    /// without one at once.
+    #[pyo3(signature = (session, event=None))]
+    fn break_frame(&mut self, session: u64, event: Option<String>) {
         self.commands.push(Command::BreakFrame {
             session: SessionKey::from_u64(session),
+            event: event.map(String::into_boxed_str),
         });
     }
 

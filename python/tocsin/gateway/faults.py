@@ -52,11 +52,16 @@ class Faults:
         """Cut the TCP connections without a word; the sessions are kept."""
         return self.close(who, CUT)
 
-    def half_frame(self, who: Who) -> int:
-        """End the TCP connections in the middle of a frame; the sessions are kept."""
+    def half_frame(self, who: Who, event: str | None = None) -> int:
+        """End the TCP connections in the middle of a dispatch's frame; the sessions are kept.
+
+        Args:
+            who: whose.
+            event: the next event of this name, `*` for any. Without one at once: the last event again, half of it.
+        """
         found = self._find(who)
         for session in found:
-            self._orders().break_frame(session.key)
+            self._orders().break_frame(session.key, event)
         return len(found)
 
     def stall(self, who: Who, for_ms: int) -> int:

@@ -149,6 +149,7 @@ class Guild:
 
     def close(self) -> None:
         """End the sessions of its people and delete the guild, whose bot is told so."""
+        self._server.end_rate_limits()
         for closing in [person._disconnect() for person in self._people]:
             closing.result()
         self._server.portal.request_now("DELETE", f"{API}/guilds/{self.id}", self.owner.token)

@@ -155,7 +155,8 @@ class Person:
                         why = f"op {op}"
                         await socket.close(4000)
         except ConnectionClosed as error:
-            why = f"cut, or closed with {error.rcvd.code}" if error.rcvd else "cut"
+            if why == "closed":
+                why = f"cut, or closed with {error.rcvd.code}" if error.rcvd else "cut"
         finally:
             beating.cancel()
             if self._socket is socket:

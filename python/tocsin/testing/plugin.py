@@ -31,6 +31,7 @@ def bot_account(tocsin_server: TestServer) -> Iterator[BotAccount]:
     """An account for the bot under test. Its token is revoked afterwards, which ends what still runs with it."""
     bot = tocsin_server.make_bot()
     yield bot
+    tocsin_server.end_rate_limits()
     tocsin_server.revoke(bot.token)
 
 

@@ -65,6 +65,7 @@ class TestServer:
         self.control_token: str = json.loads((data / "node.json").read_text())["control_token"]
         self.portal = Portal(self.http)
         self.new_id: Callable[[], str] = _ids()
+        self._limited = False
 
     @property
     def api(self) -> str:
@@ -93,8 +94,8 @@ class TestServer:
 
     # -- faults: each returns how many sessions it met
 
-    def _fault(self, fault: str, who: Who, **more: Any) -> int:
-        user_id = who if isinstance(who, str) else who.id
+    def _fault(self, fault: str, who: Who | None, **more: Any) -> int:
+        user_id = who if who is None or isinstance(who, str) else who.id
         met: int = self.control("faults", {"fault": fault, "user_id": user_id, **more})["sessions"]
         return met
 
@@ -114,28 +115,47 @@ class TestServer:
         """Close the connections with a code; the sessions may be resumed."""
         return self._fault("close", who, code=code)
 
-    def half_frame(self, who: Who) -> int:
-        """End the connections in the middle of a frame, compressed where the connection is."""
-        return self._fault("half_frame", who)
+    def half_frame(self, who: Who, event: str | None = None) -> int:
+        """End the connections in the middle of a dispatch's frame, compressed where the connection is.
+
+        Args:
+            who: whose.
+            event: the next event of this name is broken off, `*` for any, and comes again with a resume. Without one it
+                is done at once, with half of the last event.
+        """
+        return self._fault("half_frame", who, event=event)
 
     def stall(self, who: Who, seconds: float) -> int:
         """Send nothing for a while, not even acknowledgements; then all that waited."""
         return self._fault("stall", who, for_ms=round(seconds * 1000))
 
     def rate_limit(
-        self, who: Who, route: str, *, requests: int = 1, retry_after: float = 0.1, scope: str = "user"
+        self,
+        who: Who | None = None,
+        route: str | None = None,
+        *,
+        requests: int = 1,
+        retry_after: float = 0.1,
+        scope: str = "user",
     ) -> None:
-        """Answer 429 to the next requests of a user to a route.
+        """Answer 429 to the next requests. It ends with the test.
 
         Args:
-            who: whose requests.
-            route: such as `POST /channels/{channel_id}/messages`; a real path will do.
-            requests: how many.
+            who: whose requests; None for anyone's, also the actors'.
+            route: such as `POST /channels/{channel_id}/messages`, a real path will do; None for any.
+            requests: how many; 0 for none any more.
             retry_after: in seconds, what the answers say.
-            scope: user, shared or global.
+            scope: user, shared or global: what the answers say.
         """
+        self._limited = True
         more = {"route": route, "requests": requests, "retry_after_ms": round(retry_after * 1000), "scope": scope}
         self._fault("rate_limit", who, **more)
+
+    def end_rate_limits(self) -> None:
+        """End what `rate_limit` began."""
+        if self._limited:
+            self._fault("rate_limit", None, requests=0)
+            self._limited = False
 
     # -- life
 
