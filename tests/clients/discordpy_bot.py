@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     import discord.http
     import discord.utils
 
-from tests.clients.recorder import Bot, Event
+from tests.clients.recorder import Bot, Event, Refused
 from tests.clients.stage import Stage
 
 __all__ = ["INTENTS", "DiscordPyBot", "discord", "pointed_at"]
@@ -68,6 +68,17 @@ def brief(message: discord.Message) -> Event:
         "content": message.content,
         "reference": None if reference is None else str(reference.message_id),
     }
+
+
+def brief_reaction(payload: Any) -> Event:
+    """What the tests compare of a reaction's raw event."""
+    return {"message": str(payload.message_id), "emoji": payload.emoji.name}
+
+
+def brief_member(member: discord.Member) -> Event:
+    """What the tests compare of a member."""
+    roles = sorted(str(role.id) for role in member.roles if not role.is_default())
+    return {"user": str(member.id), "nick": member.nick, "roles": roles}
 
 
 class RecordingClient(discord.Client):
@@ -120,6 +131,36 @@ class RecordingClient(discord.Client):
     async def on_typing(self, channel: Any, user: discord.User | discord.Member, when: datetime) -> None:
         self._bot.record("typingStart", channel=str(channel.id), user=str(user.id))
 
+    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        self._bot.record("reactionAdd", user=str(payload.user_id), **brief_reaction(payload))
+
+    async def on_raw_reaction_remove(self, payload: discord.RawReactionActionEvent) -> None:
+        self._bot.record("reactionRemove", user=str(payload.user_id), **brief_reaction(payload))
+
+    async def on_raw_reaction_clear_emoji(self, payload: discord.RawReactionClearEmojiEvent) -> None:
+        self._bot.record("reactionRemoveEmoji", **brief_reaction(payload))
+
+    async def on_raw_reaction_clear(self, payload: discord.RawReactionClearEvent) -> None:
+        self._bot.record("reactionRemoveAll", message=str(payload.message_id))
+
+    async def on_member_join(self, member: discord.Member) -> None:
+        self._bot.record("memberAdd", **brief_member(member))
+
+    async def on_member_update(self, before: discord.Member, after: discord.Member) -> None:
+        self._bot.record("memberUpdate", **brief_member(after))
+
+    async def on_raw_member_remove(self, payload: discord.RawMemberRemoveEvent) -> None:
+        self._bot.record("memberRemove", user=str(payload.user.id))
+
+    async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
+        self._bot.record("channelCreate", id=str(channel.id), name=channel.name)
+
+    async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
+        self._bot.record("channelUpdate", id=str(after.id))
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        self._bot.record("channelDelete", id=str(channel.id))
+
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         self._bot.record("error", message=f"{event_method}: {sys.exc_info()[1]!r}")
 
@@ -142,7 +183,10 @@ class DiscordPyBot(Bot):
             await self._running
 
     async def do(self, action: str, **arguments: Any) -> Any:
-        return await getattr(self, f"_{action}")(**arguments)
+        try:
+            return await getattr(self, f"_{action}")(**arguments)
+        except discord.HTTPException as error:
+            raise Refused(error.text, error.code) from error
 
     def _channel(self, channel: str) -> Any:
         return self.client.get_channel(int(channel)) or self.client.get_partial_messageable(int(channel))
@@ -177,3 +221,45 @@ class DiscordPyBot(Bot):
         found = self.client.get_guild(int(guild))
         assert found is not None
         return [member.name for member in await found.query_members(prefix, limit=100)]
+
+    def _message(self, channel: str, message: str) -> discord.PartialMessage:
+        partial: discord.PartialMessage = self._channel(channel).get_partial_message(int(message))
+        return partial
+
+    async def _react(self, channel: str, message: str, emoji: str) -> None:
+        await self._message(channel, message).add_reaction(emoji)
+
+    async def _unreact(self, channel: str, message: str, emoji: str) -> None:
+        assert self.client.user is not None
+        await self._message(channel, message).remove_reaction(emoji, self.client.user)
+
+    async def _reactors(self, channel: str, message: str, emoji: str) -> list[str]:
+        for reaction in (await self._message(channel, message).fetch()).reactions:
+            if reaction.emoji == emoji:
+                return sorted([str(user.id) async for user in reaction.users()])
+        return []
+
+    async def _clearReaction(self, channel: str, message: str, emoji: str) -> None:
+        await self._message(channel, message).clear_reaction(emoji)
+
+    async def _clearReactions(self, channel: str, message: str) -> None:
+        await self._message(channel, message).clear_reactions()
+
+    def _member(self, guild: str, user: str) -> discord.Member:
+        found = self.client.get_guild(int(guild))
+        assert found is not None
+        member = found.get_member(int(user))
+        assert member is not None
+        return member
+
+    async def _nick(self, guild: str, user: str, nick: str) -> None:
+        await self._member(guild, user).edit(nick=nick)
+
+    async def _addRole(self, guild: str, user: str, role: str) -> None:
+        await self._member(guild, user).add_roles(discord.Object(int(role)))
+
+    async def _removeRole(self, guild: str, user: str, role: str) -> None:
+        await self._member(guild, user).remove_roles(discord.Object(int(role)))
+
+    async def _kick(self, guild: str, user: str) -> None:
+        await self._member(guild, user).kick()

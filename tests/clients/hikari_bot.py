@@ -6,13 +6,14 @@ from typing import Any
 
 import hikari
 
-from tests.clients.recorder import Bot, Event
+from tests.clients.recorder import Bot, Event, Refused
 from tests.clients.stage import Stage
 
 INTENTS = (
     hikari.Intents.GUILDS
     | hikari.Intents.GUILD_MEMBERS
     | hikari.Intents.GUILD_MESSAGES
+    | hikari.Intents.GUILD_MESSAGE_REACTIONS
     | hikari.Intents.GUILD_MESSAGE_TYPING
     | hikari.Intents.DM_MESSAGES
     | hikari.Intents.MESSAGE_CONTENT
@@ -29,6 +30,17 @@ def brief(message: hikari.PartialMessage) -> Event:
         "content": message.content,
         "reference": str(reference.id) if reference else None,
     }
+
+
+def brief_reaction(event: Any) -> Event:
+    """What the tests compare of a reaction's event."""
+    return {"message": str(event.message_id), "emoji": str(event.emoji_name)}
+
+
+def brief_member(member: hikari.Member) -> Event:
+    """What the tests compare of a member."""
+    roles = sorted(str(role) for role in member.role_ids if role != member.guild_id)
+    return {"user": str(member.id), "nick": member.nickname, "roles": roles}
 
 
 class HikariBot(Bot):
@@ -55,6 +67,16 @@ class HikariBot(Bot):
             (hikari.MessageDeleteEvent, self._on_delete),
             (hikari.GuildBulkMessageDeleteEvent, self._on_bulk_delete),
             (hikari.TypingEvent, self._on_typing),
+            (hikari.GuildReactionAddEvent, self._on_reaction_add),
+            (hikari.GuildReactionDeleteEvent, self._on_reaction_delete),
+            (hikari.GuildReactionDeleteEmojiEvent, self._on_reaction_delete_emoji),
+            (hikari.GuildReactionDeleteAllEvent, self._on_reaction_delete_all),
+            (hikari.MemberCreateEvent, self._on_member_create),
+            (hikari.MemberUpdateEvent, self._on_member_update),
+            (hikari.MemberDeleteEvent, self._on_member_delete),
+            (hikari.GuildChannelCreateEvent, self._on_channel_create),
+            (hikari.GuildChannelUpdateEvent, self._on_channel_update),
+            (hikari.GuildChannelDeleteEvent, self._on_channel_delete),
             (hikari.MemberChunkEvent, self._on_chunk),
             (hikari.ExceptionEvent, self._on_exception),
         ):
@@ -106,6 +128,36 @@ class HikariBot(Bot):
     async def _on_typing(self, event: hikari.TypingEvent) -> None:
         self.record("typingStart", channel=str(event.channel_id), user=str(event.user_id))
 
+    async def _on_reaction_add(self, event: hikari.GuildReactionAddEvent) -> None:
+        self.record("reactionAdd", user=str(event.user_id), **brief_reaction(event))
+
+    async def _on_reaction_delete(self, event: hikari.GuildReactionDeleteEvent) -> None:
+        self.record("reactionRemove", user=str(event.user_id), **brief_reaction(event))
+
+    async def _on_reaction_delete_emoji(self, event: hikari.GuildReactionDeleteEmojiEvent) -> None:
+        self.record("reactionRemoveEmoji", **brief_reaction(event))
+
+    async def _on_reaction_delete_all(self, event: hikari.GuildReactionDeleteAllEvent) -> None:
+        self.record("reactionRemoveAll", message=str(event.message_id))
+
+    async def _on_member_create(self, event: hikari.MemberCreateEvent) -> None:
+        self.record("memberAdd", **brief_member(event.member))
+
+    async def _on_member_update(self, event: hikari.MemberUpdateEvent) -> None:
+        self.record("memberUpdate", **brief_member(event.member))
+
+    async def _on_member_delete(self, event: hikari.MemberDeleteEvent) -> None:
+        self.record("memberRemove", user=str(event.user_id))
+
+    async def _on_channel_create(self, event: hikari.GuildChannelCreateEvent) -> None:
+        self.record("channelCreate", id=str(event.channel_id), name=event.channel.name)
+
+    async def _on_channel_update(self, event: hikari.GuildChannelUpdateEvent) -> None:
+        self.record("channelUpdate", id=str(event.channel_id))
+
+    async def _on_channel_delete(self, event: hikari.GuildChannelDeleteEvent) -> None:
+        self.record("channelDelete", id=str(event.channel_id))
+
     async def _on_chunk(self, event: hikari.MemberChunkEvent) -> None:
         self.record("chunk", nonce=event.nonce, names=[member.username for member in event.members.values()])
 
@@ -113,7 +165,10 @@ class HikariBot(Bot):
         self.record("error", message=repr(event.exception))
 
     async def do(self, action: str, **arguments: Any) -> Any:
-        return await getattr(self, f"_{action}")(**arguments)
+        try:
+            return await getattr(self, f"_{action}")(**arguments)
+        except hikari.ClientHTTPResponseError as error:
+            raise Refused(error.message, int(error.code)) from error
 
     async def _send(self, channel: str, content: str) -> Event:
         return brief(await self.bot.rest.create_message(int(channel), content))
@@ -145,3 +200,31 @@ class HikariBot(Bot):
         await self.bot.request_guild_members(int(guild), query=prefix, limit=100, nonce=prefix)
         names: list[str] = (await self.wait_for("chunk", since=mark, nonce=prefix))["names"]
         return names
+
+    async def _react(self, channel: str, message: str, emoji: str) -> None:
+        await self.bot.rest.add_reaction(int(channel), int(message), emoji)
+
+    async def _unreact(self, channel: str, message: str, emoji: str) -> None:
+        await self.bot.rest.delete_my_reaction(int(channel), int(message), emoji)
+
+    async def _reactors(self, channel: str, message: str, emoji: str) -> list[str]:
+        users = self.bot.rest.fetch_reactions_for_emoji(int(channel), int(message), emoji)
+        return sorted([str(user.id) async for user in users])
+
+    async def _clearReaction(self, channel: str, message: str, emoji: str) -> None:
+        await self.bot.rest.delete_all_reactions_for_emoji(int(channel), int(message), emoji)
+
+    async def _clearReactions(self, channel: str, message: str) -> None:
+        await self.bot.rest.delete_all_reactions(int(channel), int(message))
+
+    async def _nick(self, guild: str, user: str, nick: str) -> None:
+        await self.bot.rest.edit_member(int(guild), int(user), nickname=nick)
+
+    async def _addRole(self, guild: str, user: str, role: str) -> None:
+        await self.bot.rest.add_role_to_member(int(guild), int(user), int(role))
+
+    async def _removeRole(self, guild: str, user: str, role: str) -> None:
+        await self.bot.rest.remove_role_from_member(int(guild), int(user), int(role))
+
+    async def _kick(self, guild: str, user: str) -> None:
+        await self.bot.rest.kick_user(int(guild), int(user))

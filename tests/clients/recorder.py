@@ -11,6 +11,18 @@ Event = dict[str, Any]
 WAIT_S = 30
 
 
+class Refused(Exception):
+    """The server refused what a bot asked of its library, and the library said so.
+
+    Attributes:
+        code: Discord's JSON code, as the library tells it; None where it is no refusal of the API.
+    """
+
+    def __init__(self, message: str, code: int | None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Bot(ABC):
     """A library's client under test. `events` holds what it dispatched; `raw` events are the gateway's own."""
 
@@ -63,7 +75,11 @@ class Bot(ABC):
 
     @abstractmethod
     async def do(self, action: str, **arguments: Any) -> Any:
-        """Run one action through the library and return its value."""
+        """Run one action through the library and return its value.
+
+        Raises:
+            Refused: the library raised; the message is its own.
+        """
 
     @abstractmethod
     async def stop(self) -> None:

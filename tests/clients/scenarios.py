@@ -4,9 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from urllib.parse import quote
 
-from tests.clients.recorder import Bot
-from tests.clients.stage import ADA, BELL, CLERK, DORA, ECHO, GENERAL, LAB, STAFF_ONLY, Listener, Stage
+import pytest
+
+from tests.clients.recorder import Bot, Refused
+from tests.clients.stage import (
+    ADA,
+    BELL,
+    CLERK,
+    DORA,
+    ECHO,
+    FINN,
+    GENERAL,
+    GUEST,
+    LAB,
+    SEND,
+    STAFF_ONLY,
+    VIEW,
+    Listener,
+    Stage,
+)
+
+MISSING_ACCESS, MISSING_PERMISSIONS = 50001, 50013
+"""Discord's JSON codes: of a channel that is out of sight, and of one where this may not be done."""
 
 
 async def check_delivery(stage: Stage, bot: Bot, expected: list[str]) -> None:
@@ -146,6 +167,89 @@ class Scenarios:
         assert (await bot.wait_for("messageCreate", id=answer))["content"] == "what?"
         opened = await stage.call("POST", "/users/@me/channels", DORA, {"recipient_id": BELL})
         assert opened["id"] == sent["channel"]
+
+    async def test_it_reacts_and_hears_of_reactions(self, stage: Stage, bot: Bot) -> None:
+        thumb, heart = "\N{THUMBS UP SIGN}", "\N{BLACK HEART SUIT}"
+        at: dict[str, str] = {"channel": GENERAL, "message": await stage.say("do you like it?")}
+        message = at["message"]
+        await bot.wait_for("messageCreate", id=message)
+
+        async def react(who: str, emoji: str) -> None:
+            await stage.call("PUT", f"/channels/{GENERAL}/messages/{message}/reactions/{quote(emoji)}/@me", who)
+            await bot.wait_for("reactionAdd", message=message, emoji=emoji, user=who)
+
+        await bot.do("react", **at, emoji=thumb)
+        await bot.wait_for("reactionAdd", message=message, emoji=thumb, user=BELL)
+        await react(ADA, thumb)
+        await react(DORA, thumb)
+        assert await bot.do("reactors", **at, emoji=thumb) == [ADA, BELL, DORA]
+        await bot.do("unreact", **at, emoji=thumb)
+        await bot.wait_for("reactionRemove", message=message, emoji=thumb, user=BELL)
+        assert await bot.do("reactors", **at, emoji=thumb) == [ADA, DORA]
+        await react(ADA, heart)
+        await bot.do("clearReaction", **at, emoji=thumb)
+        await bot.wait_for("reactionRemoveEmoji", message=message, emoji=thumb)
+        await bot.do("clearReactions", **at)
+        await bot.wait_for("reactionRemoveAll", message=message)
+
+    async def test_it_sees_a_member_come_change_and_leave(self, stage: Stage, bot: Bot) -> None:
+        await stage.join(FINN)
+        joined = await bot.wait_for("memberAdd", user=FINN)
+        assert (joined["nick"], joined["roles"]) == (None, [])
+        who = {"guild": LAB, "user": FINN}
+        await bot.do("nick", **who, nick="Huck")
+        await bot.wait_for("memberUpdate", user=FINN, nick="Huck", roles=[])
+        await bot.do("addRole", **who, role=GUEST)
+        await bot.wait_for("memberUpdate", user=FINN, nick="Huck", roles=[GUEST])
+        mark = len(bot.events)
+        await bot.do("removeRole", **who, role=GUEST)
+        await bot.wait_for("memberUpdate", since=mark, user=FINN, nick="Huck", roles=[])
+        await stage.call("DELETE", f"/users/@me/guilds/{LAB}", FINN)
+        await bot.wait_for("memberRemove", user=FINN)
+        mark = len(bot.events)
+        await stage.join(FINN)
+        assert (await bot.wait_for("memberAdd", since=mark, user=FINN))["nick"] is None
+        await bot.do("kick", **who)
+        await bot.wait_for("memberRemove", since=mark, user=FINN)
+
+    async def test_it_loses_and_regains_sight_of_a_channel(self, stage: Stage, bot: Bot) -> None:
+        await stage.deny(BELL, VIEW)
+        await bot.wait_for("channelDelete", id=GENERAL)
+        await stage.say("behind its back")
+        with pytest.raises(Refused) as refused:
+            await bot.do("send", channel=GENERAL, content="into the dark")
+        assert refused.value.code == MISSING_ACCESS
+        mark = len(bot.events)
+        await stage.deny(BELL, 0)
+        await bot.wait_for("channelCreate", since=mark, id=GENERAL)
+        await check_delivery(stage, bot, [])
+        await bot.do("send", channel=GENERAL, content="here again")
+        assert await stage.contents() == ["behind its back", "the end", "here again"]
+
+    async def test_a_message_it_may_not_send_is_refused(self, stage: Stage, bot: Bot) -> None:
+        await stage.deny(BELL, SEND)
+        await bot.wait_for("channelUpdate", id=GENERAL)
+        with pytest.raises(Refused) as refused:
+            await bot.do("send", channel=GENERAL, content="hush")
+        assert refused.value.code == MISSING_PERMISSIONS
+        mark = len(bot.events)
+        await stage.deny(BELL, 0)
+        await bot.wait_for("channelUpdate", since=mark, id=GENERAL)
+        await bot.do("send", channel=GENERAL, content="at last")
+        assert await stage.contents() == ["at last"]
+
+    async def test_sight_lost_while_it_was_away_is_gone_when_it_resumes(self, stage: Stage, bot: Bot) -> None:
+        mark = len(bot.events)
+        stage.proxy.hold()
+        assert stage.proxy.cut() == 2
+        await stage.deny(BELL, VIEW)
+        await stage.say("behind its back")
+        stage.proxy.release()
+        await bot.wait_for("resumed", since=mark)
+        await bot.wait_for("channelDelete", since=mark, id=GENERAL)
+        await stage.deny(BELL, 0)
+        await bot.wait_for("channelCreate", since=mark, id=GENERAL)
+        await check_delivery(stage, bot, [])
 
     async def test_a_cut_socket_is_resumed_with_nothing_lost_and_nothing_twice(self, stage: Stage, bot: Bot) -> None:
         async def cut() -> None:

@@ -25,16 +25,20 @@ def token_of(user_id: str, name: str) -> str:
     return f"{base64.b64encode(user_id.encode()).decode().rstrip('=')}.{name}.secret"
 
 
-ADA, BELL, CLERK, DORA, ECHO = "1001", "1002", "1003", "1004", "1005"
+ADA, BELL, CLERK, DORA, ECHO, FINN = "1001", "1002", "1003", "1004", "1005", "1006"
 LAB, GENERAL, STAFF_ONLY = "2001", "3001", "3002"
+STAFF, GUEST = "2101", "2102"
+PEOPLE = (ADA, DORA, FINN)
 TOKENS = {
     ADA: "ada-token",
     BELL: token_of(BELL, "bell"),
     CLERK: token_of(CLERK, "clerk"),
     DORA: "dora-token",
     ECHO: token_of(ECHO, "echo"),
+    FINN: "finn-token",
 }
-VIEW, MANAGE_MESSAGES = "1024", "8192"
+VIEW, SEND = 1 << 10, 1 << 11
+KICK, MANAGE_MESSAGES, MANAGE_NICKNAMES, MANAGE_ROLES = 1 << 1, 1 << 13, 1 << 27, 1 << 28
 
 WORLD: dict[str, Any] = {
     "users": [
@@ -43,27 +47,42 @@ WORLD: dict[str, Any] = {
         {"id": CLERK, "username": "clerk", "token": TOKENS[CLERK], "bot": True},
         {"id": DORA, "username": "dora", "token": TOKENS[DORA]},
         {"id": ECHO, "username": "echo", "token": TOKENS[ECHO], "bot": True, "intents": "all"},
+        {"id": FINN, "username": "finn", "token": TOKENS[FINN]},
     ],
     "guilds": [
         {
             "id": LAB,
             "name": "Lab",
             "owner": "ada",
-            "roles": [{"id": "2101", "name": "staff", "permissions": MANAGE_MESSAGES, "position": 1}],
+            "roles": [
+                {"id": GUEST, "name": "guest", "permissions": "0", "position": 1},
+                {
+                    "id": STAFF,
+                    "name": "staff",
+                    "permissions": str(KICK | MANAGE_MESSAGES | MANAGE_NICKNAMES | MANAGE_ROLES),
+                    "position": 2,
+                },
+            ],
             "channels": [
                 {"id": GENERAL, "name": "general"},
                 {
                     "id": STAFF_ONLY,
                     "name": "staff-only",
-                    "overwrites": [{"role": "@everyone", "deny": VIEW}, {"role": "staff", "allow": VIEW}],
+                    "overwrites": [
+                        {"role": "@everyone", "deny": str(VIEW)},
+                        {"role": "staff", "allow": str(VIEW)},
+                    ],
                 },
-                {"id": "3003", "name": "vault", "overwrites": [{"role": "@everyone", "deny": VIEW}]},
+                {"id": "3003", "name": "vault", "overwrites": [{"role": "@everyone", "deny": str(VIEW)}]},
             ],
             "members": [{"user": "bell", "roles": ["staff"]}, {"user": "clerk"}, {"user": "dora"}, {"user": "echo"}],
         }
     ],
 }
-"""ada owns Lab; the bot bell is staff; the bot echo is not; the bot clerk may have no privileged intent."""
+"""ada owns Lab; the bot bell is staff; the bot echo is not; the bot clerk may have no privileged intent.
+
+dora is a member, and finn is none yet.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +104,7 @@ class Stage:
         Raises:
             AssertionError: the answer is not 2xx.
         """
-        headers = {"Authorization": TOKENS[who] if who in (ADA, DORA) else f"Bot {TOKENS[who]}"}
+        headers = {"Authorization": TOKENS[who] if who in PEOPLE else f"Bot {TOKENS[who]}"}
         response = await self.http.request(method, f"/api/v10{path}", headers=headers, json=body)
         assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
         return response.json() if response.content else None
@@ -108,6 +127,26 @@ class Stage:
                 await self.call("DELETE", f"{path}/{page[0]}", BELL)
             else:
                 await self.call("POST", f"{path}/bulk-delete", BELL, {"messages": page})
+
+    async def join(self, who: str) -> None:
+        """Let a person into Lab, by an invite of ada's."""
+        invite = await self.call("POST", f"/channels/{GENERAL}/invites", ADA, {"unique": True})
+        await self.call("POST", f"/invites/{invite['code']}", who)
+
+    async def deny(self, who: str, permissions: int, *, channel: str = GENERAL) -> None:
+        """Deny a member these permissions in a channel, and nothing else."""
+        overwrite = {"type": 1, "allow": "0", "deny": str(permissions)}
+        await self.call("PUT", f"/channels/{channel}/permissions/{who}", ADA, overwrite)
+
+    async def restore(self) -> None:
+        """Undo what the scenarios do to the guild: finn is out, bell has no overwrites, and there are no messages."""
+        members = await self.call("GET", f"/guilds/{LAB}/members?limit=1000", BELL)
+        if any(member["user"]["id"] == FINN for member in members):
+            await self.call("DELETE", f"/guilds/{LAB}/members/{FINN}", ADA)
+        for channel in (GENERAL, STAFF_ONLY):
+            await self.deny(BELL, 0, channel=channel)
+            await self.call("DELETE", f"/channels/{channel}/permissions/{BELL}", ADA)
+            await self.wipe(channel)
 
     async def control(self, path: str, body: Mapping[str, Any]) -> Any:
         """Do one request of the node's own tools."""
@@ -161,12 +200,11 @@ def running_node(data: Path, *limits: str, world: Mapping[str, Any] = WORLD) -> 
 
 @contextlib.asynccontextmanager
 async def stage_on(node: Node) -> AsyncIterator[Stage]:
-    """A stage on a running node, with no messages in the guild."""
+    """A stage on a running node, with the guild as WORLD has it and no messages in it."""
     async with CutProxy(node.relay) as proxy, httpx.AsyncClient(base_url=node.server.http) as http:
         proxy.target = node.gateway
         stage = Stage(node.server, proxy, http)
-        for channel in (GENERAL, STAFF_ONLY):
-            await stage.wipe(channel)
+        await stage.restore()
         yield stage
 
 

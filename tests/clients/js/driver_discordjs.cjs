@@ -6,12 +6,17 @@ const { Client, GatewayIntentBits, Partials, Events } = require('discord.js');
 
 const I = GatewayIntentBits;
 const client = new Client({
-  intents: [I.Guilds, I.GuildMembers, I.GuildMessages, I.GuildMessageTyping, I.GuildPresences, I.MessageContent, I.DirectMessages],
+  intents: [I.Guilds, I.GuildMembers, I.GuildMessages, I.GuildMessageReactions, I.GuildMessageTyping, I.GuildPresences, I.MessageContent, I.DirectMessages],
   partials: [Partials.Channel, Partials.Message],
   rest: { api: process.env.BASE_URL + '/api', version: '10', cdn: process.env.BASE_URL, mediaProxy: process.env.BASE_URL },
 });
 const say = (object) => process.stdout.write(JSON.stringify(object) + '\n');
 const brief = (m) => ({ id: m.id, channel: m.channelId, author: m.author && m.author.id, content: m.content, reference: m.reference && m.reference.messageId });
+
+const briefReaction = (r) => ({ message: r.message.id, emoji: r.emoji.name });
+const briefMember = (m) => ({
+  user: m.id, nick: m.nickname, roles: [...m.roles.cache.keys()].filter((role) => role !== m.guild.id).sort(),
+});
 
 let ready = false;
 
@@ -44,12 +49,22 @@ client.on(Events.MessageUpdate, (_, m) => say({ event: 'messageUpdate', ...brief
 client.on(Events.MessageDelete, (m) => say({ event: 'messageDelete', id: m.id }));
 client.on(Events.MessageBulkDelete, (ms) => say({ event: 'messageDeleteBulk', ids: [...ms.keys()].sort() }));
 client.on(Events.TypingStart, (t) => say({ event: 'typingStart', user: t.user && t.user.id, channel: t.channel.id }));
+client.on(Events.MessageReactionAdd, (r, user) => say({ event: 'reactionAdd', ...briefReaction(r), user: user.id }));
+client.on(Events.MessageReactionRemove, (r, user) => say({ event: 'reactionRemove', ...briefReaction(r), user: user.id }));
+client.on(Events.MessageReactionRemoveEmoji, (r) => say({ event: 'reactionRemoveEmoji', ...briefReaction(r) }));
+client.on(Events.MessageReactionRemoveAll, (m) => say({ event: 'reactionRemoveAll', message: m.id }));
+client.on(Events.GuildMemberAdd, (m) => say({ event: 'memberAdd', ...briefMember(m) }));
+client.on(Events.GuildMemberUpdate, (_, m) => say({ event: 'memberUpdate', ...briefMember(m) }));
+client.on(Events.GuildMemberRemove, (m) => say({ event: 'memberRemove', user: m.id }));
+client.on(Events.ChannelUpdate, (_, c) => say({ event: 'channelUpdate', id: c.id }));
 client.on(Events.ChannelCreate, (c) => say({ event: 'channelCreate', id: c.id, name: c.name }));
 client.on(Events.ChannelDelete, (c) => say({ event: 'channelDelete', id: c.id }));
 client.on(Events.ShardError, (e) => say({ event: 'shardError', message: e.message }));
 client.on(Events.Error, (e) => say({ event: 'error', message: e.message }));
 client.on(Events.Debug, (line) => { if (process.env.DEBUG) process.stderr.write(line + '\n'); });
 
+const messageIn = async (channel, message) => (await client.channels.fetch(channel)).messages.fetch(message);
+const memberIn = async (guild, user) => (await client.guilds.fetch(guild)).members.fetch(user);
 const actions = {
   async send({ channel, content }) { return brief(await (await client.channels.fetch(channel)).send(content)); },
   async reply({ channel, message, content }) {
@@ -65,6 +80,21 @@ const actions = {
     const page = await (await client.channels.fetch(channel)).messages.fetch({ limit, before, after, around, cache: false });
     return [...page.values()].map(brief);
   },
+  async react({ channel, message, emoji }) { await (await messageIn(channel, message)).react(emoji); },
+  async unreact({ channel, message, emoji }) {
+    await (await messageIn(channel, message)).reactions.resolve(emoji).users.remove(client.user);
+  },
+  async reactors({ channel, message, emoji }) {
+    return [...(await (await messageIn(channel, message)).reactions.resolve(emoji).users.fetch()).keys()].sort();
+  },
+  async clearReaction({ channel, message, emoji }) {
+    await (await messageIn(channel, message)).reactions.resolve(emoji).remove();
+  },
+  async clearReactions({ channel, message }) { await (await messageIn(channel, message)).reactions.removeAll(); },
+  async nick({ guild, user, nick }) { await (await memberIn(guild, user)).setNickname(nick); },
+  async addRole({ guild, user, role }) { await (await memberIn(guild, user)).roles.add(role); },
+  async removeRole({ guild, user, role }) { await (await memberIn(guild, user)).roles.remove(role); },
+  async kick({ guild, user }) { await (await memberIn(guild, user)).kick(); },
   async status() { return { ws: client.ws.status, ping: client.ws.ping }; },
   async dm({ user, content }) { return brief(await (await client.users.fetch(user)).send(content)); },
   async find({ guild, prefix }) {

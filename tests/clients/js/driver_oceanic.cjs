@@ -10,7 +10,7 @@ const client = new Client({
   auth: 'Bot ' + process.env.TOKEN,
   rest: { baseURL: process.env.BASE_URL + '/api/v10' },
   gateway: {
-    intents: [I.GUILDS, I.GUILD_MEMBERS, I.GUILD_MESSAGES, I.GUILD_MESSAGE_TYPING, I.GUILD_PRESENCES, I.MESSAGE_CONTENT, I.DIRECT_MESSAGES],
+    intents: [I.GUILDS, I.GUILD_MEMBERS, I.GUILD_MESSAGES, I.GUILD_MESSAGE_REACTIONS, I.GUILD_MESSAGE_TYPING, I.GUILD_PRESENCES, I.MESSAGE_CONTENT, I.DIRECT_MESSAGES],
     compress: process.env.COMPRESS || false,
     compressLibrary: process.env.COMPRESS_LIBRARY || undefined,
   },
@@ -20,6 +20,8 @@ const brief = (m) => ({
   id: m.id, channel: m.channelID, author: m.author && m.author.id, content: m.content,
   reference: m.messageReference && m.messageReference.messageID,
 });
+
+const briefMember = (m) => ({ user: m.id, nick: m.nick, roles: [...m.roles].sort() });
 
 let ready = false;
 
@@ -53,13 +55,21 @@ client.on('messageUpdate', (m) => say({ event: 'messageUpdate', ...brief(m) }));
 client.on('messageDelete', (m) => say({ event: 'messageDelete', id: m.id }));
 client.on('messageDeleteBulk', (ms) => say({ event: 'messageDeleteBulk', ids: ms.map((m) => m.id).sort() }));
 client.on('typingStart', (channel, who) => say({ event: 'typingStart', user: who.id, channel: channel.id }));
+client.on('messageReactionAdd', (m, who, r) => say({ event: 'reactionAdd', message: m.id, emoji: r.emoji.name, user: who.id }));
+client.on('messageReactionRemove', (m, who, r) => say({ event: 'reactionRemove', message: m.id, emoji: r.emoji.name, user: who.id }));
+client.on('messageReactionRemoveEmoji', (m, emoji) => say({ event: 'reactionRemoveEmoji', message: m.id, emoji: emoji.name }));
+client.on('messageReactionRemoveAll', (m) => say({ event: 'reactionRemoveAll', message: m.id }));
+client.on('guildMemberAdd', (m) => say({ event: 'memberAdd', ...briefMember(m) }));
+client.on('guildMemberUpdate', (m) => say({ event: 'memberUpdate', ...briefMember(m) }));
+client.on('guildMemberRemove', (who) => say({ event: 'memberRemove', user: who.id }));
+client.on('channelUpdate', (c) => say({ event: 'channelUpdate', id: c.id }));
 client.on('channelCreate', (c) => say({ event: 'channelCreate', id: c.id, name: c.name }));
 client.on('channelDelete', (c) => say({ event: 'channelDelete', id: c.id }));
 client.on('error', (error, shard) => say({ event: 'error', shard, message: String(error && error.message) }));
 client.on('warn', (line) => { if (process.env.DEBUG) process.stderr.write(line + '\n'); });
 client.on('debug', (line) => { if (process.env.DEBUG) process.stderr.write(line + '\n'); });
 
-const channels = client.rest.channels;
+const { channels, guilds } = client.rest;
 const actions = {
   async send({ channel, content }) { return brief(await channels.createMessage(channel, { content })); },
   async reply({ channel, message, content }) {
@@ -76,6 +86,17 @@ const actions = {
   async find({ guild, prefix }) {
     return (await client.guilds.get(guild).fetchMembers({ query: prefix, limit: 100 })).map((member) => member.user.username);
   },
+  async react({ channel, message, emoji }) { await channels.createReaction(channel, message, emoji); },
+  async unreact({ channel, message, emoji }) { await channels.deleteReaction(channel, message, emoji); },
+  async reactors({ channel, message, emoji }) {
+    return (await channels.getReactions(channel, message, emoji)).map((user) => user.id).sort();
+  },
+  async clearReaction({ channel, message, emoji }) { await channels.deleteReactions(channel, message, emoji); },
+  async clearReactions({ channel, message }) { await channels.deleteReactions(channel, message); },
+  async nick({ guild, user, nick }) { await guilds.editMember(guild, user, { nick }); },
+  async addRole({ guild, user, role }) { await guilds.addMemberRole(guild, user, role); },
+  async removeRole({ guild, user, role }) { await guilds.removeMemberRole(guild, user, role); },
+  async kick({ guild, user }) { await guilds.removeMember(guild, user); },
   async quit() { client.disconnect(false); process.exit(0); },
 };
 
