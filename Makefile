@@ -1,5 +1,5 @@
 # The verbs of the house. Each does its own set-up; stamps under .build/ make the second run quick.
-# Needs Python 3.11 or newer, a Rust toolchain and, for `make test`, Node with npm.
+# Needs Python 3.11 or newer, a Rust toolchain and, for `make test`, Node with npm; for `make test-clients` Go as well.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,6 +17,7 @@ IMAGE ?= tocsin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 VERIFY_ARGS ?=
+CLIENTS := $(STAMPS)/clients
 LOAD := --manifest-path bench/load/Cargo.toml --target-dir target/bench
 CENTRIFUGO := github.com/centrifugal/centrifugo/v6@v6.9.1
 ORACLE_ARGS ?=
@@ -27,7 +28,7 @@ export VIRTUAL_ENV := $(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 
-.PHONY: help serve test test-rust test-python verify-streams oracle check bench wheel image clean
+.PHONY: help serve test test-rust test-python test-clients verify verify-streams oracle check bench wheel image clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -37,17 +38,26 @@ serve: $(STAMPS)/core ## Build, then run one node with a small demo world (data 
 
 test: check test-rust test-python ## Everything: format, lints, types, Rust and Python tests
 
-test-rust: $(STAMPS)/redis ## Test the Rust crates and the load generator
+# The Rust crates and the load generator.
+test-rust: $(STAMPS)/redis
 	cargo test --locked --workspace --quiet
 	cargo test --locked --quiet $(LOAD)
 
-test-python: $(STAMPS)/core $(STAMPS)/npm ## Test Python, the API, real sockets, real client libraries and the wheel
+# Python, the API, real sockets, the client libraries of Python and Node, and the wheel.
+test-python: $(STAMPS)/core $(STAMPS)/npm
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-verify-streams: $(STAMPS)/core $(STAMPS)/npm ## Read a million messages of shared streams with clients' decoders (VERIFY_ARGS=--json)
+test-clients: $(STAMPS)/core $(STAMPS)/npm $(CLIENTS)/discordgo ## Run one set of scenarios with every client library, also Go's
+	$(BIN)/python -m pytest tests/clients -m "" $(PYTEST_ARGS)
+
+verify: verify-streams oracle ## Read and judge a million deliveries each: verify-streams, oracle
+
+# A million messages of shared streams, read with clients' decoders.
+verify-streams: $(STAMPS)/core $(STAMPS)/npm
 	$(BIN)/python -m tests.streams.verify $(VERIFY_ARGS)
 
-oracle: $(STAMPS)/core ## Judge a million deliveries under changing permissions (ORACLE_ARGS=--json)
+# A million deliveries under changing permissions, judged.
+oracle: $(STAMPS)/core
 	$(BIN)/python -m tests.oracle.oracle $(ORACLE_ARGS)
 
 check: $(STAMPS)/core ## Format, lints, types, layers
@@ -111,3 +121,12 @@ $(STAMPS)/npm: tests/clients/js/package-lock.json
 	@mkdir -p $(STAMPS)
 	npm ci --prefix tests/clients/js --no-audit --no-fund --silent
 	@touch $@
+
+# Client libraries of other languages. $(call need,program,what of it) says what is missing; $(call quietly,log) what failed.
+need = @command -v $(1) > /dev/null || { echo "make test-clients needs $(2): \`$(1)\` is not on the PATH" >&2; exit 1; }
+quietly = > $(1) 2>&1 || { cat $(1) >&2; exit 1; }
+
+$(CLIENTS)/discordgo: $(wildcard tests/clients/go/*)
+	$(call need,go,Go 1.26 or newer)
+	@mkdir -p $(CLIENTS)
+	@cd tests/clients/go && go build -o $(ROOT)/$@ . $(call quietly,$(ROOT)/$@.log)

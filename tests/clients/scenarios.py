@@ -69,6 +69,20 @@ async def say_across(stage: Stage, bot: Bot, break_off: Callable[[], Awaitable[N
     await check_delivery(stage, bot, texts)
 
 
+async def check_anew(stage: Stage, bot: Bot, *, resumable: bool) -> None:
+    """Check that op 9 makes the bot identify, and that all is well in its second session."""
+    await stage.say("before")
+    await bot.wait_for("messageCreate", content="before")
+    mark = len(bot.events)
+    await stage.fault("invalid_session", bot.session_id, resumable=resumable)
+    second = await bot.wait_for("raw", since=mark, t="READY")
+    first = await bot.wait_for("raw", t="READY")
+    assert second["session"] != first["session"]
+    await bot.wait_for("raw", since=mark, t="GUILD_CREATE", id=LAB)
+    await bot.wait_for("readyAgain", since=mark)
+    await check_delivery(stage, bot, ["before"])
+
+
 BACKLOG = 200
 """How far people may run ahead of a bot that is away: well within what a session replays (`replay_max_events`)."""
 
@@ -78,9 +92,11 @@ class Scenarios:
 
     Attributes:
         asks_as_told: the library asks the server for as many messages as it is asked for.
+        resumes_after_op_9: the library resumes when op 9 says it may.
     """
 
     asks_as_told = True
+    resumes_after_op_9 = True
 
     async def test_it_is_ready_with_its_guild_and_the_channels_it_may_see(self, stage: Stage, bot: Bot) -> None:
         ready = await bot.wait_for("ready")
@@ -284,20 +300,14 @@ class Scenarios:
         assert bot.raw_ids("READY") == [None]
 
     async def test_op_9_true_makes_it_resume(self, stage: Stage, bot: Bot) -> None:
+        if not self.resumes_after_op_9:
+            await check_anew(stage, bot, resumable=True)
+            return
         await say_across(stage, bot, lambda: stage.fault("invalid_session", bot.session_id, resumable=True))
         assert bot.raw_ids("READY") == [None]
 
     async def test_op_9_false_makes_it_identify_anew(self, stage: Stage, bot: Bot) -> None:
-        await stage.say("before")
-        await bot.wait_for("messageCreate", content="before")
-        mark = len(bot.events)
-        await stage.fault("invalid_session", bot.session_id, resumable=False)
-        second = await bot.wait_for("raw", since=mark, t="READY")
-        first = await bot.wait_for("raw", t="READY")
-        assert second["session"] != first["session"]
-        await bot.wait_for("raw", since=mark, t="GUILD_CREATE", id=LAB)
-        await bot.wait_for("readyAgain", since=mark)
-        await check_delivery(stage, bot, ["before"])
+        await check_anew(stage, bot, resumable=False)
 
     async def test_a_resumable_close_makes_it_resume(self, stage: Stage, bot: Bot) -> None:
         await say_across(stage, bot, lambda: stage.fault("close", bot.session_id, code=4000))

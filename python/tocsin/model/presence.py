@@ -91,7 +91,8 @@ def parse(d: object, *, bot: bool, platform: str, order: int, now_ms: int) -> Se
     if not isinstance(d, dict):
         raise ValueError("a presence is an object")
     status = d.get("status", "online")
-    if status in (None, "unknown"):
+    # discordgo always sends a presence, and an empty status unless it was given one.
+    if status in (None, "", "unknown"):
         status = "online"
     if not isinstance(status, str) or status not in _STATUSES:
         raise ValueError("no such status")

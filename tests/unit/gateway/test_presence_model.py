@@ -83,6 +83,12 @@ def test_the_device_is_read_from_identifys_properties(properties: dict[str, Any]
         ({"status": "online", "activities": None, "game": None}, "online", []),
         ({"status": "offline"}, "invisible", []),
         ({"status": "unknown"}, "online", []),
+        # What discordgo sends unless it was told otherwise.
+        (
+            {"since": 0, "game": {"name": "", "type": 0, "created_at": "0001-01-01T00:00:00Z"}, "status": ""},
+            "online",
+            [],
+        ),
         ({}, "online", []),
     ],
 )
