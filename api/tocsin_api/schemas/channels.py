@@ -56,6 +56,11 @@ class ChannelIn(Struct):
     video_quality_mode: int | UnsetType | None = UNSET
     default_auto_archive_duration: int | UnsetType | None = UNSET
     default_thread_rate_limit_per_user: int | UnsetType | None = UNSET
+    # A thread's own; other channels have none of them.
+    archived: bool | UnsetType | None = UNSET
+    auto_archive_duration: int | UnsetType | None = UNSET
+    locked: bool | UnsetType | None = UNSET
+    invitable: bool | UnsetType | None = UNSET
 
     def changes(self, *, making: bool = False) -> dict[str, Any]:
         """Return the checked changes of a `Channel`. One that is being made needs a name."""
@@ -74,6 +79,11 @@ class ChannelIn(Struct):
         fields.choice("default_auto_archive_duration", self.default_auto_archive_duration, ARCHIVE_DURATIONS)
         slowmode = self.default_thread_rate_limit_per_user
         fields.number("default_thread_rate_limit_per_user", slowmode, 0, MAX_SLOWMODE_S)
+        if not making:
+            fields.plain("archived", self.archived)
+            fields.choice("auto_archive_duration", self.auto_archive_duration, ARCHIVE_DURATIONS)
+            fields.plain("locked", self.locked)
+            fields.plain("invitable", self.invitable)
         if isinstance(self.permission_overwrites, list):
             fields.changes["overwrites"] = [each.value(int(each.id)) for each in self.permission_overwrites]
         return fields.done()

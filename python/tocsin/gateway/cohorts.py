@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from tocsin.gateway.batch import Batch
 from tocsin.model import permissions
-from tocsin.model.entities import Channel, Member
+from tocsin.model.entities import Channel, Member, Thread
 from tocsin.model.guild_state import GuildState
 
 View = frozenset[int]
-"""The channels a cohort may view."""
+"""The channels and active threads a cohort may view."""
 
 _VIEW = int(permissions.Permission.VIEW_CHANNEL)
+_MANAGE_THREADS = int(permissions.Permission.MANAGE_THREADS)
 EMPTY_COHORTS_KEPT = 64
 """Cohorts without sessions that a guild keeps for those who come back."""
 
@@ -57,16 +58,18 @@ class CohortTable:
         self._named_in: dict[int, frozenset[int]] = {}
         self._named: Counter[int] = Counter()
         self.by_id: dict[int, Cohort] = {}
-        for channel in state.channels.values():
-            self.note_channel(channel.id)
+        for channel_id in (*state.channels, *state.threads):
+            self.note_channel(channel_id)
 
     # -- keys
 
     def note_channel(self, channel_id: int) -> frozenset[int]:
-        """Take in which users the channel's overwrites name now; return those for whom that changed in the guild."""
-        channel = self._state.channels.get(channel_id)
+        """Take in whom the channel's overwrites name now, or who is in the private thread.
+
+        Return those for whom that changed in the guild.
+        """
         before = self._named_in.pop(channel_id, frozenset())
-        after = frozenset() if channel is None else _named(channel)
+        after = self._names(channel_id)
         if after:
             self._named_in[channel_id] = after
         changed = set()
@@ -80,6 +83,12 @@ class CohortTable:
             if self._named[user_id] == 1:
                 changed.add(user_id)
         return frozenset(changed)
+
+    def _names(self, channel_id: int) -> frozenset[int]:
+        channel, thread = self._state.channels.get(channel_id), self._state.threads.get(channel_id)
+        if thread is not None:
+            return frozenset(self._state.thread_members[channel_id]) if thread.private else frozenset()
+        return frozenset() if channel is None else _named(channel)
 
     def key_of(self, member: Member) -> CohortKey:
         """Return the inputs of the member's permissions."""
@@ -120,9 +129,32 @@ class CohortTable:
         """Return the channels that may be viewed with these inputs, from the replica as it is."""
         base = self.base(key)
         channels = self._state.channels
+        threads = self._state.threads
         if base == permissions.ALL:
-            return frozenset(channels)
-        return frozenset(channel.id for channel in channels.values() if self._sees(base, key, channel))
+            return frozenset((*channels, *threads))
+        seen = [channel.id for channel in channels.values() if self._sees(base, key, channel)]
+        seen += [thread.id for thread in threads.values() if self.sees_thread(key, thread, base)]
+        return frozenset(seen)
+
+    def sees_thread(self, key: CohortKey, thread: Thread, base: int | None = None) -> bool:
+        """Whether a thread may be viewed with these inputs: its parent, and of a private one not by all (§7.1 rule 5).
+
+        It need not be one of the replica's.
+        """
+        base = self.base(key) if base is None else base
+        parent = self._state.channels.get(thread.parent_id or 0)
+        if parent is None:
+            return False
+        if base == permissions.ALL:
+            return True
+        held = permissions.apply_overwrites(base, self._state.guild.id, parent.overwrites, key.user_id, key.roles)
+        if not held & _VIEW:
+            return False
+        return (
+            not thread.private
+            or bool(held & _MANAGE_THREADS)
+            or key.user_id in self._state.thread_members.get(thread.id, ())
+        )
 
     def _sees(self, base: int, key: CohortKey, channel: Channel) -> bool:
         if not channel.overwrites:
@@ -136,11 +168,14 @@ class CohortTable:
             self._see(cohort, self.compute(cohort.key))
 
     def recompute_channel(self, channel_id: int) -> None:
-        """Compute anew which cohorts may view one channel, which may be gone."""
-        channel = self._state.channels.get(channel_id)
+        """Compute anew which cohorts may view one channel or thread, which may be gone."""
+        channel, thread = self._state.channels.get(channel_id), self._state.threads.get(channel_id)
         for cohort in self.by_id.values():
             base = self.base(cohort.key)
-            sees = channel is not None and (base == permissions.ALL or self._sees(base, cohort.key, channel))
+            if thread is not None:
+                sees = self.sees_thread(cohort.key, thread, base)
+            else:
+                sees = channel is not None and (base == permissions.ALL or self._sees(base, cohort.key, channel))
             if sees != (channel_id in cohort.view):
                 self._see(cohort, cohort.view | {channel_id} if sees else cohort.view - {channel_id})
         self._dirty.add(channel_id)
@@ -186,7 +221,7 @@ class CohortTable:
         """Tell the index which channels changed hands."""
         guild_id = self._state.guild.id
         for channel_id in sorted(self._dirty):
-            if channel_id in self._state.channels:
+            if channel_id in self._state.channels or channel_id in self._state.threads:
                 batch.set_channel(guild_id, channel_id, list(self._viewers.get(channel_id, ())))
             else:
                 self._viewers.pop(channel_id, None)

@@ -15,7 +15,7 @@ from tocsin.gateway.cohorts import Cohort, View
 from tocsin.gateway.session import Session
 from tocsin.gateway.voice_states import GuildVoice
 from tocsin.model import wire
-from tocsin.model.entities import Member
+from tocsin.model.entities import Member, Thread, ThreadMember
 from tocsin.model.guild_state import GuildState
 from tocsin.model.intents import Intents
 
@@ -28,7 +28,6 @@ _SEES_PRESENCES = int(Intents.GUILD_PRESENCES)
 _SEES_VOICE = int(Intents.GUILD_VOICE_STATES)
 _EXTRAS = _encode(
     {
-        "threads": [],
         "stage_instances": [],
         "guild_scheduled_events": [],
         "soundboard_sounds": [],
@@ -51,6 +50,8 @@ class GuildBodies:
         self._guild: Fragment | None = None
         self._channels: dict[int, bytes] = {}
         self._channel_lists: dict[View, Fragment] = {}
+        self._threads: dict[int, bytes] = {}
+        self._thread_lists: dict[View, Fragment] = {}
         self._members: Fragment | None = None
         self._notable: Fragment | None = None
         self._presences: Fragment | None = None
@@ -69,10 +70,20 @@ class GuildBodies:
         self._channel_lists.clear()
         if channel_id not in self._state.channels:
             self._last_messages.pop(channel_id, None)
+            for thread_id in [each for each in self._threads if each not in self._state.threads]:
+                self.thread_changed(thread_id)
+        if channel_id in self._threads:
+            self.thread_changed(channel_id)
+
+    def thread_changed(self, thread_id: int) -> None:
+        """A thread was made, changed, archived or deleted, or its members changed."""
+        self._threads.pop(thread_id, None)
+        self._thread_lists.clear()
 
     def sight_changed(self) -> None:
         """Some cohort sees other channels than before: lists that nobody sees any more are let go of."""
         self._channel_lists.clear()
+        self._thread_lists.clear()
 
     def members_changed(self) -> None:
         """A member came, left or changed."""
@@ -90,6 +101,15 @@ class GuildBodies:
 
     def note_message(self, channel_id: int, message_id: int) -> None:
         """A message was sent: `last_message_id` moves on."""
+        thread = self._state.threads.get(channel_id)
+        if thread is not None and message_id > (thread.last_message_id or 0):
+            self._state.threads[channel_id] = msgspec.structs.replace(
+                thread,
+                last_message_id=message_id,
+                message_count=thread.message_count + 1,
+                total_message_sent=thread.total_message_sent + 1,
+            )
+            self.thread_changed(channel_id)
         if channel_id in self._state.channels:
             self._last_messages[channel_id] = message_id
             self._channels.pop(channel_id, None)
@@ -120,14 +140,16 @@ class GuildBodies:
         )
         voiced = bool(session.intents & _SEES_VOICE) and len(self._voice) > 0
         first += b',"voice_states":%b' % (self._voice.listed(cohort.view) if voiced else b"[]")
-        common = (self._channel_list(cohort.view), self._guild_fields())
+        own, threads = self._thread_list(cohort.view, session.user_id)
+        first += own
+        common = (*threads, self._channel_list(cohort.view), self._guild_fields())
         if self._lists_others(session, large):
             members = self._notable_members() if large else self._all_members()
             return first, (members, self._all_presences(), *common)
         user_id = session.user_id
         listed = dict.fromkeys([user_id, *(self._voice.users(cohort.view) if voiced else ())])
-        own = (self._render(listed), self.shown.get(user_id, b""))
-        return first + b',"members":[%b],"presences":[%b]' % own, common
+        alone = (self._render(listed), self.shown.get(user_id, b""))
+        return first + b',"members":[%b],"presences":[%b]' % alone, common
 
     def _lists_others(self, session: Session, large: bool) -> bool:
         if not session.intents & _SEES_PRESENCES or self._state.member_count > MAX_LISTED_MEMBERS:
@@ -140,6 +162,31 @@ class GuildBodies:
             fields = _encode(wire.guild(state.guild, state.roles.values(), state.emojis.values()))[1:-1]
             self._guild = self._fragment(b"%b,%b" % (_EXTRAS, fields))
         return self._guild
+
+    def _thread(self, thread: Thread, place: ThreadMember | None) -> bytes:
+        if place is not None:
+            return _encode(wire.thread(thread, place))
+        found = self._threads.get(thread.id)
+        if found is None:
+            found = self._threads[thread.id] = _encode(wire.thread(thread))
+        return found
+
+    def _thread_list(self, view: View, user_id: int) -> tuple[bytes, tuple[Fragment, ...]]:
+        """Return `threads` as members of the session's own, or as what it shares with others who are in none."""
+        state = self._state
+        if not state.threads:
+            return b',"threads":[]', ()
+        shown = [each for each in state.threads.values() if each.id in view]
+        places = {each.id: state.thread_members[each.id].get(user_id) for each in shown}
+        is_in_one = any(place is not None for place in places.values())
+        found = None if is_in_one else self._thread_lists.get(view)
+        if found is not None:
+            return b"", (found,)
+        text = b'"threads":[%b]' % b",".join([self._thread(each, places[each.id]) for each in shown])
+        if is_in_one:
+            return b"," + text, ()
+        found = self._thread_lists[view] = self._fragment(text)
+        return b"", (found,)
 
     def _channel_list(self, view: View) -> Fragment:
         found = self._channel_lists.get(view)

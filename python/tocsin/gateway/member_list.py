@@ -82,7 +82,12 @@ class GuildLists:
         self.flush(batch)
         before = {each.id: each.windows[session] for each in self._lists.values() if session in each.windows}
         view = self._view_of(user_id) or frozenset()
-        seen = {channel_id: ranges for channel_id, ranges in channels.items() if channel_id in view and ranges}
+        seen: dict[int, Ranges] = {}
+        for channel_id, ranges in channels.items():
+            if channel_id in view and ranges:
+                thread = self._state.threads.get(channel_id)
+                # A thread has its parent's list.
+                seen[channel_id if thread is None else thread.parent_id or 0] = ranges
         if seen:
             self._subscribed[session] = (user_id, seen)
         else:

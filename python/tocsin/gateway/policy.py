@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from tocsin.gateway import automod
+from tocsin.gateway import automod, threads
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.cohorts import CohortKey
 from tocsin.gateway.guild_body import json_of
@@ -63,6 +63,7 @@ class Policy:
         self._loading: set[asyncio.Task[None]] = set()
         self._handlers: dict[str, Callable[[LiveGuild, Event, Batch], None]] = {
             **automod.HANDLERS,
+            **threads.HANDLERS,
             "GUILD_CREATE": self._guild_create,
             "GUILD_UPDATE": self._guild_update,
             "GUILD_DELETE": self._guild_delete,
@@ -246,7 +247,7 @@ class Policy:
             if event.name != "CHANNEL_UPDATE":
                 shift.use_body(channel_id, event.body)
             renamed = guild.cohorts.note_channel(channel_id)
-            guild.cohorts.recompute_channel(channel_id)
+            shift.recompute_channel(channel_id)
             shift.rekey(renamed)
             shift.emit(batch)
             guild.lists.reshape()
@@ -311,7 +312,11 @@ class Policy:
 
     def _member_remove(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         user_id = _user_of(event)
+        left = [each for each, members in guild.state.thread_members.items() if user_id in members]
         guild.state.apply(event)
+        for thread_id in left:
+            guild.cohorts.note_channel(thread_id)
+            guild.bodies.thread_changed(thread_id)
         guild.bodies.members_changed()
         guild.bodies.show(user_id, None)
         guild.lists.member_changed(user_id)

@@ -1,12 +1,13 @@
 """Shift: what one state event does to who sees which channel, and the dispatches that tell each session exactly that.
 
 Order on the wire: CHANNEL_DELETE to losers, then the index, then CHANNEL_CREATE to gainers. A session whose user
-changes cohort is told the difference between what it saw and what it sees, never a state in between.
+changes cohort is told the difference between what it saw and what it sees, never a state in between. Threads go with
+their parent: who gains it gets THREAD_LIST_SYNC, who loses it needs no word; who loses a thread alone, THREAD_DELETE.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 
 import msgspec
 
@@ -35,12 +36,18 @@ class Shift:
         self._guild = guild
         self._before = guild.cohorts.views()
         self._channels = dict(guild.state.channels)
+        self._threads = dict(guild.state.threads)
+        self._told: Set[int] = frozenset()
         self._moved: dict[int, tuple[Seat, Cohort]] = {}  # user -> seat, former cohort
         self._bodies: dict[int, bytes] = {}
 
     def use_body(self, channel_id: int, body: bytes) -> None:
         """Show the channel with the event's own body."""
         self._bodies[channel_id] = body
+
+    def tell_apart(self, thread_ids: Iterable[int]) -> None:
+        """Leave it to the caller to tell of these threads."""
+        self._told = frozenset(thread_ids)
 
     # -- after the event is applied
 
@@ -61,27 +68,42 @@ class Shift:
         self._guild.cohorts.recompute(cohorts)
 
     def recompute_channel(self, channel_id: int) -> None:
-        """Compute anew who sees one channel."""
-        self._guild.cohorts.recompute_channel(channel_id)
+        """Compute anew who sees one channel, and the threads that it has or had."""
+        table = self._guild.cohorts
+        table.recompute_channel(channel_id)
+        named: set[int] = set()
+        for thread in {**self._threads, **self._guild.state.threads}.values():
+            if thread.parent_id == channel_id:
+                named |= table.note_channel(thread.id)
+                table.recompute_channel(thread.id)
+        self.rekey(named)
 
     def emit(self, batch: Batch) -> None:
         """Tell losers, the index, and gainers."""
         guild = self._guild
         lost: dict[int, _Audience] = {}
         gained: dict[int, _Audience] = {}
+        syncs: list[tuple[list[int], View, View]] = []  # users, threads gained, view
         mixed = {each.id for seat, former in self._moved.values() for each in (seat.cohort, former)}
         for cohort in guild.cohorts.by_id.values():
             before = self._before.get(cohort.id, cohort.view)
             if before == cohort.view or not cohort.users:
                 continue
             stayed = guild.sessions_of(cohort.users - self._moved.keys()) if cohort.id in mixed else None
-            self._note(lost, before - cohort.view, cohort.id, stayed)
-            self._note(gained, cohort.view - before, cohort.id, stayed)
-        for seat, former in self._moved.values():
-            before = self._before.get(former.id, former.view)
-            self._note(lost, before - seat.cohort.view, 0, seat.session_keys())
-            self._note(gained, seat.cohort.view - before, 0, seat.session_keys())
+            self._note(lost, self._lost(before, cohort.view), cohort.id, stayed)
+            self._note(gained, (cohort.view - before) & guild.state.channels.keys(), cohort.id, stayed)
+            syncs.append((sorted(cohort.users - self._moved.keys()), cohort.view - before, cohort.view))
+        for user_id, (seat, former) in self._moved.items():
+            before, view = self._before.get(former.id, former.view), seat.cohort.view
+            self._note(lost, self._lost(before, view), 0, seat.session_keys())
+            self._note(gained, (view - before) & guild.state.channels.keys(), 0, seat.session_keys())
+            syncs.append(([user_id], view - before, view))
         for channel_id in sorted(lost):
+            if channel_id in self._threads:
+                self._tell(
+                    batch, "THREAD_DELETE", _encode(wire.thread_ref(self._threads[channel_id])), lost[channel_id]
+                )
+                continue
             for body in guild.voice.bodies(channel_id, gone=True):
                 self._tell(batch, "VOICE_STATE_UPDATE", body, lost[channel_id])
             self._tell(batch, "CHANNEL_DELETE", self._old_body(channel_id), lost[channel_id])
@@ -95,6 +117,40 @@ class Shift:
             self._tell(batch, "CHANNEL_CREATE", self._new_body(channel_id), gained[channel_id])
             for body in guild.voice.bodies(channel_id, gone=False):
                 self._tell(batch, "VOICE_STATE_UPDATE", body, gained[channel_id])
+        for users, came, view in syncs:
+            self._sync_threads(batch, users, came, view)
+
+    def _lost(self, before: View, after: View) -> View:
+        """Return what is to be told as lost: of threads those whose parent is not lost with them."""
+        gone = before - after
+        threads = gone & self._threads.keys()
+        if not threads:
+            return gone
+        alone = {each for each in threads if each not in self._told and self._threads[each].parent_id in after}
+        return (gone - threads) | alone
+
+    def _sync_threads(self, batch: Batch, user_ids: Sequence[int], came: View, view: View) -> None:
+        """Send THREAD_LIST_SYNC of all parents whose threads these users see more of now."""
+        state = self._guild.state
+        new = (came & state.threads.keys()) - self._told
+        if not new or not user_ids:
+            return
+        parents = {state.threads[each].parent_id for each in new}
+        shown = [each for each in state.threads.values() if each.parent_id in parents and each.id in view]
+        sessions: dict[tuple[int, ...], list[int]] = {}
+        for user_id in user_ids:
+            own = tuple(each.id for each in shown if user_id in state.thread_members[each.id])
+            # Who is in none of them gets the same as the others who are not.
+            sessions.setdefault((user_id, *own) if own else (), []).extend(self._guild.sessions_of((user_id,)))
+        for (user_id, *_), keys in ((key or (0,), keys) for key, keys in sessions.items()):
+            places = {each.id: state.thread_members[each.id].get(user_id) for each in shown}
+            body = {
+                "guild_id": str(state.guild.id),
+                "channel_ids": [str(each) for each in sorted(each or 0 for each in parents)],
+                "threads": [wire.thread(each, places[each.id]) for each in shown],
+                "members": [wire.thread_member(place) for place in places.values() if place is not None],
+            }
+            batch.dispatch("THREAD_LIST_SYNC", _encode(body), sessions=keys, guild=state.guild.id)
 
     def tell_stayers(self, batch: Batch, channel_id: int, name: str, body: bytes) -> None:
         """Send the event to those who saw the channel before and see it still. Call after `emit`."""

@@ -114,6 +114,49 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[int, ...] = ()
 
 
+THREAD_TYPES = frozenset({ChannelType.ANNOUNCEMENT_THREAD, ChannelType.PUBLIC_THREAD, ChannelType.PRIVATE_THREAD})
+
+
+class Thread(Channel, frozen=True, kw_only=True):
+    """A thread under `parent_id`. It has no overwrites of its own: `overwrites` are its parent's, or empty as stored.
+
+    `auto_archive_duration` is in minutes; `archive_at` is when it archives itself unless somebody writes.
+    """
+
+    archived: bool = False
+    auto_archive_duration: int = 1440
+    archive_timestamp: int = 0
+    archive_at: int = 0
+    locked: bool = False
+    invitable: bool = True
+    message_count: int = 0
+    total_message_sent: int = 0
+    member_count: int = 0
+
+    @property
+    def private(self) -> bool:
+        """Whether only its members and those who manage threads may view it."""
+        return self.type == ChannelType.PRIVATE_THREAD
+
+
+class ThreadMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A user in a thread."""
+
+    thread_id: int
+    user_id: int
+    guild_id: int
+    joined_at: int
+    flags: int = 0
+
+
+class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Which channel a thread is under."""
+
+    id: int
+    guild_id: int
+    parent_id: int
+
+
 class Guild(msgspec.Struct, frozen=True, kw_only=True):
     """A guild without its roles, channels and members."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tocsin.model import permissions, wire
-from tocsin.model.entities import Channel, Emoji, Guild, Member, Role, User
+from tocsin.model.entities import Channel, Emoji, Guild, Member, Role, Thread, ThreadMember, User
 from tocsin.model.event import Event, ScopeKind
 from tocsin.model.snapshot import GuildSnapshot
 
@@ -17,13 +17,24 @@ Body = dict[str, Any]
 
 
 class GuildState:
-    """A guild with its roles, channels and, where they are asked for, members and their users.
+    """A guild with its roles, channels and, where they are asked for, members, their users and the active threads.
 
     `members` may be empty on a replica that keeps none; `member_count` is true all the same.
     `seq` is the place in the guild's log up to which the replica is complete.
     """
 
-    __slots__ = ("channels", "emojis", "guild", "member_count", "members", "roles", "seq", "users")
+    __slots__ = (
+        "channels",
+        "emojis",
+        "guild",
+        "member_count",
+        "members",
+        "roles",
+        "seq",
+        "thread_members",
+        "threads",
+        "users",
+    )
 
     def __init__(
         self,
@@ -34,6 +45,8 @@ class GuildState:
         users: Iterable[User] = (),
         *,
         emojis: Iterable[Emoji] = (),
+        threads: Iterable[Thread] = (),
+        thread_members: Iterable[ThreadMember] = (),
         member_count: int = 0,
         seq: int = 0,
     ) -> None:
@@ -43,6 +56,10 @@ class GuildState:
         self.emojis = {emoji.id: emoji for emoji in emojis}
         self.members = {member.user_id: member for member in members}
         self.users = {user.id: user for user in users}
+        self.threads = {thread.id: thread for thread in threads}
+        self.thread_members: dict[int, dict[int, ThreadMember]] = {thread_id: {} for thread_id in self.threads}
+        for each in thread_members:
+            self.thread_members.setdefault(each.thread_id, {})[each.user_id] = each
         self.member_count = member_count
         self.seq = seq
 
@@ -56,6 +73,8 @@ class GuildState:
             snapshot.members,
             snapshot.users,
             emojis=snapshot.emojis,
+            threads=snapshot.threads,
+            thread_members=snapshot.thread_members,
             member_count=snapshot.member_count,
             seq=snapshot.seq,
         )
@@ -108,6 +127,8 @@ class GuildState:
         channels = (wire.parse_channel({"guild_id": body["id"], **each}) for each in body["channels"])
         self.channels = {channel.id: channel for channel in channels}
         self.emojis = {}
+        self.threads = {}
+        self.thread_members = {}
         self.users = {}
         self.members = {}
         for each in body["members"]:
@@ -138,12 +159,58 @@ class GuildState:
         self.channels[channel.id] = channel
 
     def _channel_delete(self, body: Body) -> None:
-        self.channels.pop(int(body["id"]), None)
+        channel_id = int(body["id"])
+        self.channels.pop(channel_id, None)
+        for thread in [each for each in self.threads.values() if each.parent_id == channel_id]:
+            self._forget_thread(thread.id)
+
+    def _thread(self, body: Body) -> None:
+        thread = wire.parse_thread(body)
+        if thread.archived:
+            self._forget_thread(thread.id)
+            return
+        known = self.threads.get(thread.id)
+        if known is not None and known.total_message_sent > thread.total_message_sent:
+            # Messages are counted when they are committed, which may be before this is applied.
+            late = known.total_message_sent - thread.total_message_sent
+            thread = msgspec.structs.replace(
+                thread,
+                last_message_id=known.last_message_id,
+                message_count=thread.message_count + late,
+                total_message_sent=known.total_message_sent,
+            )
+        self.threads[thread.id] = thread
+        members = self.thread_members.setdefault(thread.id, {})
+        for each in body.get("thread_members", ()):
+            member = wire.parse_thread_member(each, self.guild.id)
+            members[member.user_id] = member
+
+    def _thread_delete(self, body: Body) -> None:
+        self._forget_thread(int(body["id"]))
+
+    def _forget_thread(self, thread_id: int) -> None:
+        self.threads.pop(thread_id, None)
+        self.thread_members.pop(thread_id, None)
+
+    def _thread_members_update(self, body: Body) -> None:
+        thread = self.threads.get(int(body["id"]))
+        if thread is None:
+            return
+        members = self.thread_members[thread.id]
+        for each in body.get("added_members", ()):
+            member = wire.parse_thread_member(each, self.guild.id)
+            members[member.user_id] = member
+        for user_id in body.get("removed_member_ids", ()):
+            members.pop(int(user_id), None)
+        self.threads[thread.id] = msgspec.structs.replace(thread, member_count=len(members))
 
     def _channel_pins(self, body: Body) -> None:
-        channel = self.channels.get(int(body["channel_id"]))
+        channel_id = int(body["channel_id"])
+        pinned_at = wire.parse_optional_timestamp(body["last_pin_timestamp"])
+        channel, thread = self.channels.get(channel_id), self.threads.get(channel_id)
+        if thread is not None:
+            self.threads[channel_id] = msgspec.structs.replace(thread, last_pin_timestamp=pinned_at)
         if channel is not None:
-            pinned_at = wire.parse_optional_timestamp(body["last_pin_timestamp"])
             self.channels[channel.id] = msgspec.structs.replace(channel, last_pin_timestamp=pinned_at)
 
     def _emojis_update(self, body: Body) -> None:
@@ -168,6 +235,10 @@ class GuildState:
         self.users.pop(user_id, None)
         if self.members.pop(user_id, None) is not None:
             self.member_count -= 1
+        for thread_id, members in self.thread_members.items():
+            if members.pop(user_id, None) is not None:
+                changed = msgspec.structs.replace(self.threads[thread_id], member_count=len(members))
+                self.threads[thread_id] = changed
 
 
 _HANDLERS: dict[str, Callable[[GuildState, Body], None]] = {
@@ -180,6 +251,10 @@ _HANDLERS: dict[str, Callable[[GuildState, Body], None]] = {
     "CHANNEL_UPDATE": GuildState._channel,
     "CHANNEL_DELETE": GuildState._channel_delete,
     "CHANNEL_PINS_UPDATE": GuildState._channel_pins,
+    "THREAD_CREATE": GuildState._thread,
+    "THREAD_UPDATE": GuildState._thread,
+    "THREAD_DELETE": GuildState._thread_delete,
+    "THREAD_MEMBERS_UPDATE": GuildState._thread_members_update,
     "GUILD_EMOJIS_UPDATE": GuildState._emojis_update,
     "GUILD_MEMBER_ADD": GuildState._member_add,
     "GUILD_MEMBER_UPDATE": GuildState._member_update,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import IntFlag
 
-from tocsin.model.entities import Channel, ChannelType, Member, Overwrite, Role
+from tocsin.model.entities import THREAD_TYPES, Channel, ChannelType, Member, Overwrite, Role
 
 
 class Permission(IntFlag):
@@ -134,7 +134,6 @@ _NEED_SEND = int(
     Permission.MENTION_EVERYONE | Permission.SEND_TTS_MESSAGES | Permission.ATTACH_FILES | Permission.EMBED_LINKS
 )
 _VOICE = frozenset({ChannelType.GUILD_VOICE, ChannelType.GUILD_STAGE_VOICE})
-_THREADS = frozenset({ChannelType.ANNOUNCEMENT_THREAD, ChannelType.PUBLIC_THREAD, ChannelType.PRIVATE_THREAD})
 
 
 def role_permissions(guild_id: int, roles: Mapping[int, Role], member_roles: Iterable[int]) -> int:
@@ -183,7 +182,7 @@ def implied(held: int, channel_type: int) -> int:
     """Drop the bits that are unusable without another (§7.1 rules 4 and 5)."""
     if not held & _VIEW:
         return 0
-    if channel_type in _THREADS:
+    if channel_type in THREAD_TYPES:
         held = held | _SEND if held & _SEND_IN_THREADS else held & ~_SEND
     if not held & _SEND:
         held &= ~_NEED_SEND

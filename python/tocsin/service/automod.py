@@ -196,7 +196,11 @@ class AutoModService:
             return []
         hits = []
         for rule, matcher in found.rules:
-            if channel.id in rule.exempt_channels or not set(rule.exempt_roles).isdisjoint(member.roles):
+            exempt = rule.exempt_channels
+            # A thread is exempt with its parent.
+            if not {channel.id, channel.parent_id}.isdisjoint(exempt) or not set(rule.exempt_roles).isdisjoint(
+                member.roles
+            ):
                 continue
             if matcher is None:
                 match = self._spam.match(channel.guild_id, actor.id, content, now)

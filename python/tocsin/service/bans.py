@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import MissingPermissions, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Ban, Channel, User
+from tocsin.model.entities import Ban, User
 from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at
@@ -104,10 +104,10 @@ class BanService:
         for channel_id, message_id in await self._store.messages_by_author(access.guild.guild.id, user_id, since):
             by_channel.setdefault(channel_id, []).append(message_id)
         for channel_id, ids in by_channel.items():
-            channel: Channel | None = access.guild.channels.get(channel_id)
+            channel = await self._world.channel(channel_id)
             for start in range(0, len(ids), BULK_IDS):
                 chunk = ids[start : start + BULK_IDS]
-                ops += rows.message_delete_ops(channel_id, chunk)
+                ops += rows.message_delete_ops(channel_id, chunk, channel)
                 if channel is not None:
                     told.append(events.message_delete_bulk(channel, chunk))
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tocsin.errors import BadRequest, Forbidden, InvalidForm, MissingAccess, MissingPermissions, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Channel, ChannelType, ClosedDm, Overwrite
+from tocsin.model.entities import Channel, ChannelType, ClosedDm, Overwrite, Thread, ThreadPlace
 from tocsin.model.event import Event
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import Permission
@@ -20,9 +20,10 @@ from tocsin.service import dms, guild_events, overwrites
 from tocsin.service.auth import Principal
 from tocsin.service.channel_form import check_changes, parent_of, siblings_end
 from tocsin.service.roles import sorted_roles
+from tocsin.service.threads import ThreadService
 from tocsin.service.world import ChannelAccess, GuildAccess
 from tocsin.store import rows
-from tocsin.store.base import Op, Update
+from tocsin.store.base import Op, Select, Update
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -56,16 +57,19 @@ class ChannelMove(msgspec.Struct, frozen=True, kw_only=True):
 class ChannelService:
     """Lists, makes, changes, moves and deletes channels, and their overwrites."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, threads: ThreadService) -> None:
         self._context = context
+        self._threads = threads
         self._store = context.store
         self._world = context.world
 
     # -- read
 
     async def get(self, actor: Principal, channel_id: int) -> Body:
-        """Return a channel the actor may view, or their DM."""
+        """Return a channel or thread the actor may view, or their DM."""
         access = await self._world.channel_access(channel_id, actor.id)
+        if isinstance(access.channel, Thread):
+            return await self._threads.get(actor, access.channel)
         return await self._render(access.channel, actor.id)
 
     async def list_of(self, actor: Principal, guild_id: int) -> list[Body]:
@@ -118,18 +122,20 @@ class ChannelService:
     # -- change
 
     async def update(self, actor: Principal, channel_id: int, changes: dict[str, Any]) -> Body:
-        """Change a channel. Children in step with a category's overwrites follow them.
+        """Change a channel or thread. Children in step with a category's overwrites follow them.
 
         Raises:
             errors.NotFound: 10003.
             errors.Forbidden: 50001, 50013, or 50003 for a DM.
             errors.InvalidForm: 50035.
         """
+        if isinstance(await self._world.channel(channel_id), Thread):
+            return await self._threads.update(actor, channel_id, changes)
         guild_id = await self._guild_of(actor, channel_id)
         async with self._context.locks.hold(("guild", guild_id)):
             access = await self._world.require(channel_id, actor.id, _MANAGE_CHANNELS)
             channel, state = access.channel, _state(access)
-            changes = dict(changes)
+            changes = {name: value for name, value in changes.items() if name in Channel.__struct_fields__}
             kind = int(changes.get("type", channel.type))
             _check_type_change(channel.type, kind)
             check_changes(kind, changes)
@@ -243,18 +249,24 @@ class ChannelService:
     # -- delete
 
     async def delete(self, actor: Principal, channel_id: int) -> Body:
-        """Delete a guild channel, or close a DM for the actor; return it.
+        """Delete a guild channel or a thread, or close a DM for the actor; return it.
 
-        A category's children stay, without a parent. What in the guild names the channel names none.
+        A category's children stay, without a parent; threads go with theirs. What in the guild names the channel
+        names none.
         """
         channel = await self._world.channel(channel_id)
         if channel is not None and not channel.guild_id:
             return await self._close(actor, channel)
+        if isinstance(channel, Thread):
+            return await self._threads.delete(actor, channel_id)
         guild_id = await self._guild_of(actor, channel_id)
         async with self._context.locks.hold(("guild", guild_id)):
             access = await self._world.require(channel_id, actor.id, _MANAGE_CHANNELS)
             channel, state = access.channel, _state(access)
-            ops: list[Op] = list(rows.channel_delete_ops(channel.id))
+            threads = await self._store.find(
+                Select(entity=ThreadPlace, table="threads", where={"parent_id": channel.id})
+            )
+            ops: list[Op] = [*rows.channel_delete_ops(channel.id), *rows.threads_delete_ops([t.id for t in threads])]
             events: list[Event] = [guild_events.channel_delete(channel)]
             for child in state.channels.values():
                 if child.parent_id == channel.id:
@@ -290,6 +302,7 @@ class ChannelService:
         access = await self._world.channel_access(channel_id, actor.id)
         if not access.channel.guild_id:
             raise Forbidden(50003, "Cannot execute action on a DM channel")
+        access.need_no_thread()
         return access.channel.guild_id
 
     async def _render(self, channel: Channel, reader_id: int) -> Body:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tocsin.model import wire
-from tocsin.model.entities import Channel, EmojiRef, Message
+from tocsin.model.entities import Channel, EmojiRef, Message, Thread
 from tocsin.model.event import Event, Scope, ScopeKind
 
 _encode = msgspec.json.Encoder().encode
@@ -30,12 +30,16 @@ def in_channel(
     gated: bool = False,
 ) -> Event:
     """Build an event for all who may view `channel`. `gated`: its content needs MESSAGE_CONTENT."""
+    seen_in = channel.id
+    if isinstance(channel, Thread) and channel.archived and not channel.private:
+        # The gateway keeps no archived threads; a public one is seen by those who see its parent.
+        seen_in = channel.parent_id or 0
     return Event(
         name=name,
         scope=scope_of(channel),
         body=_encode(body),
         guild_id=channel.guild_id,
-        channel_id=channel.id,
+        channel_id=seen_in,
         users=() if channel.guild_id else channel.recipients,
         author_id=author_id,
         mentions=mentions,

@@ -12,7 +12,7 @@ import msgspec
 
 from tocsin.errors import BadRequest, InvalidForm, MissingPermissions
 from tocsin.model import wire
-from tocsin.model.entities import Channel, ChannelType, Guild, Member, Role
+from tocsin.model.entities import Channel, ChannelType, Guild, Member, Role, ThreadPlace
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import DEFAULT, Permission
 from tocsin.service import guild_events
@@ -23,7 +23,7 @@ from tocsin.service.forms import Form
 from tocsin.service.roles import sorted_roles
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
-from tocsin.store.base import Op
+from tocsin.store.base import Op, Select
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -104,7 +104,8 @@ class GuildService:
             access = await self._world.guild_access(guild_id, actor.id)
             if access.guild.guild.owner_id != actor.id:
                 raise MissingPermissions
-            ops = rows.guild_delete_ops(guild_id, list(access.guild.channels))
+            threads = await self._store.find(Select(entity=ThreadPlace, table="threads", where={"guild_id": guild_id}))
+            ops = rows.guild_delete_ops(guild_id, [*access.guild.channels, *(each.id for each in threads)])
             await self._store.commit(ops, [guild_events.guild_delete(guild_id)])
             for emoji_id in access.guild.emojis:
                 await self._context.content.delete(image_key(emoji_id))

@@ -184,6 +184,7 @@ class InviteService:
         access = await self._world.channel_access(channel_id, actor.id)
         if not access.channel.guild_id:
             raise Forbidden(50003, "Cannot execute action on a DM channel")
+        access.need_no_thread()
         access.need(permissions)
         return access
 

@@ -17,6 +17,7 @@ from tocsin.store.base import Select, Store
 
 _CONTENT = int(Intents.MESSAGE_CONTENT)
 REPLY = 19
+HAS_THREAD = 1 << 5
 _WITH_REFERENCED = frozenset({19, 21, 23})
 
 
@@ -109,7 +110,9 @@ class MessageView:
         author = author or deleted_user(message.author_id)
         member = await self._world.member(message.guild_id, message.author_id) if message.guild_id else None
         more = await self.resolve(message.guild_id, message.mentions, replied)
-        return {**for_event(message, author, member, more), "tts": False}
+        body = {**for_event(message, author, member, more), "tts": False}
+        await self._show_thread(message, body)
+        return body
 
     async def for_reader(self, actor: Principal, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """Render for a GET by `actor`: without guild and members."""
@@ -139,9 +142,17 @@ class MessageView:
             if message.type in _WITH_REFERENCED and message.reference:
                 replied = quoted.get(int(message.reference["message_id"]))
                 body["referenced_message"] = None if replied is None else self._plain(replied, users, hooks)
+            await self._show_thread(message, body)
             veil(actor, message, replied, body)
             bodies.append(body)
         return bodies
+
+    async def _show_thread(self, message: Message, body: dict[str, Any]) -> None:
+        """Add the thread that started from a message: whoever sees the one sees the other."""
+        if message.flags & HAS_THREAD:
+            thread = await self._world.channel(message.id)
+            if thread is not None:
+                body["thread"] = wire.channel(thread)
 
     async def _webhooks(self, messages: Sequence[Message]) -> dict[int, User]:
         """Return the authors of those messages that webhooks wrote, by message."""

@@ -41,6 +41,7 @@ from tocsin.service.locks import KeyedLocks
 from tocsin.service.mentions import AllowedMentions, Found
 from tocsin.service.message_view import REPLY, MessageView, for_event, veil
 from tocsin.service.slowmode import Slowmode
+from tocsin.service.thread_members import ThreadMemberService
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
 from tocsin.store.base import Insert, Op, Update, Upsert
@@ -65,10 +66,17 @@ _encode = msgspec.json.Encoder().encode
 class MessageService:
     """Messages of guild channels and DMs. Bodies are returned as JSON, as the wire has them."""
 
-    def __init__(self, context: Context, attachments: AttachmentService, automod: AutoModService) -> None:
+    def __init__(
+        self,
+        context: Context,
+        attachments: AttachmentService,
+        automod: AutoModService,
+        thread_members: ThreadMemberService,
+    ) -> None:
         self._context = context
         self._attachments = attachments
         self._automod = automod
+        self._thread_members = thread_members
         self._store = context.store
         self._world = context.world
         self._view = MessageView(context.store, context.world)
@@ -86,7 +94,7 @@ class MessageService:
         With `enforce_nonce`, a nonce that the actor used in this channel within `nonce_window_ms` returns that message.
 
         Raises:
-            errors.ApiError: 10003, 50001, 50008, 50013, 160002, 20016, 50006, 10060 or 50035.
+            errors.ApiError: 10003, 50001, 50008, 50013, 160002, 160005, 20016, 50006, 50083, 10060 or 50035.
         """
         access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
@@ -109,6 +117,7 @@ class MessageService:
             access.need(ATTACH_FILES)
             kept = await self._attachments.keep(channel_id, draft.files, draft.notes, checked.embeds)
         for attempt in range(3):
+            access = await self._thread_members.enter(actor, access)
             message = self._build(actor, access.channel, draft, checked, found, replied, kept.bodies)
             if webhook is not None:
                 message = msgspec.structs.replace(message, webhook_id=actor.id)
@@ -118,13 +127,13 @@ class MessageService:
             event = events.message_event("MESSAGE_CREATE", access.channel, message, body)
             try:
                 await self._store.commit(
-                    self._create_ops(actor, message, draft, kept.ids, replace=attempt > 0), [event]
+                    self._create_ops(actor, access.channel, message, draft, kept.ids, replace=attempt > 0), [event]
                 )
             except Conflict:
                 earlier = await self._earlier(actor, channel_id, draft)
                 if earlier is not None:
                     return earlier
-                access = await self._world.require(channel_id, actor.id, SEND)
+                access = webhook or await self._world.require(channel_id, actor.id, SEND)
                 continue
             self._slowmode.note(*slow, self._context.clock())
             if hits:
@@ -167,9 +176,16 @@ class MessageService:
         )
 
     def _create_ops(
-        self, actor: Principal, message: Message, draft: MessageDraft, attachments: list[int], *, replace: bool
+        self,
+        actor: Principal,
+        channel: Channel,
+        message: Message,
+        draft: MessageDraft,
+        attachments: list[int],
+        *,
+        replace: bool,
     ) -> list[Op]:
-        ops = rows.message_ops(message)
+        ops = rows.message_ops(message, channel, self._context.clock())
         if message.webhook_id is not None:
             name = actor.user.username
             ops += rows.webhook_author_ops(
@@ -295,6 +311,7 @@ class MessageService:
         """
         access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
+        access.need_open()
         async with self._edits.hold(message_id):
             message = await self._world.message(channel_id, message_id)
             if message.author_id != actor.id:
@@ -402,7 +419,9 @@ class MessageService:
             raise Forbidden(50021, "Cannot execute action on a system message")
         event = events.message_delete(access.channel, message_id)
         try:
-            await self._store.commit(rows.message_delete_ops(channel_id, [message_id], must_match=True), [event])
+            await self._store.commit(
+                rows.message_delete_ops(channel_id, [message_id], access.channel, must_match=True), [event]
+            )
         except Conflict:
             raise unknown("message") from None
 
@@ -437,4 +456,4 @@ class MessageService:
         if not ids:
             return
         event = events.message_delete_bulk(access.channel, ids)
-        await self._store.commit(rows.message_delete_ops(channel_id, ids), [event])
+        await self._store.commit(rows.message_delete_ops(channel_id, ids, access.channel), [event])

@@ -85,6 +85,7 @@ class PinService:
             body = await self._view.updated(changed, await self._view.quoted(message))
             pin = Pin(message_id=message_id, channel_id=channel_id, id=self._context.snowflakes.next())
             notice = self._notice(actor, access, message_id)
+            said = rows.message_ops(notice, access.channel, self._context.clock())
             pinned_at = snowflake_ms(pin.id)
             told = [
                 events.message_event("MESSAGE_UPDATE", access.channel, changed, body),
@@ -97,7 +98,7 @@ class PinService:
                 ),
             ]
             try:
-                await self._store.commit([*rows.pin_ops(pin, pinned_at), *rows.message_ops(notice)], told)
+                await self._store.commit([*rows.pin_ops(pin, pinned_at), *said], told)
             except Conflict:
                 raise unknown("message") from None
 
@@ -150,4 +151,5 @@ class PinService:
         access = await self._world.text_access(channel_id, actor.id)
         if not access.permissions & _MAY_PIN:
             raise MissingPermissions
+        access.need_open()
         return access

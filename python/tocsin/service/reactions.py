@@ -76,6 +76,7 @@ class ReactionService:
             errors.ApiError: 10003, 50001, 50008, 50013, 10008, 10014, 30010.
         """
         access = await self._access(actor, channel_id, _HISTORY)
+        access.need_open()
         wanted = parse_emoji(emoji)
         async with self._context.locks.hold(("reactions", message_id)):
             message = await self._world.message(channel_id, message_id)
@@ -146,6 +147,7 @@ class ReactionService:
             errors.ApiError: 10003, 50001, 50008, 50013, 10008, 10014; 50003 for another's in a DM.
         """
         access = await self._access(actor, channel_id, 0)
+        access.need_open()
         if user_id != actor.id:
             self._need_manage(access)
         wanted = parse_emoji(emoji)
@@ -161,6 +163,7 @@ class ReactionService:
     async def clear(self, actor: Principal, channel_id: int, message_id: int, emoji: str | None = None) -> None:
         """Take away all reactions, or all with one emoji. Needs MANAGE_MESSAGES."""
         access = await self._access(actor, channel_id, 0)
+        access.need_open()
         self._need_manage(access)
         wanted = None if emoji is None else parse_emoji(emoji)
         async with self._context.locks.hold(("reactions", message_id)):

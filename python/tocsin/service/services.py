@@ -21,6 +21,8 @@ from tocsin.service.pins import PinService
 from tocsin.service.reactions import ReactionService
 from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
+from tocsin.service.thread_members import ThreadMemberService
+from tocsin.service.threads import ThreadService
 from tocsin.service.typing import TypingService
 from tocsin.service.users import UserService
 from tocsin.service.voice import VoiceService
@@ -36,6 +38,8 @@ class Services:
     users: UserService
     guilds: GuildService
     channels: ChannelService
+    threads: ThreadService
+    thread_members: ThreadMemberService
     roles: RoleService
     members: MemberService
     invites: InviteService
@@ -59,7 +63,9 @@ def build_services(context: Context) -> Services:
     attachments = AttachmentService(context)
     voice = VoiceService(context)
     automod = AutoModService(context)
-    messages = MessageService(context, attachments, automod)
+    threads = ThreadService(context)
+    thread_members = ThreadMemberService(context, threads)
+    messages = MessageService(context, attachments, automod, thread_members)
     guilds = GuildService(context)
     return Services(
         context=context,
@@ -67,7 +73,9 @@ def build_services(context: Context) -> Services:
         users=UserService(context),
         guilds=guilds,
         invites=InviteService(context, guilds),
-        channels=ChannelService(context),
+        channels=ChannelService(context, threads),
+        threads=threads,
+        thread_members=thread_members,
         roles=RoleService(context),
         members=MemberService(context, voice),
         bans=BanService(context),

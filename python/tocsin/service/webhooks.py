@@ -177,6 +177,7 @@ class WebhookService:
         access = await self._world.channel_access(channel_id, actor.id)
         if not access.channel.guild_id:
             raise Forbidden(50003, "Cannot execute action on a DM channel")
+        access.need_no_thread()
         access.need(_MANAGE)
         if access.channel.type not in TEXT_TYPES:
             raise BadRequest(50024, "Cannot execute action on this channel type")

@@ -12,22 +12,24 @@ from typing import NamedTuple
 import msgspec
 
 from tocsin.errors import BadRequest, MissingAccess, MissingPermissions, unknown
-from tocsin.model.entities import Channel, Member, Message, User
+from tocsin.model.entities import THREAD_TYPES, Channel, Member, Message, Thread, ThreadMember, User
 from tocsin.model.event import Event, ScopeKind
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import DM_PERMISSIONS, Permission
 from tocsin.service.cache import ReadThrough
-from tocsin.store.base import Store
+from tocsin.store.base import Select, Store, ThreadQuery
 
 GUILDS_KEPT = 4096
 CHANNELS_KEPT = 65536
 MEMBERS_KEPT = 65536
+THREADS_KEPT = 65536
 USERS_KEPT = 65536
 
 TEXT_TYPES = frozenset({0, 1, 2, 3, 5, 10, 11, 12, 13})
 VOICE_TYPES = frozenset({2, 13})
 _CONNECT = int(Permission.CONNECT)
 _VIEW = int(Permission.VIEW_CHANNEL)
+_MANAGE_THREADS = int(Permission.MANAGE_THREADS)
 _NOT_HELD = frozenset({"GUILD_BAN_ADD", "GUILD_BAN_REMOVE", "INVITE_CREATE", "INVITE_DELETE", "WEBHOOKS_UPDATE"})
 """State events that change nothing of what is kept here."""
 
@@ -55,6 +57,16 @@ class ChannelAccess(NamedTuple):
         if kind in VOICE_TYPES and not self.permissions & _CONNECT:
             raise MissingPermissions
 
+    def need_open(self) -> None:
+        """Raise unless the channel is no archived thread (50083): such a one changes only by messages being deleted."""
+        if isinstance(self.channel, Thread) and self.channel.archived:
+            raise BadRequest(50083, "Thread is archived")
+
+    def need_no_thread(self) -> None:
+        """Raise for a thread, which has no such things of its own (50024)."""
+        if isinstance(self.channel, Thread):
+            raise BadRequest(50024, "Cannot execute action on this channel type")
+
 
 class GuildAccess(NamedTuple):
     """A guild as one of its members finds it; `permissions` are guild-wide."""
@@ -73,9 +85,23 @@ class _Ref(msgspec.Struct):
     """The ids a committed event's body is invalidated by; everything else is skipped, undecoded."""
 
     id: str = "0"
+    channel_id: str = "0"
+    parent_id: str | None = None
     user: _Ref | None = None
 
 
+class _Moves(msgspec.Struct):
+    """Whose places in a thread changed."""
+
+    added_members: list[_Place] = []
+    removed_member_ids: list[str] = []
+
+
+class _Place(msgspec.Struct):
+    user_id: str
+
+
+_decode_moves = msgspec.json.Decoder(_Moves).decode
 _decode_ref = msgspec.json.Decoder(_Ref).decode
 
 
@@ -87,6 +113,10 @@ class World:
         self._clock = clock
         self._guilds: ReadThrough[int, GuildState] = ReadThrough(GUILDS_KEPT, self._load_guild)
         self._channels: ReadThrough[int, Channel] = ReadThrough(CHANNELS_KEPT, store.channel)
+        self._threads: ReadThrough[int, Thread] = ReadThrough(THREADS_KEPT, self._load_thread)
+        self._thread_members: ReadThrough[tuple[int, int], ThreadMember] = ReadThrough(
+            MEMBERS_KEPT, self._load_thread_member
+        )
         self._members: ReadThrough[tuple[int, int], Member] = ReadThrough(MEMBERS_KEPT, self._load_member)
         self._users: ReadThrough[int, User] = ReadThrough(USERS_KEPT, store.user)
         # Messages committed while their guild is being read: a busy channel must not make the read start over.
@@ -110,6 +140,14 @@ class World:
     async def _load_member(self, key: tuple[int, int]) -> Member | None:
         return await self._store.member(*key)
 
+    async def _load_thread(self, thread_id: int) -> Thread | None:
+        found = await self._store.threads(ThreadQuery(id=thread_id))
+        return found[0] if found else None
+
+    async def _load_thread_member(self, key: tuple[int, int]) -> ThreadMember | None:
+        where = {"thread_id": key[0], "user_id": key[1]}
+        return await self._store.find_one(Select(entity=ThreadMember, table="thread_members", where=where))
+
     # -- lookups
 
     async def guild(self, guild_id: int) -> GuildState | None:
@@ -117,12 +155,20 @@ class World:
         return await self._guilds.get(guild_id)
 
     async def channel(self, channel_id: int) -> Channel | None:
-        """Return a guild channel or a DM, or None."""
+        """Return a guild channel, a thread with its parent's overwrites, or a DM; None when there is none."""
         found = self._channels.peek(channel_id) or await self._channels.get(channel_id)
         if found is None or not found.guild_id:
             return found
         guild = self._guilds.peek(found.guild_id) or await self._guilds.get(found.guild_id)
-        return None if guild is None else guild.channels.get(channel_id)
+        if guild is None or found.type not in THREAD_TYPES:
+            return None if guild is None else guild.channels.get(channel_id)
+        thread = self._threads.peek(channel_id) or await self._threads.get(channel_id)
+        return None if thread is None else _under_parent(thread, guild)
+
+    async def thread_member(self, thread_id: int, user_id: int) -> ThreadMember | None:
+        """Return the user's place in the thread, or None."""
+        key = (thread_id, user_id)
+        return self._thread_members.peek(key) or await self._thread_members.get(key)
 
     async def member(self, guild_id: int, user_id: int) -> Member | None:
         """Return the user's membership of the guild, or None."""
@@ -171,8 +217,8 @@ class World:
         member = await self.member(channel.guild_id, user_id)
         if guild is None or member is None:
             raise MissingAccess
-        permissions = int(guild.permissions(member, channel, self._clock()))
-        if not permissions & _VIEW:
+        permissions = await self._in(guild, member, channel)
+        if not permissions:
             raise MissingAccess
         return ChannelAccess(channel, guild, member, permissions)
 
@@ -224,8 +270,17 @@ class World:
         member = await self.member(channel.guild_id, user_id)
         if guild is None or member is None:
             return 0
+        return await self._in(guild, member, channel)
+
+    async def _in(self, guild: GuildState, member: Member, channel: Channel) -> int:
+        """Return what a member may do in a channel; 0 when they may not view it."""
         permissions = int(guild.permissions(member, channel, self._clock()))
-        return permissions if permissions & _VIEW else 0
+        if not permissions & _VIEW:
+            return 0
+        if isinstance(channel, Thread) and channel.private and not permissions & _MANAGE_THREADS:
+            # §7.1 rule 5
+            return permissions if await self.thread_member(channel.id, member.user_id) is not None else 0
+        return permissions
 
     # -- invalidation
 
@@ -239,15 +294,27 @@ class World:
                     self._forget_user(event.scope.id)
             elif event.name == "MESSAGE_CREATE":
                 self._on_message(event)
+            elif event.name in ("MESSAGE_DELETE", "MESSAGE_DELETE_BULK"):
+                self._threads.drop(int(_decode_ref(event.body).channel_id))
             elif event.name == "CHANNEL_PINS_UPDATE":
                 self._channels.drop(event.channel_id)
 
     def _on_guild_event(self, event: Event) -> None:
         guild_id, name = event.guild_id, event.name
+        if name.startswith("THREAD_"):
+            self._on_thread(event)
+            return
+        if name == "CHANNEL_PINS_UPDATE" and self._threads.peek(event.channel_id) is not None:
+            self._threads.drop(event.channel_id)
+            return
         if name in _MEMBER_EVENTS:
             ref = _decode_ref(event.body)
             if ref.user is not None:
-                self._members.drop((guild_id, int(ref.user.id)))
+                user_id = int(ref.user.id)
+                self._members.drop((guild_id, user_id))
+                if name == "GUILD_MEMBER_REMOVE":
+                    self._thread_members.drop_where(lambda key, _: key[1] == user_id)
+                    self._threads.drop_where(lambda _, thread: thread is None or thread.guild_id == guild_id)
             state = self._guilds.peek(guild_id)
             if state is None:
                 self._guilds.drop(guild_id)
@@ -261,18 +328,46 @@ class World:
         if name in _NOT_HELD or name.startswith("AUTO_MODERATION_"):
             return
         if name in ("CHANNEL_DELETE", "CHANNEL_UPDATE"):
-            self._channels.drop(int(_decode_ref(event.body).id))
+            channel_id = int(_decode_ref(event.body).id)
+            self._channels.drop(channel_id)
+            if name == "CHANNEL_DELETE":
+                self._channels.drop_where(lambda _, each: each is None or each.parent_id == channel_id)
+                self._threads.drop_where(lambda _, each: each is None or each.parent_id == channel_id)
         elif name == "GUILD_ROLE_DELETE":
             self._members.drop_where(lambda key, _: key[0] == guild_id)
         elif name == "GUILD_DELETE":
             self._members.drop_where(lambda key, _: key[0] == guild_id)
             self._channels.drop_where(lambda _, channel: channel is None or channel.guild_id == guild_id)
+            self._threads.drop_where(lambda _, thread: thread is None or thread.guild_id == guild_id)
         # A fresh state per change, not an edited one: whoever holds the old one keeps a consistent view.
         self._guilds.drop(guild_id)
+
+    def _on_thread(self, event: Event) -> None:
+        thread_id = event.channel_id
+        self._threads.drop(thread_id)
+        if event.name == "THREAD_MEMBERS_UPDATE":
+            moves = _decode_moves(event.body)
+            for user_id in (*(each.user_id for each in moves.added_members), *moves.removed_member_ids):
+                self._thread_members.drop((thread_id, int(user_id)))
+        elif event.name == "THREAD_DELETE":
+            self._channels.drop(thread_id)
+            self._thread_members.drop_where(lambda key, _: key[0] == thread_id)
 
     def _on_message(self, event: Event) -> None:
         message_id = int(_decode_ref(event.body).id)
         if event.guild_id:
+            thread = self._threads.peek(event.channel_id)
+            if thread is None:
+                self._threads.drop(event.channel_id)
+            elif (thread.last_message_id or 0) < message_id:
+                counted = msgspec.structs.replace(
+                    thread,
+                    last_message_id=message_id,
+                    message_count=thread.message_count + 1,
+                    total_message_sent=thread.total_message_sent + 1,
+                )
+                self._threads.put(thread.id, counted)
+                return
             state = self._guilds.peek(event.guild_id)
             if state is not None:
                 _note_message(state, event.channel_id, message_id)
@@ -289,6 +384,12 @@ class World:
         self._users.drop(user_id)
         for listener in self.on_user_change:
             listener(user_id)
+
+
+def _under_parent(thread: Thread, guild: GuildState) -> Thread | None:
+    """Return the thread with its parent's overwrites; None without a parent."""
+    parent = guild.channels.get(thread.parent_id or 0)
+    return None if parent is None else msgspec.structs.replace(thread, overwrites=parent.overwrites, nsfw=parent.nsfw)
 
 
 def _note_message(state: GuildState, channel_id: int, message_id: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, User
+from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
 from tocsin.model.event import Event, Scope
 from tocsin.model.snapshot import GuildSnapshot as GuildSnapshot
 
@@ -33,12 +33,16 @@ class Upsert(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """Update rows equal to `where`. `must_match` raises `errors.Conflict` when no row matched."""
+    """Update rows equal to `where`. `must_match` raises `errors.Conflict` when no row matched.
+
+    `add` adds numbers to columns.
+    """
 
     table: str
     where: Row
     set: Row
     must_match: bool = False
+    add: Row = {}
 
 
 class Delete(msgspec.Struct, frozen=True):
@@ -70,6 +74,25 @@ class Select(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     below: Row = {}
     order: str = ""
     limit: int = 0
+
+
+class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which threads to read; 0, None and () ask nothing. The latest archived first, then the highest id.
+
+    `before_ms` is of the archive timestamp, `stale_at` of when they archive themselves; `member_id` is in them.
+    """
+
+    id: int = 0
+    guild_id: int = 0
+    parent_id: int = 0
+    archived: bool | None = None
+    types: tuple[int, ...] = ()
+    member_id: int = 0
+    before_ms: int = 0
+    before_id: int = 0
+    stale_at: int = 0
+    by_id: bool = False
+    limit: int = -1
 
 
 class Store(Protocol):
@@ -113,6 +136,7 @@ class Store(Protocol):
 
     # channels and messages
     async def channel(self, channel_id: int) -> Channel | None: ...
+    async def threads(self, query: ThreadQuery) -> list[Thread]: ...
     async def dm_between(self, a: int, b: int) -> Channel | None: ...
     async def dms_of(self, user_id: int) -> list[Channel]: ...
     async def message(self, channel_id: int, message_id: int) -> Message | None: ...

@@ -22,6 +22,8 @@ from tocsin.model.entities import (
     Pin,
     Reaction,
     Role,
+    Thread,
+    ThreadMember,
     User,
     Webhook,
     WebhookAuthor,
@@ -30,6 +32,10 @@ from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
 
 IN_CHANNEL = ("messages", "reactions", "pins", "webhooks", "webhook_authors", "invites")
 """The tables whose rows go with their channel."""
+
+_OF_THREADS = tuple(
+    name for name in Thread.__struct_fields__ if name not in (*Channel.__struct_fields__, "member_count")
+)
 
 
 def _row(entity: msgspec.Struct, *without: str) -> Row:
@@ -85,6 +91,8 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("member_roles", {"guild_id": guild_id}),
         Delete("bans", {"guild_id": guild_id}),
         Delete("emojis", {"guild_id": guild_id}),
+        Delete("threads", {"guild_id": guild_id}),
+        Delete("thread_members", {"guild_id": guild_id}),
         Delete("auto_moderation_rules", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),
@@ -141,6 +149,51 @@ def channel_update_ops(channel: Channel) -> list[Op]:
     return ops
 
 
+def thread_ops(thread: Thread) -> list[Op]:
+    """Insert a thread."""
+    row = _row(thread, "overwrites", "recipients", "member_count")
+    own = {name: row.pop(name) for name in _OF_THREADS}
+    return [
+        Insert("channels", row),
+        Insert("threads", {"id": thread.id, "guild_id": thread.guild_id, "parent_id": thread.parent_id, **own}),
+    ]
+
+
+def thread_update_ops(before: Thread, after: Thread) -> list[Op]:
+    """Write what differs between two forms of a thread; `errors.Conflict` when it is gone."""
+    old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
+    changed = {name: value for name, value in new.items() if value != old[name]}
+    own = {name: changed[name] for name in _OF_THREADS if name in changed}
+    common: Row = {name: changed[name] for name in ("name", "rate_limit_per_user", "flags") if name in changed}
+    ops: list[Op] = []
+    if own:
+        ops.append(Update("threads", {"id": after.id}, own, must_match=True))
+    if common:
+        ops.append(Update("channels", {"id": after.id}, common, must_match=True))
+    return ops
+
+
+def thread_member_ops(member: ThreadMember) -> list[Op]:
+    """Insert a member of a thread; `errors.Conflict` when they are one already, or the thread is gone."""
+    return [
+        Update("threads", {"id": member.thread_id}, {"guild_id": member.guild_id}, must_match=True),
+        Insert("thread_members", _row(member)),
+    ]
+
+
+def threads_delete_ops(ids: list[int]) -> list[Op]:
+    """Delete threads with all that is in them."""
+    if not ids:
+        return []
+    return [
+        Delete("channels", {"id": ids}),
+        Delete("threads", {"id": ids}),
+        Delete("thread_members", {"thread_id": ids}),
+        *(Delete(table, {"channel_id": ids}) for table in IN_CHANNEL),
+        Update("attachments", {"channel_id": ids}, {"message_id": 0}),
+    ]
+
+
 def channel_delete_ops(channel_id: int) -> list[Op]:
     """Delete a channel with its messages, overwrites and recipients."""
     return [
@@ -172,7 +225,11 @@ def member_update_ops(member: Member) -> list[Op]:
 def member_delete_ops(guild_id: int, user_id: int) -> list[Op]:
     """Delete a member with their roles."""
     where = {"guild_id": guild_id, "user_id": user_id}
-    return [Delete("members", where, must_match=True), Delete("member_roles", where)]
+    return [
+        Delete("members", where, must_match=True),
+        Delete("member_roles", where),
+        Delete("thread_members", where),
+    ]
 
 
 def _role_rows(member: Member) -> list[Op]:
@@ -185,23 +242,44 @@ def ban_ops(ban: Ban) -> list[Op]:
     return [Upsert("bans", ("guild_id", "user_id"), _row(ban))]
 
 
-def message_ops(message: Message) -> list[Op]:
-    """Insert a message and make it its channel's last; `errors.Conflict` when the channel is gone."""
-    return [
+def message_ops(message: Message, channel: Channel | None = None, now_ms: int = 0) -> list[Op]:
+    """Insert a message and make it its channel's last; `errors.Conflict` when the channel is gone.
+
+    In a thread it counts and puts the archiving off from `now_ms`; an archived one is `errors.Conflict` too.
+    """
+    ops: list[Op] = [
         Insert("messages", _row(message)),
         Update("channels", {"id": message.channel_id}, {"last_message_id": message.id}, must_match=True),
     ]
+    if isinstance(channel, Thread):
+        ops.append(
+            Update(
+                "threads",
+                {"id": channel.id, "archived": False},
+                {"archive_at": now_ms + channel.auto_archive_duration * 60_000},
+                must_match=True,
+                add={"message_count": 1, "total_message_sent": 1},
+            )
+        )
+    return ops
 
 
-def message_delete_ops(channel_id: int, message_ids: list[int], *, must_match: bool = False) -> list[Op]:
-    """Delete messages of a channel with the reactions to them and their pins; nobody gets their files any more."""
+def message_delete_ops(
+    channel_id: int, message_ids: list[int], channel: Channel | None = None, *, must_match: bool = False
+) -> list[Op]:
+    """Delete messages of a channel with the reactions to them and their pins; nobody gets their files any more.
+
+    A thread has so many fewer.
+    """
     ids: int | list[int] = message_ids[0] if len(message_ids) == 1 else message_ids
+    thread = isinstance(channel, Thread)
     return [
         Delete("messages", {"channel_id": channel_id, "id": ids}, must_match=must_match),
         Delete("reactions", {"message_id": ids}),
         Delete("pins", {"message_id": ids}),
         Delete("webhook_authors", {"message_id": ids}),
         Update("attachments", {"message_id": ids}, {"message_id": 0}),
+        *([Update("threads", {"id": channel_id}, {}, add={"message_count": -len(message_ids)})] if thread else []),
     ]
 
 

@@ -157,6 +157,35 @@ Table(
     **_CLUSTERED,
 )
 Index("overwrites_target", METADATA.tables["overwrites"].c.target_id)
+Table(
+    "threads",
+    METADATA,
+    _id("id", key=True),
+    _id("guild_id"),
+    _id("parent_id"),
+    _bool("archived"),
+    _int("auto_archive_duration"),
+    _id("archive_timestamp"),
+    _id("archive_at"),
+    _bool("locked"),
+    _bool("invitable"),
+    _int("message_count"),
+    _int("total_message_sent"),
+)
+Index("threads_guild", METADATA.tables["threads"].c.guild_id, METADATA.tables["threads"].c.archived)
+Index("threads_parent", METADATA.tables["threads"].c.parent_id, METADATA.tables["threads"].c.archive_timestamp)
+Index("threads_archive", METADATA.tables["threads"].c.archived, METADATA.tables["threads"].c.archive_at)
+Table(
+    "thread_members",
+    METADATA,
+    _id("thread_id", key=True),
+    _id("user_id", key=True),
+    _id("guild_id"),
+    _id("joined_at"),
+    _int("flags"),
+    **_CLUSTERED,
+)
+Index("thread_members_user", METADATA.tables["thread_members"].c.guild_id, METADATA.tables["thread_members"].c.user_id)
 Table("dm_recipients", METADATA, _id("channel_id", key=True), _id("user_id", key=True), **_CLUSTERED)
 Index("dm_recipients_user", METADATA.tables["dm_recipients"].c.user_id)
 Table(

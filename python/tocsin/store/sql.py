@@ -63,8 +63,9 @@ def _upsert(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
 
 
 @cache
-def _update(table: str, assigned: tuple[str, ...], shape: Shape) -> str:
-    return f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in assigned)} WHERE {_where(shape)}"
+def _update(table: str, assigned: tuple[str, ...], added: tuple[str, ...], shape: Shape) -> str:
+    terms = [f"{name} = ?" for name in assigned] + [f"{name} = {name} + ?" for name in added]
+    return f"UPDATE {table} SET {', '.join(terms)} WHERE {_where(shape)}"
 
 
 @cache
@@ -99,7 +100,8 @@ def statement(op: Op) -> Statement:
         return _upsert(op.table, op.key, tuple(op.row)), _bound(op.row.values())
     parameters = _bound(op.where.values())
     if isinstance(op, Update):
-        return _update(op.table, tuple(op.set), _shape(op.where)), _bound(op.set.values()) + parameters
+        text = _update(op.table, tuple(op.set), tuple(op.add), _shape(op.where))
+        return text, [*_bound(op.set.values()), *op.add.values(), *parameters]
     return _delete(op.table, _shape(op.where), tuple(op.below)), [*parameters, *op.below.values()]
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from tocsin.errors import ConfigError, StoreUnavailable
-from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, User
+from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
 from tocsin.model.event import Event, Scope
 from tocsin.store import sql, sqlite_schema
 from tocsin.store import sqlite_queries as queries
-from tocsin.store.base import Delete, GuildSnapshot, OnCommit, Op, Select, T
+from tocsin.store.base import Delete, GuildSnapshot, OnCommit, Op, Select, T, ThreadQuery
 from tocsin.store.sqlite_queries import APPLICATIONS, BANS, MESSAGES, USERS
 from tocsin.store.sqlite_reader import SqliteReaders
 from tocsin.store.sqlite_writer import SqliteWriter
@@ -251,6 +251,10 @@ class SqliteStore:
         """Return a channel with its overwrites or recipients."""
         found = await self._channels("id = ?", channel_id)
         return found[0] if found else None
+
+    async def threads(self, query: ThreadQuery) -> list[Thread]:
+        """Return the threads that a query asks for."""
+        return await self._open()[1].read(lambda connection: queries.threads(connection, query))
 
     async def dm_between(self, a: int, b: int) -> Channel | None:
         """Return the DM of two users."""

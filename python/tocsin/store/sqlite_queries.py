@@ -18,11 +18,13 @@ from tocsin.model.entities import (
     Overwrite,
     ReactionCount,
     Role,
+    Thread,
+    ThreadMember,
     User,
 )
 from tocsin.model.event import ScopeKind
 from tocsin.store import sql
-from tocsin.store.base import GuildSnapshot
+from tocsin.store.base import GuildSnapshot, ThreadQuery
 
 USERS = sql.Reader(User)
 APPLICATIONS = sql.Reader(Application)
@@ -33,6 +35,11 @@ CHANNELS = sql.Reader(Channel, "overwrites", "recipients")
 MEMBERS = sql.Reader(Member, "roles")
 BANS = sql.Reader(Ban)
 MESSAGES = sql.Reader(Message)
+# A thread's columns are those of its channel, then those of its own table: the order of the entity's fields.
+THREADS = sql.Reader(Thread, "overwrites", "recipients", "member_count")
+THREAD_MEMBERS = sql.Reader(ThreadMember)
+_THREAD_COLUMNS = sql.Reader(Thread, *Channel.__struct_fields__, "member_count").columns("t.")
+_THREAD_TYPES = "(10, 11, 12)"
 
 
 def member_roles(
@@ -103,6 +110,32 @@ def channels(connection: sqlite3.Connection, condition: str, *parameters: object
     ]
 
 
+def threads(connection: sqlite3.Connection, query: ThreadQuery) -> list[Thread]:
+    """Return the threads that a query asks for."""
+    asked: list[tuple[str, object]] = [
+        ("t.id = ?", query.id or None),
+        ("t.guild_id = ?", query.guild_id or None),
+        ("t.parent_id = ?", query.parent_id or None),
+        ("t.archived = ?", query.archived),
+        ("t.archive_timestamp < ?", query.before_ms or None),
+        ("t.id < ?", query.before_id or None),
+        ("t.archive_at <= ?", query.stale_at or None),
+        ("t.id IN (SELECT thread_id FROM thread_members WHERE user_id = ?)", query.member_id or None),
+    ]
+    terms = [term for term, value in asked if value is not None]
+    if query.types:
+        terms.append(f"c.type IN ({', '.join(str(int(each)) for each in query.types)})")
+    order = "t.id DESC" if query.by_id else "t.archive_timestamp DESC, t.id DESC"
+    text = (
+        f"SELECT {CHANNELS.columns('c.')}, {_THREAD_COLUMNS}, "
+        "(SELECT count(*) FROM thread_members m WHERE m.thread_id = t.id) "
+        f"FROM threads t JOIN channels c ON c.id = t.id WHERE {' AND '.join(terms)} ORDER BY {order} LIMIT ?"
+    )
+    values = [value for _, value in asked if value is not None]
+    rows = connection.execute(text, (*values, query.limit))
+    return [THREADS.entity(row, member_count=row[-1]) for row in rows]
+
+
 def messages(connection: sqlite3.Connection, channel_id: int, condition: str, *parameters: int) -> list[Message]:
     """Return the messages of a channel for which the condition holds."""
     text = f"SELECT {MESSAGES.columns()} FROM messages WHERE channel_id = ? AND {condition}"
@@ -164,13 +197,22 @@ def snapshot(connection: sqlite3.Connection, guild_id: int, with_members: bool) 
     if with_members:
         everyone = member_roles(connection, guild_id)
         held = [_member_and_user(each, everyone) for each in _member_rows(connection, guild_id, "1")]
+    active: list[Thread] = []
+    in_threads: list[ThreadMember] = []
+    if with_members:
+        active = threads(connection, ThreadQuery(guild_id=guild_id, archived=False))
+        inside, values = sql.where({"thread_id": [each.id for each in active]})
+        text = f"SELECT {THREAD_MEMBERS.columns()} FROM thread_members WHERE {inside} ORDER BY joined_at, user_id"
+        in_threads = [THREAD_MEMBERS.entity(each) for each in connection.execute(text, values)]
     (count,) = connection.execute("SELECT count(*) FROM members WHERE guild_id = ?", (guild_id,)).fetchone()
     return GuildSnapshot(
         seq=seq[0] if seq else 0,
         guild=GUILDS.entity(row),
         roles=[ROLES.entity(each) for each in roles],
-        channels=channels(connection, "guild_id = ? ORDER BY position, id", guild_id),
+        channels=channels(connection, f"guild_id = ? AND type NOT IN {_THREAD_TYPES} ORDER BY position, id", guild_id),
         emojis=[EMOJIS.entity(each) for each in emojis],
+        threads=active,
+        thread_members=in_threads,
         members=[each for each, _ in held],
         users=[each for _, each in held],
         member_count=count,

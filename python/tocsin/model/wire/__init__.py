@@ -8,6 +8,7 @@ from tocsin.model.wire.emojis import emoji, emoji_ref, parse_emoji, reaction_cou
 from tocsin.model.wire.guilds import guild, parse_guild, parse_role, role, unavailable_guild
 from tocsin.model.wire.invites import invite, invite_metadata
 from tocsin.model.wire.messages import message
+from tocsin.model.wire.threads import parse_thread, parse_thread_member, thread, thread_member, thread_ref
 from tocsin.model.wire.times import optional_timestamp, parse_optional_timestamp, parse_timestamp, timestamp
 from tocsin.model.wire.users import application, member, own_user, parse_member, parse_user, user
 from tocsin.model.wire.webhooks import webhook, webhook_user
@@ -31,10 +32,15 @@ __all__ = [
     "parse_member",
     "parse_optional_timestamp",
     "parse_role",
+    "parse_thread",
+    "parse_thread_member",
     "parse_timestamp",
     "parse_user",
     "reaction_count",
     "role",
+    "thread",
+    "thread_member",
+    "thread_ref",
     "timestamp",
     "unavailable_guild",
     "user",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tocsin.model.entities import Channel, ChannelType, Overwrite, User
+from tocsin.model.entities import Channel, ChannelType, Overwrite, Thread, User
+from tocsin.model.wire.threads import thread
 from tocsin.model.wire.times import (
     Body,
     optional_id,
@@ -26,6 +27,8 @@ def overwrite(o: Overwrite) -> Body:
 
 def channel(c: Channel, users: Sequence[User] = ()) -> Body:
     """Render a channel. `users` are the recipients to show of a DM: all but the reader."""
+    if isinstance(c, Thread):
+        return thread(c)
     return _dm(c, users) if c.type in _DMS else _guild_channel(c)
 
 

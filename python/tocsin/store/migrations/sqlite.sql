@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of 9b2745a8c73b1437de19cbedd904d9eae23b039694fca577c1f64b8d1194d4a8
+-- Made by `python -m tests.packaging.schema` of 02f5678c786a012b4f0c113c00ccbda26770798fe447a3c6675c792ca37587a6
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -296,6 +296,33 @@ CREATE TABLE scope_seq (
 
 ;
 
+CREATE TABLE thread_members (
+	thread_id INTEGER NOT NULL, 
+	user_id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	joined_at INTEGER NOT NULL, 
+	flags INTEGER NOT NULL, 
+	PRIMARY KEY (thread_id, user_id)
+)
+ WITHOUT ROWID
+
+;
+
+CREATE TABLE threads (
+	id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	parent_id INTEGER NOT NULL, 
+	archived BOOLEAN NOT NULL, 
+	auto_archive_duration INTEGER NOT NULL, 
+	archive_timestamp INTEGER NOT NULL, 
+	archive_at INTEGER NOT NULL, 
+	locked BOOLEAN NOT NULL, 
+	invitable BOOLEAN NOT NULL, 
+	message_count INTEGER NOT NULL, 
+	total_message_sent INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+);
+
 CREATE TABLE tokens (
 	digest BLOB NOT NULL, 
 	user_id INTEGER NOT NULL, 
@@ -385,4 +412,12 @@ CREATE INDEX pins_channel ON pins (channel_id, id);
 
 CREATE INDEX reactions_channel ON reactions (channel_id);
 
-CREATE INDEX auto_moderation_rules_guild ON auto_moderation_rules (guild_id)
+CREATE INDEX auto_moderation_rules_guild ON auto_moderation_rules (guild_id);
+
+CREATE INDEX threads_guild ON threads (guild_id, archived);
+
+CREATE INDEX threads_parent ON threads (parent_id, archive_timestamp);
+
+CREATE INDEX threads_archive ON threads (archived, archive_at);
+
+CREATE INDEX thread_members_user ON thread_members (guild_id, user_id)
