@@ -44,7 +44,7 @@ test-rust: $(STAMPS)/redis
 	cargo test --locked --quiet $(LOAD)
 
 # Python, the API, real sockets, the client libraries of Python and Node, and the wheel.
-test-python: $(STAMPS)/core $(STAMPS)/npm
+test-python: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/redis
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-clients: $(STAMPS)/core $(STAMPS)/npm $(CLIENTS)/discordgo ## Run one set of scenarios with every client library, also Go's

@@ -5,12 +5,18 @@ from typing import Literal, Self, TypeAlias, final
 
 __all__ = [
     "ATTACHED",
+    "BUS_AWAY",
+    "BUS_BEHIND",
+    "BUS_MESSAGES",
+    "BUS_OPENED",
+    "BUS_REGISTERED",
     "CLOSED",
     "COMMAND",
     "DETACHED",
     "IDENTIFY",
     "POLICY",
     "Batch",
+    "Bus",
     "Compressor",
     "EncodedDispatch",
     "Fragment",
@@ -31,6 +37,11 @@ POLICY: int  # (POLICY, ticket, scope_kind, scope_id, seq, name, body)
 CLOSED: int  # (CLOSED, session, reason)             the session has ended for good
 DETACHED: int  # (DETACHED, session, close_code)        its socket is gone; it may still be resumed
 ATTACHED: int  # (ATTACHED, session)                    resumed on a new socket
+BUS_OPENED: int  # (BUS_OPENED, incarnation, why)      first, restart, gap or expired; unread until Bus.go_on
+BUS_REGISTERED: int  # (BUS_REGISTERED, ticket, done)
+BUS_BEHIND: int  # (BUS_BEHIND, scope_kind, scope_id, watermark)
+BUS_AWAY: int  # (BUS_AWAY, why)                     "" when it is back
+BUS_MESSAGES: int  # (BUS_MESSAGES, [(guild, channel, author, body)])
 
 Request: TypeAlias = (
     tuple[Literal[1], int, str, bytes, str, int]
@@ -39,6 +50,11 @@ Request: TypeAlias = (
     | tuple[Literal[4], int, str]
     | tuple[Literal[5], int, int]
     | tuple[Literal[6], int]
+    | tuple[Literal[7], int, str]
+    | tuple[Literal[8], int, bool]
+    | tuple[Literal[9], int, int, int]
+    | tuple[Literal[10], str]
+    | tuple[Literal[11], list[tuple[int, int, int, bytes]]]
 )
 
 @final
@@ -174,6 +190,40 @@ class Gateway:
     def metrics(self) -> str: ...  # Prometheus text exposition
     def begin_drain(self, spread_ms: int) -> None: ...  # stop accepting, op 7 spread over the time, then close 4000
     def stop(self) -> None: ...  # joins the threads; idempotent
+
+@final
+class Bus:
+    """A node's part of the bus over Redis Streams (docs/adr/0014). It begins at once; what it has to say comes by
+    `Gateway.drain`.
+
+    Args:
+        gateway: started; what the inbox brings goes to its dispatcher.
+        url: `redis://` or `redis+unix://`.
+        node: unique in the cluster, new at each start.
+
+    Raises:
+        ConnectionError: there is no Redis, or it is too old, or it evicts keys.
+        RuntimeError: used after `stop`.
+    """
+
+    def __new__(
+        cls,
+        gateway: Gateway,
+        url: str,
+        node: str,
+        *,
+        prefix: str,
+        partitions: int,
+        inbox_ttl_ms: int,
+        watermark_ttl_ms: int,
+        queue_max_bytes: int,
+    ) -> Bus: ...
+    def publish(self, batch: Batch) -> None: ...  # its events, and nothing else of it; empties the batch
+    def register(self, ticket: int, incarnation: int, scopes: Sequence[tuple[int, int]]) -> None: ...
+    def forget(self, scope_kind: int, scope_id: int) -> None: ...  # the scope's watermark
+    def go_on(self, incarnation: int) -> None: ...
+    def figures(self) -> dict[str, tuple[str, int]]: ...  # name: (meaning, value)
+    def stop(self, grace_ms: int) -> None: ...  # publishes what waits; idempotent
 
 @final
 class SubscriptionIndex:

@@ -7,6 +7,7 @@ Names here are the names everywhere: `heartbeat_interval_ms` is `--heartbeat-int
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: str = "tocsin-data"
     database: str = ""  # "" = sqlite:///{data}/tocsin.db
     bus: str = "local:"
+    bus_prefix: str = "tocsin"  # what all keys of the bus in Redis begin with
+    bus_partitions: int = 1  # the same on every node
+    bus_inbox_ttl_ms: int = 90000
+    bus_queue_max_bytes: int = 67108864
     node_id: str = "node-1"
     node_number: int = 0  # 0-1023: the worker and process bits of snowflakes
     seed: str = ""
@@ -85,6 +90,9 @@ RANGES: dict[str, tuple[int, int]] = {
     "http_port": (0, 65535),
     "gateway_port": (0, 65535),
     "node_number": (0, 1023),
+    "bus_partitions": (1, 64),
+    "bus_inbox_ttl_ms": (1000, _HOUR_MS),
+    "bus_queue_max_bytes": (65536, _GIB),
     "workers": (0, 255),
     "heartbeat_interval_ms": (100, _HOUR_MS),
     "identify_timeout_ms": (10, _HOUR_MS),
@@ -127,6 +135,8 @@ _SCHEMES: dict[str, tuple[str, ...]] = {
     "public_gateway_url": ("ws://", "wss://"),
     "public_http_url": ("http://", "https://"),
 }
+_REDIS = ("redis://", "redis+unix://")
+_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _TYPES: dict[str, type] = get_type_hints(Settings)
 
@@ -220,8 +230,10 @@ def _text_problem(name: str, value: str) -> str:
         return "must not be empty"
     if value and name in _SCHEMES and not value.startswith(_SCHEMES[name]):
         return f"must begin with {' or '.join(_SCHEMES[name])}, not {value!r}"
-    if name == "bus" and value != "local:":
-        return f"this version has the bus local: only, not {value!r}"
+    if name == "bus" and value != "local:" and not value.startswith(_REDIS):
+        return f"must be local: or begin with {' or '.join(_REDIS)}"
+    if name == "bus_prefix" and not _PREFIX.fullmatch(value):
+        return f"must be letters, digits, - and _, not {value!r}"
     if value and name == "database" and not (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
         return f"this version stores in sqlite:///PATH only, not in {value!r}"
     return ""

@@ -14,7 +14,9 @@ from typing import Any
 
 import structlog
 
-from tocsin.bus.local import LocalBus
+from tocsin.bus.base import Interest
+from tocsin.bus.local import Everything, LocalBus
+from tocsin.bus.redis import RedisBus
 from tocsin.config import Settings
 from tocsin.gateway.faults import Faults
 from tocsin.gateway.node import GatewayNode, url_host
@@ -126,10 +128,22 @@ class Node:
         await store.open()
         stack.push_async_callback(store.close)
         snowflakes = SnowflakeFactory(settings.node_number, self._clock, floor=await store.highest_snowflake())
-        gateway = self._gateway = GatewayNode(settings)
-        bus = LocalBus(gateway.orders)
-        world = World(store, self._clock)
-        context = Context(settings, store, bus, world, snowflakes, self._clock)
+        interest: Interest
+        if settings.bus == "local:":
+            gateway = self._gateway = GatewayNode(settings)
+            bus, interest = LocalBus(gateway.orders), Everything()
+            world = World(store, self._clock)
+        else:
+            bus = interest = carried = RedisBus(
+                lambda: self.gateway.outgoing(),
+                lambda: self.gateway.orders(),
+                lambda: self.gateway.submit(),
+                store,
+                self._clock,
+            )
+            world = World(store, self._clock, interest)
+            gateway = self._gateway = GatewayNode(settings, carried, world.on_commit)
+        context = Context(settings, store, bus, world, snowflakes, self._clock, interest=interest)
         services = self.services = build_services(context)
         services.attachments.base_url = lambda: self.http_url
         services.guilds.online_in = services.users.online_in = gateway.online_in

@@ -14,7 +14,7 @@ import msgspec
 
 from tests.support.api_world import Clock
 from tocsin import _core
-from tocsin.bus.local import LocalBus
+from tocsin.bus.local import Everything, LocalBus
 from tocsin.config import Settings
 from tocsin.gateway.batch import Body, Orders
 from tocsin.gateway.commands import Commands
@@ -204,7 +204,7 @@ class Rig:
         self.services = build_services(Context(settings, store, bus, world, snowflakes, clock))
         store.on_commit[:] = [world.on_commit, bus.publish]
         self.sessions = Sessions()
-        self.guilds = GuildRegistry(store, clock, bytes, lambda groups: _core.MemberList(groups))
+        self.guilds = GuildRegistry(store, clock, bytes, lambda groups: _core.MemberList(groups), Everything())
         self.presences = PresenceBook(
             settings, clock, orders, self.sessions, self.guilds, loop.call_soon, loop.call_later
         )

@@ -50,7 +50,9 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({}, {"TOCSIN_LOG_LEVEL": "loud"}, "log_level: must be one of debug, info, warning, error, not 'loud'"),
     ({"host": ""}, {}, "host: must not be empty (from --host)"),
     ({"public_gateway_url": "http://a"}, {}, "public_gateway_url: must begin with ws:// or wss://"),
-    ({"bus": "redis://127.0.0.1"}, {}, "bus: this version has the bus local: only"),
+    ({"bus": "nats://127.0.0.1"}, {}, "bus: must be local: or begin with redis:// or redis+unix://"),
+    ({"bus_prefix": "{a}"}, {}, "bus_prefix: must be letters, digits, - and _, not '{a}'"),
+    ({"bus_partitions": 0}, {}, "bus_partitions: must be between 1 and 64, not 0"),
     ({"database": "postgresql://a/b"}, {}, "database: this version stores in sqlite:///PATH only"),
     ({"data": "a\0b"}, {}, "data: must not hold a NUL"),
 ]

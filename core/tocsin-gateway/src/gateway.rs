@@ -7,12 +7,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Poll};
+use tocsin_bus::Envelope;
 
 use crate::command::Command;
 use crate::config::GatewayConfig;
 use crate::dispatcher::{Dispatcher, Inbox, Item};
 use crate::error::GatewayError;
-use crate::host::{HostQueue, HostRequest};
+use crate::host::{BusNote, HostQueue, HostRequest};
 use crate::listener;
 use crate::mailbox::Mailbox;
 use crate::message::WorkerMessage;
@@ -169,6 +170,16 @@ impl Gateway {
         Ok(())
     }
 
+    /// A way in for the bus.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn door(&self) -> Result<Door, GatewayError> {
+        Ok(Door {
+            shared: self.shared()?,
+        })
+    }
+
     /// Figures by name.
     ///
     /// # Errors
@@ -234,6 +245,28 @@ impl Gateway {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the bus puts what it brings. It may outlive the gateway, which then takes nothing more from it.
+#[derive(Debug, Clone)]
+pub struct Door {
+    shared: Arc<Shared>,
+}
+
+impl Door {
+    /// Hands events to the dispatcher, in order, as one item of its queue.
+    pub fn publish(&self, events: Vec<Envelope>) {
+        let commands = events
+            .into_iter()
+            .map(|event| Command::Publish(Box::new(event)))
+            .collect();
+        self.shared.inbox.put(Item::Batch(commands));
+    }
+
+    /// Tells the control plane.
+    pub fn tell(&self, note: BusNote) {
+        self.shared.host.push_always(HostRequest::Bus(note));
     }
 }
 

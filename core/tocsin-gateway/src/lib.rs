@@ -34,8 +34,8 @@ mod writer;
 
 pub use config::GatewayConfig;
 pub use error::GatewayError;
-pub use gateway::Gateway;
-pub use host::{HostQueue, HostRequest};
+pub use gateway::{Door, Gateway};
+pub use host::{BusNote, HostQueue, HostRequest};
 pub use key::SessionKey;
 pub use tocsin_bus::{Envelope, Scope};
 pub use tocsin_codec::{Fragment, dispatch, etf};

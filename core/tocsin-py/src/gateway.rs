@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
-use tocsin_gateway::Gateway;
+use tocsin_gateway::{Door, Gateway, GatewayError};
 
 use crate::batch::Batch;
 use crate::config::PyGatewayConfig;
@@ -17,6 +17,13 @@ use crate::request;
 #[pyclass(name = "Gateway", module = "tocsin._core", frozen)]
 pub(crate) struct PyGateway {
     inner: Gateway,
+}
+
+impl PyGateway {
+    /// A way in for the bus.
+    pub(crate) fn door(&self) -> Result<Door, GatewayError> {
+        self.inner.door()
+    }
 }
 
 #[pymethods]

@@ -1,6 +1,7 @@
 //! `tocsin._core`: the binding crate, a table of contents.
 
 mod batch;
+mod bus;
 mod codec;
 mod config;
 mod encoder;
@@ -35,8 +36,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CLOSED", request::CLOSED)?;
     module.add("DETACHED", request::DETACHED)?;
     module.add("ATTACHED", request::ATTACHED)?;
+    module.add("BUS_OPENED", request::BUS_OPENED)?;
+    module.add("BUS_REGISTERED", request::BUS_REGISTERED)?;
+    module.add("BUS_BEHIND", request::BUS_BEHIND)?;
+    module.add("BUS_AWAY", request::BUS_AWAY)?;
+    module.add("BUS_MESSAGES", request::BUS_MESSAGES)?;
     module.add_class::<config::PyGatewayConfig>()?;
     module.add_class::<batch::Batch>()?;
+    module.add_class::<bus::PyBus>()?;
     module.add_class::<fragment::Fragment>()?;
     module.add_class::<gateway::PyGateway>()?;
     module.add_class::<encoder::PyEncodedDispatch>()?;

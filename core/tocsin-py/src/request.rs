@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tocsin_gateway::HostRequest;
+use tocsin_gateway::{BusNote, HostRequest};
 
 pub(crate) const IDENTIFY: u8 = 1;
 pub(crate) const COMMAND: u8 = 2;
@@ -10,6 +10,11 @@ pub(crate) const POLICY: u8 = 3;
 pub(crate) const CLOSED: u8 = 4;
 pub(crate) const DETACHED: u8 = 5;
 pub(crate) const ATTACHED: u8 = 6;
+pub(crate) const BUS_OPENED: u8 = 7;
+pub(crate) const BUS_REGISTERED: u8 = 8;
+pub(crate) const BUS_BEHIND: u8 = 9;
+pub(crate) const BUS_AWAY: u8 = 10;
+pub(crate) const BUS_MESSAGES: u8 = 11;
 
 /// One request as a tuple.
 pub(crate) fn to_py(py: Python<'_>, request: HostRequest) -> PyResult<Bound<'_, PyAny>> {
@@ -59,6 +64,32 @@ pub(crate) fn to_py(py: Python<'_>, request: HostRequest) -> PyResult<Bound<'_, 
             close_code,
         } => (DETACHED, session.as_u64(), close_code).into_pyobject(py)?,
         HostRequest::Attached { session } => (ATTACHED, session.as_u64()).into_pyobject(py)?,
+        HostRequest::Bus(note) => return note_to_py(py, note),
     };
     Ok(tuple.into_any())
+}
+
+fn note_to_py(py: Python<'_>, note: BusNote) -> PyResult<Bound<'_, PyAny>> {
+    let tuple = match note {
+        BusNote::Opened { incarnation, why } => {
+            (BUS_OPENED, incarnation, why).into_pyobject(py)?.into_any()
+        }
+        BusNote::Registered { ticket, done } => {
+            (BUS_REGISTERED, ticket, done).into_pyobject(py)?.into_any()
+        }
+        BusNote::Behind { scope, watermark } => (BUS_BEHIND, scope.kind, scope.id, watermark)
+            .into_pyobject(py)?
+            .into_any(),
+        BusNote::Away(why) => (BUS_AWAY, why).into_pyobject(py)?.into_any(),
+        BusNote::Messages(messages) => {
+            let messages: Vec<_> = messages
+                .into_iter()
+                .map(|(guild, channel, author, body)| {
+                    (guild, channel, author, PyBytes::new(py, &body))
+                })
+                .collect();
+            (BUS_MESSAGES, messages).into_pyobject(py)?.into_any()
+        }
+    };
+    Ok(tuple)
 }

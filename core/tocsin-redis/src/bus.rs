@@ -91,6 +91,12 @@ impl Bus {
         self.queue.register(ticket, node, scopes);
     }
 
+    /// Lets the next events of a scope in, whatever is missing before them: the nodes find the hole. For a hole that
+    /// nothing can fill any more.
+    pub fn forget(&self, scope: Scope) {
+        self.queue.forget(scope);
+    }
+
     /// The inbox of this incarnation may be read: its scopes are registered, and what was missed is made good.
     pub fn go_on(&self, incarnation: u64) {
         self.steering.release(incarnation);

@@ -120,6 +120,9 @@ impl Publisher {
             match job {
                 Job::Publish(run) => self.publish(&mut pipeline, run),
                 Job::Register { node, scopes, .. } => self.register(&mut pipeline, node, scopes),
+                Job::Forget(scope) => {
+                    pipeline.cmd("DEL").arg(self.names.watermark(*scope));
+                }
             }
             calls.push(pipeline.len() - before);
         }
@@ -132,6 +135,10 @@ impl Publisher {
                 match job {
                     Job::Publish(run) => self.published(run, answers.first()),
                     Job::Register { ticket, .. } => self.registered(*ticket, &answers),
+                    Job::Forget(_) => match answers.first() {
+                        Some(Value::Int(_)) => Outcome::Done,
+                        _ => Outcome::Again,
+                    },
                 }
             })
             .collect())

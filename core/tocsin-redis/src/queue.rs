@@ -59,6 +59,7 @@ pub(crate) enum Job {
         node: String,
         scopes: Vec<Scope>,
     },
+    Forget(Scope),
 }
 
 impl Job {
@@ -66,6 +67,7 @@ impl Job {
         match self {
             Self::Publish(run) => run.bytes(),
             Self::Register { scopes, .. } => scopes.len() * size_of::<Scope>(),
+            Self::Forget(_) => 0,
         }
     }
 }
@@ -137,6 +139,12 @@ impl Queue {
         };
         inner.bytes += job.bytes();
         inner.jobs.push_back(job);
+        self.ready.notify_one();
+    }
+
+    /// Appends the loss of a scope's watermark, whatever waits.
+    pub(crate) fn forget(&self, scope: Scope) {
+        self.lock().jobs.push_back(Job::Forget(scope));
         self.ready.notify_one();
     }
 
@@ -242,7 +250,7 @@ mod tests {
         jobs.iter()
             .map(|job| match job {
                 Job::Publish(run) => (run.scope.id, run.first, run.entries.len()),
-                Job::Register { .. } => (0, 0, 0),
+                Job::Register { .. } | Job::Forget(_) => (0, 0, 0),
             })
             .collect()
     }

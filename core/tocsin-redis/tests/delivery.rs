@@ -84,6 +84,17 @@ fn a_hole_in_a_scopes_log_is_refused_and_named_until_it_is_filled() {
 }
 
 #[test]
+fn a_hole_that_cannot_be_filled_is_let_through_when_told() {
+    let redis = Redis::start(&[]);
+    let mut one = Node::start(redis.config("one"));
+    one.follow(1, &[10]);
+    one.bus.publish(&[event(10, 1)]);
+    one.bus.forget(scope(10));
+    one.bus.publish(&[event(10, 5), event(10, 6)]);
+    assert_eq!(one.ear.places(3), [(10, 1), (10, 5), (10, 6)]);
+}
+
+#[test]
 fn an_interest_registered_under_load_misses_nothing_after_it() {
     let redis = Redis::start(&[]);
     let publisher = Node::start(redis.config("publisher"));

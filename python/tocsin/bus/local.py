@@ -1,11 +1,11 @@
-"""LocalBus: the bus of a single node. Events go straight into the node's inbox, in the order they are given."""
+"""LocalBus: puts events into a batch in the order they are given: the node's own inbox, or what leaves for Redis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tocsin.model.event import Event
+from tocsin.model.event import Event, Scope
 
 
 class Inbox(Protocol):
@@ -47,6 +47,13 @@ class LocalBus:
     def publish_ephemeral(self, event: Event) -> None:
         """Take an event that is not stored."""
         _put(self._inbox(), event)
+
+
+class Everything:
+    """Implements `bus.base.Interest` where the only node commits all there is."""
+
+    async def follow(self, *scopes: Scope) -> None:
+        """Return at once."""
 
 
 def _put(inbox: Inbox, event: Event) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
+from tocsin.bus.base import Interest
 from tocsin.gateway.batch import Batch, Fragment
 from tocsin.gateway.cohorts import Cohort, CohortTable, View
 from tocsin.gateway.guild_body import GuildBodies
@@ -17,6 +18,7 @@ from tocsin.gateway.member_list_rows import Rows
 from tocsin.gateway.session import Session
 from tocsin.gateway.voice_states import GuildVoice
 from tocsin.model.entities import Member
+from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.guild_state import GuildState
 from tocsin.store.base import Store
 
@@ -106,6 +108,7 @@ class GuildRegistry:
     Args:
         fragment: makes what guilds' bodies share.
         make_rows: makes an empty member list.
+        interest: a guild is followed before it is read, so that its log has no hole after the snapshot.
     """
 
     def __init__(
@@ -114,8 +117,10 @@ class GuildRegistry:
         clock: Callable[[], int],
         fragment: Callable[[bytes], Fragment],
         make_rows: Callable[[list[int]], Rows],
+        interest: Interest,
     ) -> None:
         self._store = store
+        self._interest = interest
         self._fragment = fragment
         self._make_rows = make_rows
         self._clock = clock
@@ -152,6 +157,7 @@ class GuildRegistry:
 
     async def _load(self, guild_id: int) -> LiveGuild | None:
         try:
+            await self._interest.follow(Scope(ScopeKind.GUILD, guild_id))
             snapshot = await self._store.guild(guild_id, with_members=True)
             if snapshot is None:
                 return None

@@ -6,11 +6,12 @@ Every request is answered; a handler that fails is logged and never stops the lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from tocsin import _core
+from tocsin.bus.redis import RedisBus
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.commands import Commands
 from tocsin.gateway.guilds import GuildRegistry
@@ -19,6 +20,7 @@ from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
 from tocsin.gateway.voice import Voice
+from tocsin.model.event import Scope, ScopeKind
 
 DRAIN_MAX = 256
 
@@ -40,8 +42,12 @@ class Host:
         commands: Commands,
         voice: Voice,
         clock: Callable[[], int],
+        bus: RedisBus | None,
+        messages: Callable[[Sequence[tuple[int, int, int, bytes]]], None],
     ) -> None:
         self._core = core
+        self._bus = bus
+        self._messages = messages
         self._orders = orders
         self._sessions = sessions
         self._guilds = guilds
@@ -98,7 +104,21 @@ class Host:
             self._policy.apply(ticket, scope_kind, scope_id, seq, name, body)
         elif request[0] == 4:  # _core.CLOSED
             self._closed(request[1])
+        elif self._bus is not None:
+            self._handle_bus(self._bus, request)
         # Detached and attached sessions count as present alike (protocol.md §9.3).
+
+    def _handle_bus(self, bus: RedisBus, request: _core.Request) -> None:
+        if request[0] == 7:  # _core.BUS_OPENED
+            bus.on_opened(request[1], request[2])
+        elif request[0] == 8:  # _core.BUS_REGISTERED
+            bus.on_registered(request[1], request[2])
+        elif request[0] == 9:  # _core.BUS_BEHIND
+            bus.on_behind(Scope(ScopeKind(request[1]), request[2]), request[3])
+        elif request[0] == 10:  # _core.BUS_AWAY
+            bus.on_away(request[1])
+        elif request[0] == 11:  # _core.BUS_MESSAGES
+            self._messages(request[1])
 
     def _closed(self, key: int) -> None:
         pending = self._sessions.pending(key)

@@ -32,6 +32,7 @@ from tocsin.gateway.presence import PresenceBook, initial
 from tocsin.gateway.ready import ready
 from tocsin.gateway.session import Pending, Session, Sessions, covers
 from tocsin.model import intents as intent_bits
+from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.intents import Intents
 from tocsin.model.presence import SessionPresence, platform_of
 from tocsin.service.auth import Principal, digest_of, strip_scheme
@@ -101,6 +102,7 @@ class Identifier:
             self._orders().invalid_session(key)
             return
         self._sessions.claim(pending, principal.id)
+        await self._services.context.interest.follow(Scope(ScopeKind.USER, principal.id))
         guild_ids = await self._guild_ids(form, principal, pending)
         dms = await self._dms(principal, pending)
         while True:

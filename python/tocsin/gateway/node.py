@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 import structlog
 
 from tocsin import _core
+from tocsin.bus.redis import RedisBus
 from tocsin.config import Settings
 from tocsin.gateway.batch import Batch, Orders
 from tocsin.gateway.commands import Commands
@@ -26,11 +29,13 @@ from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
 from tocsin.gateway.voice import Voice
-from tocsin.model.event import Event
+from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.service.services import Services
 
 SWEEP_S = 5.0
 DRAIN_POLL_MS = 20
+BUS_GRACE_MS = 2000
+"""How long a stop waits for what is still to be published; the outbox has the rest."""
 DRAIN_GRACE_MS = 4000
 """Time after the last op 7 for clients to leave, and for the core to close those that do not."""
 
@@ -45,10 +50,26 @@ _decode_ref = msgspec.json.Decoder(_Ref).decode
 
 
 class GatewayNode:
-    """Owns the core, the sessions and the guilds. `orders()` is where the bus puts events, also before `start`."""
+    """Owns the core, the sessions and the guilds. `orders()` is where the bus puts events, also before `start`.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: the node's.
+        bus: what carries events between nodes; None where this is the only one.
+        heard: takes what other nodes committed, as a store's `on_commit` does.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        bus: RedisBus | None = None,
+        heard: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
         self._settings = settings
+        self._bus = bus
+        self._heard = heard
+        self._link: _core.Bus | None = None
+        self._outgoing_batch = _core.Batch()
+        self._outgoing = Orders(self._outgoing_batch, asyncio.get_running_loop().call_soon)
         core_batch = _core.Batch()
         self._core_batch = core_batch
         loop = asyncio.get_running_loop()
@@ -68,16 +89,24 @@ class GatewayNode:
         """Return the batch of the current loop turn."""
         return self._orders()
 
+    def submit(self) -> None:
+        """Hand the turn's batch to the core now."""
+        self._orders.flush()
+
+    def outgoing(self) -> Batch:
+        """Return the batch of what leaves for other nodes in this loop turn, and comes back in this node's inbox."""
+        return self._outgoing()
+
     def start(self, services: Services) -> None:
         """Bind the port and take sessions.
 
         Raises:
-            OSError: the port cannot be bound.
+            OSError: the port cannot be bound, or there is no Redis fit for the bus.
         """
         context = services.context
         loop = asyncio.get_running_loop()
         guilds = self._guilds = GuildRegistry(
-            context.store, context.clock, _core.Fragment, lambda groups: _core.MemberList(groups)
+            context.store, context.clock, _core.Fragment, lambda groups: _core.MemberList(groups), context.interest
         )
         presences = self._presences = PresenceBook(
             self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon, loop.call_later
@@ -85,7 +114,7 @@ class GatewayNode:
         identifier = Identifier(
             services, self._orders, self._sessions, guilds, presences, self._metrics, lambda: self.url
         )
-        policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock)
+        policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock, self._heard)
         members = MemberRequests(self._orders, self._sessions, guilds, context.clock)
         subscriptions = Subscriptions(self._orders, guilds, loop.call_later)
         voice = Voice(self._settings, context.clock, self._orders, guilds)
@@ -103,6 +132,8 @@ class GatewayNode:
             commands,
             voice,
             context.clock,
+            self._bus,
+            self._on_messages,
         )
         self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
         self._metrics.watch("tocsin_presence_updates", "Presence changes told", lambda: presences.told)
@@ -113,7 +144,44 @@ class GatewayNode:
         self._host.start()
         services.auth.on_revoked.append(self._on_revoked)
         self._orders.attach(lambda: self._core.submit(self._core_batch))
+        if self._bus is not None:
+            self._join(self._bus)
         self._sweeper = asyncio.create_task(self._sweep(guilds, presences))
+
+    def _join(self, bus: RedisBus) -> None:
+        settings = self._settings
+        link = self._link = _core.Bus(
+            self._core,
+            settings.bus,
+            # New at each start: an inbox of an earlier life is never read again.
+            f"{settings.node_id}-{secrets.token_hex(4)}",
+            prefix=settings.bus_prefix,
+            partitions=settings.bus_partitions,
+            inbox_ttl_ms=settings.bus_inbox_ttl_ms,
+            watermark_ttl_ms=6 * settings.outbox_window_ms,
+            queue_max_bytes=settings.bus_queue_max_bytes,
+        )
+        bus.start(link)
+        self._outgoing.attach(lambda: link.publish(self._outgoing_batch))
+        for name, (meaning, _) in link.figures().items():
+            self._metrics.watch(f"tocsin_bus_{name}_total", meaning, partial(_figure, link, name))
+
+    def _on_messages(self, messages: Sequence[tuple[int, int, int, bytes]]) -> None:
+        """Note messages that came over the bus, whoever committed them."""
+        events = [
+            Event(
+                name="MESSAGE_CREATE",
+                scope=Scope(ScopeKind.GUILD, guild_id),
+                body=body,
+                guild_id=guild_id,
+                channel_id=channel_id,
+                author_id=author_id,
+            )
+            for guild_id, channel_id, author_id, body in messages
+        ]
+        if self._heard is not None:
+            self._heard(events)
+        self.on_commit(events)
 
     @property
     def port(self) -> int:
@@ -193,8 +261,17 @@ class GatewayNode:
             await self._host.stop()
         for part in self._parts:
             await part.stop()
+        if self._bus is not None:
+            await self._bus.stop()
+        self._outgoing.detach()
+        if self._link is not None:
+            await asyncio.to_thread(self._link.stop, BUS_GRACE_MS)
         self._orders.detach()
         self._core.stop()
+
+
+def _figure(link: _core.Bus, name: str) -> int:
+    return link.figures()[name][1]
 
 
 def config_of(settings: Settings) -> _core.GatewayConfig:

@@ -6,7 +6,7 @@ Every ticket is resolved exactly once. Order per event: what is lost, the index,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -53,8 +53,10 @@ class Policy:
         presences: PresenceBook,
         metrics: ControlMetrics,
         clock: Callable[[], int],
+        heard: Callable[[Sequence[Event]], None] | None = None,
     ) -> None:
         self._orders = orders
+        self._heard = heard
         self._sessions = sessions
         self._guilds = guilds
         self._presences = presences
@@ -92,12 +94,14 @@ class Policy:
     def apply(self, ticket: int, scope_kind: int, scope_id: int, seq: int, name: str, body: bytes) -> None:
         """Take one state event and resolve its ticket, at once or after reading the guild. Never raises."""
         started = perf_counter()
+        guild_id = scope_id if scope_kind == ScopeKind.GUILD else 0
+        scope = Scope(ScopeKind(scope_kind), scope_id)
+        event = Event(name=name, scope=scope, body=body, guild_id=guild_id, state=True, seq=seq)
+        if self._heard is not None:
+            self._hear(event)
         if scope_kind == ScopeKind.USER:
             self._user_event(scope_id, name, body)
         elif scope_kind == ScopeKind.GUILD:
-            event = Event(
-                name=name, scope=Scope(ScopeKind.GUILD, scope_id), body=body, guild_id=scope_id, state=True, seq=seq
-            )
             if self._guilds.get(scope_id) is None and (self._guilds.is_loading(scope_id) or self._is_wanted(event)):
                 # The scope stays held meanwhile, so at most one event per guild waits here.
                 task = asyncio.create_task(self._load_and_apply(ticket, event))
@@ -107,6 +111,14 @@ class Policy:
             self._guild_event(event)
         self._orders().resolve(ticket)
         self._metrics.applied(perf_counter() - started)
+
+    def _hear(self, event: Event) -> None:
+        """Tell what the services keep, which other nodes change too."""
+        assert self._heard is not None
+        try:
+            self._heard([event])
+        except Exception:
+            log.exception("not taken", event_name=event.name, scope=tuple(event.scope))
 
     # -- guilds that are not loaded
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tocsin.bus.base import Bus
+from tocsin.bus.base import Bus, Interest
+from tocsin.bus.local import Everything
 from tocsin.config import Settings
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.locks import KeyedLocks
@@ -26,6 +27,7 @@ class Context:
     snowflakes: SnowflakeFactory
     clock: Callable[[], int]
     locks: KeyedLocks = field(default_factory=KeyedLocks)
+    interest: Interest = field(default_factory=Everything)
 
     @property
     def content(self) -> ContentStore:

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from tocsin.bus.base import Interest
+from tocsin.bus.local import Everything
 from tocsin.errors import BadRequest, MissingAccess, MissingPermissions, unknown
 from tocsin.model.entities import THREAD_TYPES, Channel, Member, Message, Thread, ThreadMember, User
-from tocsin.model.event import Event, ScopeKind
+from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import DM_PERMISSIONS, Permission
 from tocsin.service.cache import ReadThrough
@@ -106,10 +108,14 @@ _decode_ref = msgspec.json.Decoder(_Ref).decode
 
 
 class World:
-    """Guild states, channels, members and users by id. `clock` gives Unix milliseconds."""
+    """Guild states, channels, members and users by id. `clock` gives Unix milliseconds.
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+    What is kept is followed on the bus first: other nodes' commits come to `on_commit` too.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], int], interest: Interest | None = None) -> None:
         self._store = store
+        self._interest = interest or Everything()
         self._clock = clock
         self._guilds: ReadThrough[int, GuildState] = ReadThrough(GUILDS_KEPT, self._load_guild)
         self._channels: ReadThrough[int, Channel] = ReadThrough(CHANNELS_KEPT, store.channel)
@@ -118,13 +124,14 @@ class World:
             MEMBERS_KEPT, self._load_thread_member
         )
         self._members: ReadThrough[tuple[int, int], Member] = ReadThrough(MEMBERS_KEPT, self._load_member)
-        self._users: ReadThrough[int, User] = ReadThrough(USERS_KEPT, store.user)
+        self._users: ReadThrough[int, User] = ReadThrough(USERS_KEPT, self._load_user)
         # Messages committed while their guild is being read: a busy channel must not make the read start over.
         self._late_messages: dict[int, dict[int, int]] = {}
         self.on_user_change: list[Callable[[int], None]] = []
         self.on_rules_change: list[Callable[[int], None]] = []
 
     async def _load_guild(self, guild_id: int) -> GuildState | None:
+        await self._interest.follow(Scope(ScopeKind.GUILD, guild_id))
         late = self._late_messages.setdefault(guild_id, {})
         try:
             snapshot = await self._store.guild(guild_id, with_members=False)
@@ -137,11 +144,20 @@ class World:
         finally:
             self._late_messages.pop(guild_id, None)
 
+    async def _load_user(self, user_id: int) -> User | None:
+        await self._interest.follow(Scope(ScopeKind.USER, user_id))
+        return await self._store.user(user_id)
+
     async def _load_member(self, key: tuple[int, int]) -> Member | None:
+        await self._interest.follow(Scope(ScopeKind.GUILD, key[0]))
         return await self._store.member(*key)
 
     async def _load_thread(self, thread_id: int) -> Thread | None:
         found = await self._store.threads(ThreadQuery(id=thread_id))
+        if found and self._guilds.peek(found[0].guild_id) is None:
+            # Only now is it known whose log to follow: what was read before may have changed since.
+            await self._interest.follow(Scope(ScopeKind.GUILD, found[0].guild_id))
+            found = await self._store.threads(ThreadQuery(id=thread_id))
         return found[0] if found else None
 
     async def _load_thread_member(self, key: tuple[int, int]) -> ThreadMember | None:

@@ -159,6 +159,10 @@ class Store(Protocol):
 
     # log
     async def outbox_after(self, scope: Scope, seq: int, limit: int = 1000) -> list[Event]: ...
+    async def outbox_since(self, created_ms: int, limit: int = 100_000) -> list[tuple[int, Event]]:
+        """Return the events committed since then with their Unix ms, each scope's in order; the newest `limit`."""
+        ...
+
     async def prune(self, now_ms: int) -> None:
         """Drop outbox rows and nonces past their age."""
         ...

@@ -325,3 +325,9 @@ class SqliteStore:
         """Return a scope's events above `seq` that the outbox still holds, in order."""
         text = "SELECT event FROM outbox WHERE scope_kind = ? AND scope_id = ? AND seq > ? ORDER BY seq LIMIT ?"
         return [_decode_event(row[0]) for row in await self._query(text, int(scope.kind), scope.id, seq, limit)]
+
+    async def outbox_since(self, created_ms: int, limit: int = 100_000) -> list[tuple[int, Event]]:
+        """Return the events committed since then with their Unix ms, each scope's in order; the newest `limit`."""
+        newest = "SELECT * FROM outbox WHERE created_at >= ? ORDER BY created_at DESC LIMIT ?"
+        text = f"SELECT created_at, event FROM ({newest}) ORDER BY scope_kind, scope_id, seq"
+        return [(row[0], _decode_event(row[1])) for row in await self._query(text, created_ms, limit)]

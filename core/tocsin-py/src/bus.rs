@@ -1,0 +1,171 @@
+//! `Bus`: a node's part of the bus over Redis Streams, between Python and the gateway's dispatcher.
+//!
+//! What it brings goes to the dispatcher without Python; what Python must decide comes up with the gateway's requests.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
+use pyo3::prelude::*;
+use tocsin_gateway::command::Command;
+use tocsin_gateway::{BusNote, Door, Envelope, Scope};
+use tocsin_redis::{Bus, BusConfig, Note, Sink, Why};
+
+use crate::batch::Batch;
+use crate::error::to_py;
+use crate::gateway::PyGateway;
+
+struct ToGateway(Door);
+
+impl Sink for ToGateway {
+    fn events(&self, events: Vec<Envelope>) {
+        let messages: Vec<_> = events
+            .iter()
+            .filter(|event| event.guild != 0 && event.name == "MESSAGE_CREATE")
+            .map(|event| (event.guild, event.channel, event.author, event.body.clone()))
+            .collect();
+        self.0.publish(events);
+        if !messages.is_empty() {
+            self.0.tell(BusNote::Messages(messages));
+        }
+    }
+
+    fn note(&self, note: Note) {
+        self.0.tell(match note {
+            Note::Opened { incarnation, why } => BusNote::Opened {
+                incarnation,
+                why: match why {
+                    Why::First => "first",
+                    Why::Restart => "restart",
+                    Why::Gap => "gap",
+                    Why::Expired => "expired",
+                },
+            },
+            Note::Registered { ticket, done } => BusNote::Registered { ticket, done },
+            Note::Behind { scope, watermark } => BusNote::Behind { scope, watermark },
+            Note::Away(why) => BusNote::Away(why),
+            Note::Back => BusNote::Away(String::new()),
+            _ => return,
+        });
+    }
+}
+
+/// A node's part of the bus over Redis Streams. It begins at once.
+#[pyclass(name = "Bus", module = "tocsin._core", frozen)]
+pub(crate) struct PyBus {
+    inner: Mutex<Option<Bus>>,
+}
+
+impl PyBus {
+    fn with<T>(&self, call: impl FnOnce(&Bus) -> T) -> PyResult<T> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .as_ref()
+            .map(call)
+            .ok_or_else(|| PyRuntimeError::new_err("the bus is stopped"))
+    }
+}
+
+#[pymethods]
+impl PyBus {
+    #[new]
+    #[pyo3(signature = (gateway, url, node, *, prefix, partitions, inbox_ttl_ms, watermark_ttl_ms, queue_max_bytes))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
+    fn new(
+        py: Python<'_>,
+        gateway: &PyGateway,
+        url: &str,
+        node: &str,
+        prefix: &str,
+        partitions: u32,
+        inbox_ttl_ms: u64,
+        watermark_ttl_ms: u64,
+        queue_max_bytes: usize,
+    ) -> PyResult<Self> {
+        let door = gateway.door().map_err(to_py)?;
+        let mut config = BusConfig::new(url, node);
+        prefix.clone_into(&mut config.prefix);
+        config.partitions = partitions;
+        config.inbox_ttl = Duration::from_millis(inbox_ttl_ms);
+        config.retention = config.inbox_ttl;
+        config.watermark_ttl = Duration::from_millis(watermark_ttl_ms);
+        config.queue_max_bytes = queue_max_bytes;
+        let bus = py
+            .detach(|| Bus::start(config, Arc::new(ToGateway(door))))
+            .map_err(|error| PyConnectionError::new_err(error.to_string()))?;
+        Ok(Self {
+            inner: Mutex::new(Some(bus)),
+        })
+    }
+
+    /// Publishes the batch's events, and nothing else of it, and empties it.
+    fn publish(&self, py: Python<'_>, mut batch: PyRefMut<'_, Batch>) -> PyResult<()> {
+        let commands = std::mem::take(&mut batch.commands);
+        drop(batch);
+        py.detach(|| {
+            let events: Vec<Envelope> = commands
+                .into_iter()
+                .filter_map(|command| match command {
+                    Command::Publish(envelope) => Some(*envelope),
+                    _ => None,
+                })
+                .collect();
+            self.with(|bus| bus.publish(&events))
+        })
+    }
+
+    /// Asks for all later events of the scopes, as (kind, id).
+    fn register(
+        &self,
+        py: Python<'_>,
+        ticket: u64,
+        incarnation: u64,
+        scopes: Vec<(u8, u64)>,
+    ) -> PyResult<()> {
+        let scopes = scopes
+            .into_iter()
+            .map(|(kind, id)| Scope { kind, id })
+            .collect();
+        py.detach(|| self.with(|bus| bus.register(ticket, incarnation, scopes)))
+    }
+
+    /// Lets the next events of a scope in, whatever is missing before them.
+    fn forget(&self, scope_kind: u8, scope_id: u64) -> PyResult<()> {
+        self.with(|bus| {
+            bus.forget(Scope {
+                kind: scope_kind,
+                id: scope_id,
+            });
+        })
+    }
+
+    /// The inbox of this incarnation may be read.
+    fn go_on(&self, incarnation: u64) -> PyResult<()> {
+        self.with(|bus| bus.go_on(incarnation))
+    }
+
+    /// Each counter by name, with its meaning.
+    fn figures(&self) -> PyResult<HashMap<&'static str, (&'static str, u64)>> {
+        self.with(|bus| {
+            let all = bus.figures().all();
+            all.into_iter()
+                .map(|(name, help, value)| (name, (help, value)))
+                .collect()
+        })
+    }
+
+    /// Publishes what waits, for at most so long, and ends; idempotent.
+    fn stop(&self, py: Python<'_>, grace_ms: u64) {
+        py.detach(|| {
+            let bus = self
+                .inner
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(bus) = bus {
+                bus.stop(Duration::from_millis(grace_ms));
+            }
+        });
+    }
+}

@@ -1,0 +1,35 @@
+"""Two nodes, each a real process, over one Redis and one database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.redis_server import RedisServer, running_redis
+from tests.support.server import UNLIMITED, WORLD, Server, start_server
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with running_redis(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, redis: RedisServer) -> Iterator[tuple[Server, Server]]:
+    """The first one has seeded the world."""
+    servers: list[Server] = []
+    database = f"--database=sqlite:///{tmp_path / 'shared.db'}"
+    (tmp_path / "world.json").write_text(json.dumps(WORLD))
+    try:
+        for number in (1, 2):
+            flags = (*UNLIMITED, database, f"--bus={redis.url}", f"--node-id=n{number}", f"--node-number={number}")
+            world = WORLD if number == 1 else None
+            servers.append(start_server(tmp_path / f"node-{number}", *flags, world=world))
+        yield servers[0], servers[1]
+    finally:
+        for server in servers:
+            server.kill()

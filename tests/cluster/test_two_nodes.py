@@ -1,0 +1,154 @@
+"""Two nodes over Redis: what is committed at either is heard at both, once and in order, and so are its permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.raw_client import RawClient
+from tests.support.redis_server import RedisServer
+from tests.support.server import Server
+
+GENERAL, STAFF_ONLY = "3001", "3002"
+ALL = 1 | 1 << 1 | 1 << 9 | 1 << 12 | 1 << 15
+
+
+class Api:
+    """Requests to one node as one account."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self._http = httpx.Client(base_url=server.api, headers={"Authorization": token}, timeout=30)
+
+    def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        return self._http.request(method, path, json=body)
+
+    def ok(self, method: str, path: str, body: Any = None) -> Any:
+        response = self.call(method, path, body)
+        assert response.status_code < 300, response.text
+        return response.json() if response.content else None
+
+    def say(self, channel: str, content: str) -> str:
+        made: str = self.ok("POST", f"/channels/{channel}/messages", {"content": content})["id"]
+        return made
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@contextmanager
+def session(server: Server, token: str) -> Iterator[RawClient]:
+    with RawClient(server.gateway) as client:
+        client.open()
+        client.identify(token, intents=ALL)
+        if token != "stranger-token":
+            client.read_until(0, "GUILD_CREATE")
+        yield client
+
+
+@pytest.fixture
+def apis(nodes: tuple[Server, Server]) -> Iterator[tuple[Api, Api]]:
+    """The owner at either node."""
+    both = Api(nodes[0], "ada-token"), Api(nodes[1], "ada-token")
+    yield both
+    for each in both:
+        each.close()
+
+
+def contents(client: RawClient, count: int) -> list[str]:
+    return [client.read_until(0, "MESSAGE_CREATE")["d"]["content"] for _ in range(count)]
+
+
+def test_what_is_said_at_either_node_is_heard_at_both_once_and_in_order(
+    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+) -> None:
+    with session(nodes[0], "ada-token") as here, session(nodes[1], "dora-token") as there:
+        said = []
+        for number in range(60):
+            apis[number % 2].say(GENERAL, str(number))
+            said.append(str(number))
+        assert contents(here, 60) == said
+        assert contents(there, 60) == said
+
+
+def test_who_loses_a_channel_at_one_node_hears_nothing_more_at_the_other(
+    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+) -> None:
+    dora = Api(nodes[1], "dora-token")
+    with session(nodes[1], "dora-token") as there:
+        dora.say(GENERAL, "before")
+        assert contents(there, 1) == ["before"]
+        apis[0].ok("PUT", f"/channels/{GENERAL}/permissions/1004", {"type": 1, "deny": "1024", "allow": "0"})
+        apis[0].say(GENERAL, "secret, said here")
+        apis[1].say(GENERAL, "secret, said there")
+        gone = there.read_until(0)
+        assert (gone["t"], gone["d"]["id"]) == ("CHANNEL_DELETE", GENERAL)
+        # What the session was told, its node's API knows too.
+        assert dora.call("GET", f"/channels/{GENERAL}/messages").status_code == 403
+        assert dora.call("POST", f"/channels/{GENERAL}/messages", {"content": "no"}).status_code == 403
+        apis[1].ok("DELETE", f"/channels/{GENERAL}/permissions/1004")
+        back = there.read_until(0)
+        assert (back["t"], back["d"]["id"]) == ("CHANNEL_CREATE", GENERAL)
+        apis[0].say(GENERAL, "after")
+        assert contents(there, 1) == ["after"]
+    dora.close()
+
+
+def test_members_roles_and_names_changed_at_one_node_are_true_at_the_other(
+    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+) -> None:
+    with session(nodes[1], "dora-token") as there:
+        assert apis[1].ok("GET", "/guilds/2001/members/1004")["roles"] == []
+        apis[0].ok("PATCH", "/guilds/2001/members/1004", {"roles": ["2101"], "nick": "dee"})
+        told = there.read_until(0, "GUILD_MEMBER_UPDATE")["d"]
+        assert (told["nick"], told["roles"]) == ("dee", ["2101"])
+        shown = apis[1].ok("GET", "/guilds/2001/members/1004")
+        assert (shown["nick"], shown["roles"]) == ("dee", ["2101"])
+        apis[0].say(STAFF_ONLY, "for staff")
+        assert contents(there, 1) == ["for staff"]
+        apis[0].ok("DELETE", "/guilds/2001/members/1004")
+        there.read_until(0, "GUILD_DELETE")
+    assert apis[1].call("GET", "/guilds/2001/members/1004").status_code == 404
+
+
+def test_a_first_direct_message_finds_its_reader_at_the_other_node(nodes: tuple[Server, Server]) -> None:
+    with ExitStack() as stack:
+        there = stack.enter_context(session(nodes[1], "stranger-token"))
+        api = Api(nodes[0], "dora-token")
+        stack.callback(api.close)
+        channel = api.ok("POST", "/users/@me/channels", {"recipient_id": "1005"})["id"]
+        api.say(channel, "hello")
+        heard = there.read_until(0, "MESSAGE_CREATE")["d"]
+        assert (heard["channel_id"], heard["content"]) == (channel, "hello")
+
+
+def test_a_redis_that_comes_back_empty_loses_nothing_and_ends_no_session(
+    nodes: tuple[Server, Server], apis: tuple[Api, Api], redis: RedisServer
+) -> None:
+    with session(nodes[0], "ada-token") as here, session(nodes[1], "dora-token") as there:
+        apis[0].say(GENERAL, "before")
+        redis.kill()
+        during = [str(number) for number in range(20)]
+        for number in during:
+            apis[int(number) % 2].say(GENERAL, number)
+        redis.start()
+        apis[1].say(GENERAL, "after")
+        said = ["before", *during, "after"]
+        assert contents(here, len(said)) == said
+        assert contents(there, len(said)) == said
+
+
+def test_what_a_node_committed_and_died_before_it_could_publish_is_published_by_the_other(
+    nodes: tuple[Server, Server], apis: tuple[Api, Api], redis: RedisServer
+) -> None:
+    with session(nodes[1], "dora-token") as there:
+        apis[0].say(GENERAL, "before")
+        assert contents(there, 1) == ["before"]
+        redis.kill()
+        apis[0].say(GENERAL, "committed")
+        nodes[0].kill()
+        redis.start()
+        assert contents(there, 1) == ["committed"]

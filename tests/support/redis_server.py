@@ -1,0 +1,56 @@
+"""RedisServer: a `redis-server` of one's own, on a Unix socket in a folder, that can be killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PATIENCE_S = 30.0
+
+
+class RedisServer:
+    """A running `redis-server`. `url` is what `--bus` takes."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.url = f"redis+unix://{folder / 's'}"
+        self._flags = flags
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it over what it left on disk, and wait until it answers."""
+        ours = ["--port", "0", "--unixsocket", "s", "--save", "", "--dir", str(self.folder)]
+        self._process = subprocess.Popen(
+            ["redis-server", *ours, *self._flags], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
+                link.connect(str(self.folder / "s"))
+                link.sendall(b"PING\r\n")
+                if link.recv(16).startswith(b"+PONG"):
+                    return
+            assert time.monotonic() < until, "redis-server did not start"
+            time.sleep(0.005)
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def running_redis(folder: Path, *flags: str) -> Iterator[RedisServer]:
+    """A Redis for a `with` block."""
+    redis = RedisServer(folder, *flags)
+    redis.start()
+    try:
+        yield redis
+    finally:
+        redis.kill()
