@@ -41,7 +41,7 @@ NO_PRIVILEGED = int(Intents(0x331FFFF) & ~(Intents.GUILD_MEMBERS | Intents.GUILD
 
 
 class Listener:
-    """A session that keeps what it was told. `events` holds (name, d) since READY."""
+    """A session that keeps what it was told. `events` holds (name, d) since READY, `last` the last event's number."""
 
     def __init__(self, gateway: str, person: Person, **identify: Any) -> None:
         self.person = person
@@ -54,6 +54,7 @@ class Listener:
             self.client.socket.close()
             raise
         self.events: list[tuple[str, Payload]] = []
+        self.last = 1
 
     def send(self, code: int, d: Any = None, **extra: Any) -> None:
         """Send a payload."""
@@ -62,6 +63,7 @@ class Listener:
     def next(self) -> tuple[str, Payload]:
         """Return the next event."""
         payload = self.client.read_until(0)
+        self.last = payload["s"]
         self.events.append((payload["t"], payload["d"]))
         return self.events[-1]
 
