@@ -65,6 +65,7 @@ class Scene:
         self.of_channel: set[str] = set()
         self.of_guild: set[str] = set()
         self.of_act: set[str] = set()
+        self.admitted = False
         self._numbers = itertools.count(1)
         self.owner = town.person()
         self.place = town.place(self.owner)
@@ -150,6 +151,14 @@ class Scene:
         self.keep(made)
         return made
 
+    def thread(self, channel: str, kind: int, *, keep: bool = True) -> str:
+        """Start a thread as the insider."""
+        name = self.secret("thread") if keep else "a thread"
+        made: str = self.call("POST", f"/channels/{channel}/threads", {"name": name, "type": kind}, "insider")["id"]
+        if keep:
+            self.keep(made)
+        return made
+
     def say(self, channel: str | None = None, who: str = "insider") -> str:
         """Say something in the hidden channel; return the path of the message."""
         base = f"/channels/{channel or self.hidden}/messages"
@@ -171,13 +180,15 @@ class Scene:
     def perform(self, act: Act) -> list[str]:
         """Make the event happen; return what somebody was told who may not be."""
         self.of_act.clear()
+        self.admitted = False
         act.do(self)
         witness = self.listeners[act.witness]
         if act.name not in [name for name, _ in witness.events]:
             witness.until(act.name)
         found = []
         for who, told in self.flush().items():
-            needles = self.of_guild if who in OUTSIDERS else set() if who in VIEWERS else self.of_channel
+            sees = who in VIEWERS or (who == "newcomer" and self.admitted)
+            needles = self.of_guild if who in OUTSIDERS else set() if sees else self.of_channel
             needles = needles if who in act.audience else needles | self.of_act
             for name, d in told:
                 if name == act.name and who not in act.audience and d.get("guild_id") in (self.place.id, None):
@@ -426,6 +437,62 @@ def somebody_talks(scene: Scene) -> None:
     scene.keep(insider.ready["session_id"])
     insider.send(4, {**state, "channel_id": None})
     insider.until("VOICE_STATE_UPDATE", channel_id=None)
+
+
+# -- threads
+
+
+@walked("THREAD_CREATE", VIEWERS)
+@walked("THREAD_UPDATE", VIEWERS)
+@walked("THREAD_MEMBERS_UPDATE", VIEWERS)
+@walked("THREAD_MEMBER_UPDATE", VIEWERS, "insider")
+@walked("THREAD_DELETE", VIEWERS)
+@walked("MESSAGE_CREATE", VIEWERS)
+def a_thread_of_the_hidden_channel_lives(scene: Scene) -> None:
+    _thread_lives(scene, scene.thread(scene.hidden, 11))
+
+
+@walked("THREAD_CREATE", MEMBERS)
+@walked("THREAD_UPDATE", VIEWERS)
+@walked("THREAD_DELETE", VIEWERS)
+@walked("THREAD_MEMBERS_UPDATE", VIEWERS)
+@walked("MESSAGE_CREATE", VIEWERS)
+@walked("TYPING_START", VIEWERS)
+def a_private_thread_lives_without_one_who_was_in_it(scene: Scene) -> None:
+    lost, boss = scene.people["lost"].id, scene.listeners["owner"]
+    thread = scene.thread(scene.place.general, 12, keep=False)
+    path = f"/channels/{thread}/thread-members/{lost}"
+    scene.call("PUT", path, who="insider")
+    scene.call("DELETE", path, who="insider")
+    while boss.until("THREAD_MEMBERS_UPDATE", id=thread).get("removed_member_ids") != [lost]:
+        pass
+    former = [*boss.events]
+    scene.flush()
+    boss.events += former
+    scene.keep(thread)
+    scene.call("POST", f"/channels/{thread}/typing", who="insider")
+    _thread_lives(scene, thread)
+
+
+def _thread_lives(scene: Scene, thread: str) -> None:
+    path = f"/channels/{thread}"
+    scene.say(thread)
+    scene.call("PUT", f"{path}/thread-members/@me")
+    for change in ({"name": scene.secret("thread")}, {"archived": True}, {"archived": False}):
+        scene.call("PATCH", path, change)
+    scene.call("DELETE", path)
+
+
+@walked("THREAD_LIST_SYNC", NEWCOMER, "newcomer")
+def somebody_is_let_in_and_out(scene: Scene) -> None:
+    thread = scene.thread(scene.hidden, 11)
+    role = scene._in_guild(f"members/{scene.newcomer().id}/roles/{scene.keys}")
+    listener, scene.admitted = scene.listeners["newcomer"], True
+    scene.call("PUT", role)
+    listener.until("THREAD_LIST_SYNC")
+    scene.call("DELETE", role)
+    listener.until("CHANNEL_DELETE", id=scene.hidden)
+    scene.call("DELETE", f"/channels/{thread}")
 
 
 # -- between two

@@ -78,7 +78,7 @@ class Listener:
         """Return all events so far: what Python ordered before comes before the answer to this request."""
         home = self.ready["guilds"][0]["id"]
         self.send(31, {"guild_ids": [home]})
-        self.until("SOUNDBOARD_SOUNDS")
+        self.until("SOUNDBOARD_SOUNDS", guild_id=home)
         taken, self.events = self.events[:-1], []
         return taken
 
