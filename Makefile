@@ -1,5 +1,6 @@
 # The verbs of the house. Each does its own set-up; stamps under .build/ make the second run quick.
-# Needs Python 3.11 or newer, a Rust toolchain and, for `make test`, Node with npm; for `make test-clients` Go as well.
+# Needs Python 3.11 or newer, a Rust toolchain and, for `make test`, Node with npm; for `make test-clients` Go, a JDK and
+# Maven as well.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -47,7 +48,7 @@ test-rust: $(STAMPS)/redis
 test-python: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/redis
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-clients: $(STAMPS)/core $(STAMPS)/npm $(CLIENTS)/discordgo ## Run one set of scenarios with every client library, also Go's
+test-clients: $(STAMPS)/core $(STAMPS)/npm $(CLIENTS)/discordgo $(CLIENTS)/jda/stamp $(CLIENTS)/twilight ## Run the same scenarios with every client library, of Go, Java and Rust too
 	$(BIN)/python -m pytest tests/clients -m "" $(PYTEST_ARGS)
 
 verify: verify-streams oracle ## Read and judge a million deliveries each: verify-streams, oracle
@@ -65,6 +66,7 @@ check: $(STAMPS)/core ## Format, lints, types, layers
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo fmt --all --check --manifest-path bench/load/Cargo.toml
 	cargo clippy --locked --all-targets --quiet $(LOAD) -- -D warnings
+	cargo fmt --check --manifest-path tests/clients/rust/Cargo.toml
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
@@ -122,7 +124,7 @@ $(STAMPS)/npm: tests/clients/js/package-lock.json
 	npm ci --prefix tests/clients/js --no-audit --no-fund --silent
 	@touch $@
 
-# Client libraries of other languages. $(call need,program,what of it) says what is missing; $(call quietly,log) what failed.
+# Client libraries of other languages. $(call need,program,what of it) says what is missing, $(call quietly,log) what failed.
 need = @command -v $(1) > /dev/null || { echo "make test-clients needs $(2): \`$(1)\` is not on the PATH" >&2; exit 1; }
 quietly = > $(1) 2>&1 || { cat $(1) >&2; exit 1; }
 
@@ -130,3 +132,19 @@ $(CLIENTS)/discordgo: $(wildcard tests/clients/go/*)
 	$(call need,go,Go 1.26 or newer)
 	@mkdir -p $(CLIENTS)
 	@cd tests/clients/go && go build -o $(ROOT)/$@ . $(call quietly,$(ROOT)/$@.log)
+
+# Maven fetches the jars, and they must be those of jars.sha256.
+$(CLIENTS)/jda/stamp: $(wildcard tests/clients/java/*)
+	$(call need,javac,a JDK 17 or newer)
+	$(call need,mvn,Maven 3)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn --quiet --batch-mode --strict-checksums --file tests/clients/java/pom.xml dependency:copy-dependencies \
+		-Dstyle.color=never -DincludeScope=runtime -DoutputDirectory=$(ROOT)/$(@D)/lib $(call quietly,$(@D)/log)
+	@(cd $(@D)/lib && LC_ALL=C sha256sum *.jar) | diff tests/clients/java/jars.sha256 - $(call quietly,$(@D)/log)
+	@javac -cp "$(@D)/lib/*" -d $(@D)/classes tests/clients/java/Driver.java $(call quietly,$(@D)/log)
+	@touch $@
+
+$(CLIENTS)/twilight: $(wildcard tests/clients/rust/Cargo.*) $(wildcard tests/clients/rust/src/*)
+	@mkdir -p $(CLIENTS)
+	@cargo build --locked --quiet --manifest-path tests/clients/rust/Cargo.toml --target-dir target/clients
+	@cp target/clients/debug/twilight $@
