@@ -23,9 +23,13 @@ ENDS = ("DELETE /users/@me/guilds/{guild_id:str}", "POST /auth/logout")
 
 
 class Walk(NamedTuple):
-    """The routes with what to fill in, and what nobody may find who does not see the channel, or the guild."""
+    """The routes with what to fill in, and what nobody may find who does not see the channel, or the guild.
+
+    `places` are the channels and threads to go through.
+    """
 
     params: dict[str, str]
+    places: list[str]
     of_channel: set[str]
     of_guild: set[str]
 
@@ -61,6 +65,13 @@ async def walk(api: Api) -> Walk:
     emoji = (await api.post(f"/guilds/{LAB}/emojis", "ada", {"name": "labmoji", "image": PIXEL})).json()
     rule = {"name": "secret rule", "event_type": 1, "trigger_type": 3, "exempt_channels": [str(STAFF_ONLY)]}
     rule = (await api.post(f"/guilds/{LAB}/auto-moderation/rules", "ada", {**rule, "actions": [{"type": 1}]})).json()
+    threads = [
+        (await api.post(f"/channels/{channel}/threads", "ada", {"name": "secret thread", "type": kind})).json()
+        for channel, kind in ((STAFF_ONLY, 11), (GENERAL, 12))
+    ]
+    for thread in threads:
+        await api.say("the secret plan", channel=int(thread["id"]))
+    assert (await api.put(f"/channels/{threads[1]['id']}/thread-members/{DORA}", "ada")).status_code == 204
     assert (await api.delete(role, "ada")).status_code == 204
     assert (await api.delete(f"/guilds/{LAB}/members/{DORA}", "ada")).status_code == 204
     params = {
@@ -90,9 +101,14 @@ async def walk(api: Api) -> Walk:
             attachment["url"],
         ),
         *("staff-only", "the secret plan", "secret title", "secret.txt", "secret hook", "secret rule"),
+        *(thread["id"] for thread in threads),
+        "secret thread",
     }
     api.bus.take()
-    return Walk(params, of_channel, {*of_channel, str(LAB), str(GENERAL), emoji["id"], "Lab", "labmoji", "pingable"})
+    places = [str(STAFF_ONLY), *(thread["id"] for thread in threads)]
+    return Walk(
+        params, places, of_channel, {*of_channel, str(LAB), str(GENERAL), emoji["id"], "Lab", "labmoji", "pingable"}
+    )
 
 
 def filled(path: str, params: dict[str, str]) -> str:
@@ -127,8 +143,13 @@ def body_of(method: str, path: str) -> dict[str, Any]:
 async def told(api: Api, walk: Walk, who: str, needles: set[str]) -> list[str]:
     """Walk every route and return what was found that should not have been."""
     found = []
-    for method, path in routes():
-        response = await api.call(method, filled(path, walk.params), who, **body_of(method, path))
+    called = [
+        (method, path, filled(path, {**walk.params, "channel_id": place}))
+        for method, path in routes()
+        for place in (walk.places if "{channel_id" in path else walk.places[:1])
+    ]
+    for method, path, url in called:
+        response = await api.call(method, url, who, **body_of(method, path))
         assert response.status_code < 500, (method, path, response.text)
         words = set(re.findall(r"[\w.\-]+", response.text)) | {response.text}
         found += [
@@ -147,7 +168,7 @@ async def test_strangers_and_those_who_left_learn_nothing_and_change_nothing(api
 
 async def test_a_member_who_lost_a_channel_learns_nothing_of_it(api: Api, walk: Walk) -> None:
     assert await told(api, walk, "carl", walk.of_channel) == []
-    assert [event.name for event, _ in api.bus.take() if event.channel_id == STAFF_ONLY] == []
+    assert [event.name for event, _ in api.bus.take() if str(event.channel_id) in walk.places] == []
 
 
 async def test_the_walk_finds_what_there_is_to_find(api: Api, walk: Walk) -> None:

@@ -327,7 +327,9 @@ class Policy:
         left = [each for each, members in guild.state.thread_members.items() if user_id in members]
         guild.state.apply(event)
         for thread_id in left:
+            # The cohort of one is kept for who comes back, and must not be kept with this sight.
             guild.cohorts.note_channel(thread_id)
+            guild.cohorts.recompute_channel(thread_id)
             guild.bodies.thread_changed(thread_id)
         guild.bodies.members_changed()
         guild.bodies.show(user_id, None)
@@ -335,6 +337,7 @@ class Policy:
         for pending in self._sessions.pending_of(user_id):
             pending.joined.discard(guild.id)
         self._leave(guild, user_id, batch)
+        guild.cohorts.flush(batch)
         batch.dispatch(event.name, event.body, guild=guild.id, exclude_user=user_id)
 
     def _leave(self, guild: LiveGuild, user_id: int, batch: Batch) -> None:

@@ -46,9 +46,11 @@ def _settle(guild: LiveGuild, event: Event, thread_id: int, batch: Batch, *, tol
 
 
 def _own(guild: LiveGuild, thread_id: int) -> list[tuple[int, list[int]]]:
-    """Return the members of a thread that have sessions here, with those."""
-    members = guild.state.thread_members.get(thread_id, {})
-    return [(user_id, guild.seats[user_id].session_keys()) for user_id in members if user_id in guild.seats]
+    """Return the members of a thread that may view it, with their sessions: a place alone gives no sight."""
+    seats = ((user_id, guild.seats.get(user_id)) for user_id in guild.state.thread_members.get(thread_id, ()))
+    return [
+        (user_id, seat.session_keys()) for user_id, seat in seats if seat is not None and thread_id in seat.cohort.view
+    ]
 
 
 def thread_create(guild: LiveGuild, event: Event, batch: Batch) -> None:

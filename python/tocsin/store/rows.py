@@ -174,8 +174,13 @@ def thread_update_ops(before: Thread, after: Thread) -> list[Op]:
 
 
 def thread_member_ops(member: ThreadMember) -> list[Op]:
-    """Insert a member of a thread; `errors.Conflict` when they are one already, or the thread is gone."""
+    """Insert a member of a thread; `errors.Conflict` when they are one already, or the thread is gone.
+
+    So it is when they have left the guild meanwhile: a place must not wait for their return.
+    """
+    in_guild = {"guild_id": member.guild_id, "user_id": member.user_id}
     return [
+        Update("members", in_guild, {"guild_id": member.guild_id}, must_match=True),
         Update("threads", {"id": member.thread_id}, {"guild_id": member.guild_id}, must_match=True),
         Insert("thread_members", _row(member)),
     ]

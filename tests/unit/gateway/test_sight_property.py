@@ -1,6 +1,7 @@
-"""Whatever happens to a guild, each session is told of exactly the channels it may view, and the index agrees.
+"""Whatever happens to a guild, each session is told of exactly the channels and threads it may view; the index agrees.
 
 A model client keeps its channels as a library does: from GUILD_CREATE, then by CHANNEL_CREATE and CHANNEL_DELETE.
+Threads go with their parent, and come by THREAD_LIST_SYNC, THREAD_CREATE and THREAD_UPDATE.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ import pytest
 from tests.support.api_world import ADA, BELL, CARL, DORA, EDDY, LAB, Clock, world_ops
 from tests.support.gateway_rig import Rig, Told
 from tocsin.config import Settings
-from tocsin.model.entities import Channel, Guild, Member, Overwrite, Role
+from tocsin.model.entities import Channel, Guild, Member, Overwrite, Role, Thread, ThreadMember
 from tocsin.model.event import Event
+from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import Permission
-from tocsin.service import guild_events
+from tocsin.service import guild_events, thread_events
 from tocsin.store import open_store, rows
-from tocsin.store.base import Op, Store
+from tocsin.store.base import Delete, Op, Select, Store, ThreadQuery
 
 VIEW = int(Permission.VIEW_CHANNEL)
-GRANTS = (0, VIEW, VIEW | int(Permission.SEND_MESSAGES), int(Permission.ADMINISTRATOR))
+GRANTS = (0, VIEW, VIEW | int(Permission.MANAGE_THREADS), int(Permission.ADMINISTRATOR))
 USERS = {"ada": ADA, "bell": BELL, "carl": CARL, "dora": DORA, "eddy": EDDY}
 STEPS = 60
 
@@ -33,16 +35,45 @@ class Client:
 
     def __init__(self) -> None:
         self.channels: set[int] | None = None  # None: not in the guild
+        self.threads: dict[int, int] = {}  # thread -> its parent
+
+    def sync(self, d: Any) -> None:
+        parents = {int(each) for each in d["channel_ids"]}
+        self.threads = {each: parent for each, parent in self.threads.items() if parent not in parents}
+        self.threads |= {int(each["id"]): int(each["parent_id"]) for each in d["threads"]}
+
+    def take_thread(self, name: str, d: Any) -> None:
+        assert self.channels is not None, f"{name} of a guild it is not in"
+        if name == "THREAD_LIST_SYNC":
+            self.sync(d)
+            return
+        thread_id = int(d["id"])
+        if name in ("THREAD_CREATE", "THREAD_UPDATE"):
+            assert int(d["parent_id"]) in self.channels, f"{name} under a channel it has not"
+            self.threads[thread_id] = int(d["parent_id"])
+            if d["thread_metadata"]["archived"]:
+                del self.threads[thread_id]
+        elif name == "THREAD_DELETE":
+            # Of an archived one too, which a library does not keep.
+            assert int(d["parent_id"]) in self.channels, "THREAD_DELETE under a channel it has not"
+            self.threads.pop(thread_id, None)
+        else:
+            assert thread_id in self.threads, f"{name} of a thread it has not"
 
     def take(self, told: list[Told]) -> None:
         for name, d in told:
+            if name.startswith("THREAD_"):
+                self.take_thread(name, d)
+                continue
             channel_id = int(d["id"]) if name.startswith("CHANNEL_") else 0
             if name == "GUILD_CREATE":
                 assert self.channels is None, "GUILD_CREATE of a guild it is in"
                 self.channels = {int(each["id"]) for each in d["channels"]}
+                self.threads = {int(each["id"]): int(each["parent_id"]) for each in d["threads"]}
             elif name == "GUILD_DELETE":
                 assert self.channels is not None, "GUILD_DELETE of a guild it is not in"
                 self.channels = None
+                self.threads = {}
             elif name == "CHANNEL_CREATE":
                 assert self.channels is not None
                 assert channel_id not in self.channels, "CHANNEL_CREATE of a channel it has"
@@ -51,6 +82,7 @@ class Client:
                 assert self.channels is not None
                 assert channel_id in self.channels, "CHANNEL_DELETE of a channel it has not"
                 self.channels.discard(channel_id)
+                self.threads = {each: parent for each, parent in self.threads.items() if parent != channel_id}
             elif name == "CHANNEL_UPDATE":
                 assert self.channels is not None
                 assert channel_id in self.channels, "CHANNEL_UPDATE of a channel it has not"
@@ -83,6 +115,12 @@ class Story:
             self.change_roles,
             self.join_or_leave,
             self.change_owner,
+            self.make_thread,
+            self.make_thread,
+            self.archive_or_open,
+            self.drop_thread,
+            self.move_thread_member,
+            self.move_thread_member,
             self.close,
         )
         chosen = self.random.choice(steps)
@@ -129,7 +167,9 @@ class Story:
         channels = (await self.snapshot()).channels
         if channels:
             channel = self.random.choice(channels)
-            await self.commit(rows.channel_delete_ops(channel.id), guild_events.channel_delete(channel))
+            under = await self.store.threads(ThreadQuery(parent_id=channel.id))
+            ops = [*rows.channel_delete_ops(channel.id), *rows.threads_delete_ops([each.id for each in under])]
+            await self.commit(ops, guild_events.channel_delete(channel))
 
     async def change_overwrites(self) -> None:
         found = await self.snapshot()
@@ -137,6 +177,60 @@ class Story:
             channel = self.random.choice(found.channels)
             after = msgspec.structs.replace(channel, overwrites=self.overwrites(found.roles))
             await self.commit(rows.channel_update_ops(after), guild_events.channel_update(after))
+
+    async def make_thread(self) -> None:
+        found = await self.snapshot()
+        parents = [each for each in found.channels if each.type == 0]
+        if parents:
+            self._next_id += 1
+            parent, owner = self.random.choice(parents), self.random.choice(found.members).user_id
+            thread = Thread(
+                id=self._next_id,
+                guild_id=LAB,
+                type=self.random.choice((11, 12)),
+                name="thread",
+                parent_id=parent.id,
+                owner_id=owner,
+                member_count=1,
+            )
+            first = ThreadMember(thread_id=thread.id, user_id=owner, guild_id=LAB, joined_at=self.rig.clock())
+            ops = [*rows.thread_ops(thread), *rows.thread_member_ops(first)]
+            await self.commit(ops, thread_events.thread_create(thread, [first]))
+
+    async def places(self, thread: Thread) -> list[ThreadMember]:
+        where = {"thread_id": thread.id}
+        return await self.store.find(Select(entity=ThreadMember, table="thread_members", where=where))
+
+    async def archive_or_open(self) -> None:
+        threads = await self.store.threads(ThreadQuery(guild_id=LAB))
+        if threads:
+            thread = self.random.choice(threads)
+            after = msgspec.structs.replace(thread, archived=self.random.random() < 0.5, name="other")
+            event = thread_events.thread_update(after, await self.places(thread))
+            await self.commit(rows.thread_update_ops(thread, after), event)
+
+    async def drop_thread(self) -> None:
+        threads = await self.store.threads(ThreadQuery(guild_id=LAB))
+        if threads:
+            thread = self.random.choice(threads)
+            event = thread_events.thread_delete(thread, await self.places(thread))
+            await self.commit(rows.threads_delete_ops([thread.id]), event)
+
+    async def move_thread_member(self) -> None:
+        threads = await self.store.threads(ThreadQuery(guild_id=LAB, archived=False))
+        found = await self.snapshot()
+        if not threads:
+            return
+        thread, member = self.random.choice(threads), self.random.choice(found.members)
+        user = next(each for each in found.users if each.id == member.user_id)
+        if any(each.user_id == user.id for each in await self.places(thread)):
+            op = Delete("thread_members", {"thread_id": thread.id, "user_id": user.id})
+            event = thread_events.members_update(thread, thread.member_count - 1, removed=[user.id])
+            await self.commit([op], event)
+        else:
+            place = ThreadMember(thread_id=thread.id, user_id=user.id, guild_id=LAB, joined_at=self.rig.clock())
+            event = thread_events.members_update(thread, thread.member_count + 1, [(place, member, user)])
+            await self.commit(rows.thread_member_ops(place), event)
 
     async def make_role(self) -> None:
         self._next_id += 1
@@ -180,6 +274,13 @@ class Story:
         guild = Guild(id=LAB, name="Lab", owner_id=self.random.choice(found.members).user_id)
         await self.commit(rows.guild_update_ops(guild), guild_events.guild_update(guild, found.roles, found.emojis))
 
+    @staticmethod
+    def in_sight(state: GuildState, member: Member, thread: Thread) -> bool:
+        """protocol.md §7.1 rule 5, said once more."""
+        held = int(state.permissions(member, state.channels[thread.parent_id or 0], 0))
+        is_in = member.user_id in state.thread_members[thread.id]
+        return bool(held & VIEW) and (thread.type != 12 or is_in or bool(held & int(Permission.MANAGE_THREADS)))
+
     async def check(self) -> None:
         await self.rig.settle()
         live = self.rig.guilds.get(LAB)
@@ -193,11 +294,16 @@ class Story:
                 assert self.rig.sees(key) == set()
                 continue
             allowed = {each.id for each in live.state.channels.values() if live.state.can_view(member, each)}
+            threads = {each.id for each in live.state.threads.values() if self.in_sight(live.state, member, each)}
             assert client.channels == allowed
-            assert self.rig.sees(key) == allowed
+            assert set(client.threads) == threads
+            assert self.rig.sees(key) == allowed | threads
         if live is not None:
             found = await self.snapshot()
             assert set(live.state.channels) == {each.id for each in found.channels}
+            assert {each.id: each.member_count for each in live.state.threads.values()} == {
+                each.id: each.member_count for each in found.threads
+            }
             assert {each.user_id: set(each.roles) for each in live.state.members.values()} == {
                 each.user_id: set(each.roles) for each in found.members
             }
@@ -206,7 +312,7 @@ class Story:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_each_session_knows_exactly_the_channels_it_may_view(tmp_path: Path, seed: int) -> None:
+async def test_each_session_knows_exactly_the_channels_and_threads_it_may_view(tmp_path: Path, seed: int) -> None:
     clock = Clock()
     settings = Settings(database=f"sqlite:///{tmp_path}/tocsin.db", session_start_limit=100_000, presence_coalesce_ms=0)
     store = open_store(settings, clock)
