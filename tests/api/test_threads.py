@@ -241,3 +241,230 @@ async def test_archived_threads_come_latest_first_in_pages(api: Api) -> None:
     before = page["threads"][-1]["thread_metadata"]["archive_timestamp"]
     rest = (await api.get(path, "ada", params={"before": before})).json()
     assert ([each["id"] for each in rest["threads"]], rest["has_more"]) == ([ids[0]], False)
+
+
+# -- changing and archiving
+
+
+@pytest.mark.parametrize(
+    ("who", "changes", "code"),
+    [
+        ("carl", {"name": "renamed", "auto_archive_duration": 60, "invitable": False}, 200),
+        ("carl", {"locked": True}, 403),
+        ("carl", {"rate_limit_per_user": 5}, 403),
+        ("eddy", {"name": "renamed"}, 403),
+        ("eddy", {"archived": True}, 403),
+        ("ada", {"locked": True, "rate_limit_per_user": 5, "name": "renamed"}, 200),
+        ("dora", {"name": "renamed"}, 403),
+    ],
+)
+async def test_its_creator_may_change_a_thread_and_who_manages_threads_more(
+    api: Api, who: str, changes: dict[str, Any], code: int
+) -> None:
+    thread = await start(api)
+    api.bus.take()
+    response = await api.patch(f"/channels/{thread['id']}", who, changes)
+    assert response.status_code == code, response.text
+    if code != 200:
+        assert names(api) == []
+        return
+    [(update, body)] = api.bus.take()
+    assert update.name == "THREAD_UPDATE"
+    for shown in (body, response.json(), (await api.get(f"/channels/{thread['id']}", "ada")).json()):
+        found = {**shown, **shown["thread_metadata"]}
+        assert {name: found[name] for name in changes} == changes
+
+
+async def test_an_archived_thread_rejects_all_but_deletions_until_somebody_writes(api: Api) -> None:
+    thread = await start(api)
+    base = f"/channels/{thread['id']}"
+    message = await api.say("hello", who="carl", channel=int(thread["id"]))
+    other = await api.say("hello", who="carl", channel=int(thread["id"]))
+    await api.patch(base, "carl", {"archived": True})
+    on = f"{base}/messages/{message['id']}"
+    refused = [
+        await api.patch(on, "carl", {"content": "x"}),
+        await api.put(f"{on}/reactions/🔥/@me", "carl"),
+        await api.put(f"{base}/messages/pins/{message['id']}", "ada"),
+        await api.put(f"{base}/thread-members/@me", "ada"),
+        await api.put(f"{base}/thread-members/{BELL}", "carl"),
+        await api.delete(f"{base}/thread-members/@me", "carl"),
+        await api.patch(base, "ada", {"name": "renamed"}),
+    ]
+    assert [error_of(each) for each in refused] == [(400, 50083)] * len(refused)
+    api.bus.take()
+    assert (await api.delete(on, "carl")).status_code == 204
+    [(gone, body)] = api.bus.take()
+    # The gateway knows no archived threads: those who view the parent are told.
+    assert (gone.name, gone.channel_id, body["channel_id"]) == ("MESSAGE_DELETE", GENERAL, thread["id"])
+    api.clock.advance(MINUTE)
+    await api.say("anybody?", who="ada", channel=int(thread["id"]))
+    told = api.bus.take()
+    assert [event.name for event, _ in told] == ["THREAD_UPDATE", "THREAD_MEMBERS_UPDATE", "MESSAGE_CREATE"]
+    assert told[-1][0].channel_id == int(thread["id"])
+    now = (await api.get(base, "ada")).json()
+    assert now["thread_metadata"]["archived"] is False
+    assert (now["message_count"], now["total_message_sent"]) == (2, 3)
+    assert (await api.get(f"/channels/{GENERAL}", "ada")).json()["last_message_id"] != now["last_message_id"]
+    assert (await api.delete(f"{base}/messages/{other['id']}", "carl")).status_code == 204
+
+
+async def test_a_locked_thread_is_for_those_who_manage_threads(api: Api) -> None:
+    thread = await start(api)
+    base = f"/channels/{thread['id']}"
+    await api.patch(base, "ada", {"locked": True})
+    assert error_of(await api.post(f"{base}/messages", "carl", {"content": "x"})) == (400, 160005)
+    await api.patch(base, "ada", {"archived": True})
+    assert error_of(await api.post(f"{base}/messages", "carl", {"content": "x"})) == (400, 50083)
+    assert error_of(await api.patch(base, "carl", {"archived": False})) == (403, 50013)
+    await api.say("mine", who="ada", channel=int(thread["id"]))
+    assert (await api.get(base, "ada")).json()["thread_metadata"]["archived"] is False
+    assert error_of(await api.patch(base, "carl", {"name": "renamed"})) == (403, 50013)
+
+
+async def test_a_thread_archives_itself_when_nobody_wrote_for_its_duration(api: Api) -> None:
+    thread = await start(api, auto_archive_duration=60)
+    sweep = api.services.threads.archive_stale
+    api.clock.advance(59 * MINUTE)
+    await api.say("still here", who="carl", channel=int(thread["id"]))
+    api.clock.advance(59 * MINUTE)
+    api.bus.take()
+    await sweep()
+    assert names(api) == []
+    await api.patch(f"/channels/{thread['id']}", "carl", {"auto_archive_duration": 1440})
+    api.clock.advance(MINUTE)
+    await sweep()
+    assert names(api) == ["THREAD_UPDATE"]
+    api.clock.advance((1440 - 60) * MINUTE)
+    await sweep()
+    [(_, body)] = api.bus.take()
+    assert body["thread_metadata"]["archived"] is True
+    assert [each["id"] for each in (await api.get(f"/guilds/{LAB}/threads/active", "ada")).json()["threads"]] == []
+    await sweep()
+    assert names(api) == []
+
+
+async def test_the_list_of_active_threads_archives_those_whose_time_has_come(api: Api) -> None:
+    thread = await start(api, auto_archive_duration=60)
+    api.clock.advance(60 * MINUTE)
+    assert (await api.get(f"/guilds/{LAB}/threads/active", "ada")).json()["threads"] == []
+    assert (await api.get(f"/channels/{thread['id']}", "ada")).json()["thread_metadata"]["archived"] is True
+
+
+# -- private threads
+
+
+async def test_a_private_thread_is_there_for_its_members_and_managers_only(api: Api) -> None:
+    thread = await start(api, type=12)
+    base = f"/channels/{thread['id']}"
+    await api.say("psst", who="carl", channel=int(thread["id"]))
+    for path in (base, f"{base}/messages", f"{base}/thread-members", f"{base}/messages/pins"):
+        assert error_of(await api.get(path, "bell")) == (403, 50001)
+        assert (await api.get(path, "ada")).status_code == 200
+    assert error_of(await api.put(f"{base}/thread-members/@me", "bell")) == (403, 50001)
+    assert error_of(await api.post(f"{base}/typing", "bell")) == (403, 50001)
+    await grant(api, MANAGE)
+    assert (await api.get(base, "bell")).status_code == 200
+    await grant(api, 0)
+    assert (await api.put(f"{base}/thread-members/{BELL}", "carl")).status_code == 204
+    assert (await api.get(f"{base}/messages", "bell")).json()[0]["content"] == "psst"
+    assert (await api.delete(f"{base}/thread-members/{BELL}", "carl")).status_code == 204
+    assert error_of(await api.get(base, "bell")) == (403, 50001)
+
+
+async def test_only_who_may_invite_brings_people_into_a_private_thread(api: Api) -> None:
+    thread = await start(api, type=12)
+    base = f"/channels/{thread['id']}"
+    await api.put(f"{base}/thread-members/{BELL}", "carl")
+    await api.patch(base, "carl", {"invitable": False})
+    assert error_of(await api.put(f"{base}/thread-members/1005", "bell")) == (403, 50013)
+    assert (await api.put(f"{base}/thread-members/1005", "carl")).status_code == 204
+    hidden = await start(api, who="ada", channel=STAFF_ONLY)
+    assert error_of(await api.put(f"/channels/{hidden['id']}/thread-members/{CARL}", "ada")) == (403, 50001)
+
+
+# -- the end of a thread
+
+
+async def test_a_thread_is_deleted_by_who_manages_threads_and_with_its_parent(api: Api) -> None:
+    message = await api.say("let us talk")
+    thread, other = await start_from(api, message["id"]), await start(api)
+    assert error_of(await api.delete(f"/channels/{thread['id']}", "carl")) == (403, 50013)
+    api.bus.take()
+    assert (await api.delete(f"/channels/{thread['id']}", "ada")).json()["id"] == thread["id"]
+    [(gone, body)] = api.bus.take()
+    body.pop("thread_members")
+    assert (gone.name, differences(FIXTURES["THREAD_DELETE"], body)) == ("THREAD_DELETE", [])
+    assert error_of(await api.get(f"/channels/{thread['id']}", "ada")) == (404, 10003)
+    assert "thread" not in (await api.get(f"/channels/{GENERAL}/messages/{message['id']}", "ada")).json()
+    again = await start_from(api, message["id"])
+    await api.say("hello", channel=int(other["id"]))
+    assert (await api.delete(f"/channels/{GENERAL}", "ada")).status_code == 200
+    for each in (again, other):
+        assert error_of(await api.get(f"/channels/{each['id']}", "ada")) == (404, 10003)
+        assert await api.store.messages(int(each["id"])) == []
+    assert (await api.get(f"/guilds/{LAB}/threads/active", "ada")).json() == {"threads": [], "members": []}
+
+
+async def test_what_a_thread_has_not_is_refused(api: Api) -> None:
+    thread = await start(api)
+    base = f"/channels/{thread['id']}"
+    refused = [
+        await api.put(f"{base}/permissions/{CARL}", "ada", {"type": 1}),
+        await api.post(f"{base}/invites", "ada", {}),
+        await api.post(f"{base}/webhooks", "ada", {"name": "hook"}),
+        await api.get(f"{base}/webhooks", "ada"),
+    ]
+    assert [error_of(each) for each in refused] == [(400, 50024)] * len(refused)
+    assert thread["id"] not in [each["id"] for each in (await api.get(f"/guilds/{LAB}/channels", "ada")).json()]
+
+
+async def test_an_announcement_channel_has_announcement_threads(api: Api) -> None:
+    channel = (await api.post(f"/guilds/{LAB}/channels", "ada", {"name": "loud", "type": 5})).json()
+    assert (await start(api, channel=int(channel["id"]), type=10))["type"] == 10
+    refused = await api.post(f"/channels/{channel['id']}/threads", "carl", {"name": "x", "type": 12})
+    assert error_of(refused) == (400, 50035)
+
+
+# -- what else works there
+
+
+async def test_a_webhook_writes_in_a_thread_of_its_channel_and_opens_it(api: Api) -> None:
+    thread, elsewhere = await start(api), await start(api, who="ada", channel=STAFF_ONLY)
+    hook = (await api.post(f"/channels/{GENERAL}/webhooks", "ada", {"name": "hook"})).json()
+    path = f"/webhooks/{hook['id']}/{hook['token']}"
+    await api.patch(f"/channels/{thread['id']}", "carl", {"archived": True})
+    api.bus.take()
+    sent = await api.post(f"{path}?wait=true&thread_id={thread['id']}", None, {"content": "beep"})
+    assert sent.json()["channel_id"] == thread["id"]
+    assert names(api) == ["THREAD_UPDATE", "MESSAGE_CREATE"]
+    wrong = await api.post(f"{path}?wait=true&thread_id={elsewhere['id']}", None, {"content": "beep"})
+    assert error_of(wrong) == (404, 10003)
+
+
+async def test_automatic_moderation_reads_threads_and_spares_those_of_exempt_channels(api: Api) -> None:
+    rule = {
+        "name": "words",
+        "event_type": 1,
+        "trigger_type": 1,
+        "trigger_metadata": {"keyword_filter": ["bad"]},
+        "actions": [{"type": 1}],
+        "enabled": True,
+    }
+    made = (await api.post(f"/guilds/{LAB}/auto-moderation/rules", "ada", rule)).json()
+    thread = await start(api)
+    path = f"/channels/{thread['id']}/messages"
+    assert error_of(await api.post(path, "carl", {"content": "bad"}))[1] == 200000
+    exempt = {"exempt_channels": [str(GENERAL)]}
+    await api.patch(f"/guilds/{LAB}/auto-moderation/rules/{made['id']}", "ada", exempt)
+    assert (await api.post(path, "carl", {"content": "bad"})).status_code == 200
+
+
+async def test_a_ban_takes_messages_in_threads_too(api: Api) -> None:
+    thread = await start(api)
+    message = await api.say("spam", who="carl", channel=int(thread["id"]))
+    api.bus.take()
+    assert (await api.put(f"/guilds/{LAB}/bans/{CARL}", "ada", {"delete_message_seconds": 3600})).status_code == 204
+    [body] = [d for event, d in api.bus.take("MESSAGE_DELETE_BULK") if event.channel_id == int(thread["id"])]
+    assert body["ids"] == [message["id"]]
+    assert (await api.get(f"/channels/{thread['id']}", "ada")).json()["message_count"] == 0
