@@ -86,6 +86,8 @@ METHOD = """\
   each until it is due, so memory settles only after the longest of them. It *grows* when the rise
   less the error is over 1 % of what was there.
 - **POST**: `bench/api_cost.py`, rounds of posts on keep-alive connections, CPU by thread of the node.
+- **Testing**: `bench/testing_cost.py`, test servers started one after the other, CPU of all their threads when they are
+  ready; and a test's bot and guild made and removed again as the pytest plugin does, in wall time.
 """
 
 

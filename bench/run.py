@@ -30,6 +30,8 @@ STUCK_S = 400
 MICRO_S = 240
 BUDGET_S = 29 * 60
 """After so long no scenario of a second or later round begins: api and micro still follow, and all ends in 35 min."""
+EXTRAS = ("api", "testing", "micro")
+"""Groups that are no scenarios of the load generator."""
 PACKAGES = (
     "litestar", "granian", "uvloop", "msgspec", "websockets", "picows", "python-socketio", "uvicorn", "orjson",
     "erlpack", "zstandard",
@@ -154,6 +156,19 @@ def api_cost(posts: int) -> dict[str, Any]:
     return found
 
 
+def testing_cost(starts: int) -> dict[str, Any]:
+    """Run bench/testing_cost.py; its figures, or why there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "testing_cost.json")
+        script = str(ROOT / "bench" / "testing_cost.py")
+        command = [sys.executable, script, "--starts", str(starts), "--resets", str(starts * 40), "--out", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=STUCK_S)
+        if done.returncode:
+            return {"error": done.stderr.strip()[-600:]}
+        found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
 def micro(quick: bool) -> list[dict[str, Any]]:
     """Run bench/micro and return its figures."""
     with tempfile.TemporaryDirectory() as folder:
@@ -240,10 +255,10 @@ def merged(result: dict[str, Any], out: Path, groups: set[str]) -> dict[str, Any
     """
     stamp = {key: result[key] for key in ("began", "commit", "command", "note")}
     kept = json.loads(out.read_text()) if groups and out.exists() else {"runs": [], "groups": {}}
-    ran = {run["group"] for run in result["runs"]} | ({"micro", "api"} & result.keys())
+    ran = {run["group"] for run in result["runs"]} | (set(EXTRAS) & result.keys())
     old = {key: kept[key] for key in ("began", "commit", "command", "note") if key in kept}
     of = {run["group"]: old for run in kept["runs"]} | kept.get("groups", {})
-    whole = {**kept, **result} if not old else {**kept, **{k: result[k] for k in ("micro", "api") if k in result}}
+    whole = {**kept, **result} if not old else {**kept, **{k: result[k] for k in EXTRAS if k in result}}
     whole["runs"] = [run for run in kept["runs"] if run["group"] not in ran] + result["runs"]
     whole["groups"] = of | dict.fromkeys(sorted(ran), stamp)
     whole["versions"] = kept.get("versions", {}) | result["versions"]
@@ -263,7 +278,8 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="only these groups, merged into the newest file: fanout,resume,storm,post,gil,cycles,churn,idle,api,micro",
+        help="only these groups, merged into the newest file: "
+        "fanout,resume,storm,post,gil,cycles,churn,idle,api,testing,micro",
     )
     parser.add_argument("--no-micro", action="store_true", help="leave bench/micro out")
     parser.add_argument("--note", default="", help="a sentence that the page shows, such as who shared the machine")
@@ -277,7 +293,7 @@ def main() -> None:
     scale, words = (TINY, " --tiny") if options.tiny else (QUICK, " --quick") if options.quick else (FULL, "")
     groups = {group for group in options.only.split(",") if group}
     plan = [pair for pair in scenarios(scale, load) if not groups or pair[1].group in groups]
-    extras = [name for name in ("api", "micro") if not groups or name in groups]
+    extras = [name for name in EXTRAS if not groups or name in groups]
     if options.no_micro or not scale.micro:
         extras = [name for name in extras if name != "micro"]
     if groups - {pair[1].group for pair in plan} - set(extras):
@@ -324,6 +340,10 @@ def main() -> None:
         if "api" in extras:
             progress.update(task, description="api")
             result["api"] = api_cost(scale.posts)
+            progress.advance(task)
+        if "testing" in extras:
+            progress.update(task, description="testing")
+            result["testing"] = testing_cost(2 if options.tiny else 10)
             progress.advance(task)
         if "micro" in extras:
             progress.update(task, description="micro")

@@ -379,6 +379,23 @@ def _api(results: Results) -> list[Row]:
     return rows
 
 
+def _testing(results: Results) -> list[Row]:
+    found = results.data.get("testing", {})
+    figures, rows = found.get("figures", {}), []
+    for key, what, many, must, aim, digits in (
+        ("start_cpu_ms", "start of a test server, CPU until it is ready", "starts", 1000.0, 600.0, ".0f"),
+        ("reset_ms", "reset between tests: a bot and a guild made and removed", "resets", 10.0, 5.0, ".1f"),
+    ):
+        spread = figures.get(key)
+        figure = Figure(spread["median"], spread["low"], spread["high"], found[many]) if spread else None
+        beside = "-"
+        if spread:
+            wall = figures["start_ms"]["median"]
+            beside = f"p99 {spread['p99']:.1f} ms" if key == "reset_ms" else f"in {wall:.0f} ms of wall time"
+        rows.append(_row(what, must, aim, figure, digits, "ms", beside))
+    return rows
+
+
 def table(results: Results) -> list[Row]:
     """All targets, in the order of the design."""
     etf = results.micro("test_etf_encode_of_a_message[tocsin]")
@@ -394,6 +411,7 @@ def table(results: Results) -> list[Row]:
         *_storms(results),
         *_boundary(results),
         *_api(results),
+        *_testing(results),
         _row(
             "ETF encode of a 1.4 KB message",
             1.4,

@@ -46,13 +46,21 @@ class Portal:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the sessions that are still open, and the thread."""
+        self.run(self._end()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
         self._pool.shutdown()
         for connection in self._connections:
             connection.close()
+
+    @staticmethod
+    async def _end() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def request(self, method: str, path: str, authorization: str, body: Any = None) -> Any:
         """Make a request on the portal's loop; return the decoded body, None when empty.
