@@ -11,8 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "python"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 from tocsin.testing.server import TestServer, running
 
