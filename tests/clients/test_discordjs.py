@@ -8,7 +8,7 @@ import pytest
 
 from tests.clients.node_bot import NodeBot, require_node
 from tests.clients.scenarios import Scenarios
-from tests.clients.stage import BELL, CLERK, TOKENS, Stage
+from tests.clients.stage import ADA, BELL, CLERK, GENERAL, TOKENS, VIEW, Stage
 
 DRIVER = "driver_discordjs.cjs"
 
@@ -60,3 +60,41 @@ async def test_a_token_revoked_under_way_is_closed_with_4004(own_stage: Stage) -
         assert (await bot.wait_for("disconnect"))["code"] == 4004
     finally:
         await bot.stop()
+
+
+async def test_it_lives_in_threads(own_stage: Stage) -> None:
+    stage = own_stage
+    bot = await NodeBot.start(DRIVER, base_url=stage.url, token=TOKENS[BELL])
+    try:
+        await bot.wait_for("ready")
+        message = await stage.say("let us talk")
+        thread = await bot.do("startThread", channel=GENERAL, message=message, name="about it")
+        assert thread == message
+        await bot.wait_for("threadCreate", id=thread, parent=GENERAL)
+        said = await stage.say("in here", channel=thread)
+        assert (await bot.wait_for("threadMembers", id=thread))["added"] == [ADA]
+        assert (await bot.wait_for("messageCreate", id=said))["channel"] == thread
+        await bot.do("send", channel=thread, content="indeed")
+        assert await stage.contents(thread) == ["", "in here", "indeed"]
+        path = f"/channels/{GENERAL}/threads"
+        private = (await stage.call("POST", path, ADA, {"name": "psst", "type": 12}))["id"]
+        await stage.call("PUT", f"/channels/{private}/thread-members/{BELL}", ADA)
+        await bot.wait_for("threadCreate", id=private, newly=False)
+        assert await bot.do("threads", channel=GENERAL) == sorted([thread, private])
+        await stage.call("DELETE", f"/channels/{private}/thread-members/{BELL}", ADA)
+        await bot.wait_for("threadDelete", id=private)
+        await stage.call("PATCH", f"/channels/{thread}", ADA, {"archived": True})
+        await bot.wait_for("threadUpdate", id=thread, archived=True)
+        again = await stage.say("anybody?", channel=thread)
+        await bot.wait_for("threadUpdate", id=thread, archived=False)
+        await bot.wait_for("messageCreate", id=again)
+        # With its parent it goes, and comes.
+        await stage.deny(BELL, VIEW)
+        await bot.wait_for("channelDelete", id=GENERAL)
+        await stage.deny(BELL, 0)
+        assert (await bot.wait_for("threadList"))["ids"] == [thread]
+        last = await stage.say("the end", channel=thread)
+        await bot.wait_for("messageCreate", id=last)
+    finally:
+        await bot.stop()
+    assert [event for event in bot.events if event["event"] in ("error", "shardError")] == []

@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.discordpy_bot import DiscordPyBot, discord, pointed_at
 from tests.clients.scenarios import Scenarios
-from tests.clients.stage import BELL, CLERK, ECHO, GENERAL, LAB, TOKENS, WORLD, Stage, open_stage
+from tests.clients.stage import ADA, BELL, CLERK, ECHO, GENERAL, LAB, TOKENS, WORLD, Stage, open_stage
 
 ZLIB, ZSTD = "zlib-stream", "zstd-stream"
 
@@ -105,3 +105,48 @@ async def test_it_keeps_to_the_rate_limit_by_the_headers_alone(
             assert await stage.contents() == [f"message {n}" for n in range(5)]
             await bot.stop()
     assert [record.getMessage() for record in caplog.records if "429" in record.getMessage()] == []
+
+
+async def test_it_lives_in_threads(own_stage: Stage) -> None:
+    with pointed_at(own_stage, ZLIB):
+        bot = DiscordPyBot()
+        bot.start(TOKENS[BELL])
+        await bot.wait_for("ready")
+        channel = bot.client.get_channel(int(GENERAL))
+        assert isinstance(channel, discord.TextChannel)
+        # One that it starts from a message: it is in it, and hears who writes there.
+        message = await channel.fetch_message(int(await own_stage.say("let us talk")))
+        thread = await message.create_thread(name="about it", auto_archive_duration=60)
+        assert (thread.id, thread.parent, thread.me is not None) == (message.id, channel, True)
+        said = await own_stage.say("in here", channel=str(thread.id))
+        assert (await bot.wait_for("messageCreate", id=said))["channel"] == str(thread.id)
+        known = channel.guild.get_thread(thread.id)
+        assert known is not None
+        assert [str(member.id) for member in known.members] == [ADA]
+        assert {str(member.id) for member in await thread.fetch_members()} == {ADA, BELL}
+        await bot.do("send", channel=str(thread.id), content="indeed")
+        assert await own_stage.contents(str(thread.id)) == ["", "in here", "indeed"]
+        # Archived it leaves the cache, and is found in the archive; a message brings it back.
+        await thread.edit(archived=True)
+        await bot.wait_for("raw", t="THREAD_UPDATE")
+        assert [each.id async for each in channel.archived_threads()] == [thread.id]
+        again = await own_stage.say("anybody?", channel=str(thread.id))
+        await bot.wait_for("messageCreate", id=again)
+        assert channel.guild.get_thread(thread.id) is not None
+        # A private one of somebody else comes with being brought in, and goes with being taken out.
+        path = f"/channels/{GENERAL}/threads"
+        private = (await own_stage.call("POST", path, ADA, {"name": "psst", "type": 12}))["id"]
+        hidden = await own_stage.say("not for bell", channel=private)
+        members = f"/channels/{private}/thread-members"
+        await own_stage.call("PUT", f"{members}/{BELL}", ADA)
+        await bot.wait_for("raw", t="THREAD_CREATE", id=private)
+        shown = await own_stage.say("for bell", channel=private)
+        await bot.wait_for("messageCreate", id=shown)
+        await own_stage.call("DELETE", f"{members}/{BELL}", ADA)
+        await bot.wait_for("raw", t="THREAD_DELETE", id=private)
+        last = await own_stage.say("the end")
+        await bot.wait_for("messageCreate", id=last)
+        assert channel.guild.get_thread(int(private)) is None
+        assert hidden not in bot.raw_ids("MESSAGE_CREATE")
+        await bot.stop()
+    assert [event for event in bot.events if event["event"] == "error"] == []

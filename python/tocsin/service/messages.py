@@ -41,7 +41,7 @@ from tocsin.service.locks import KeyedLocks
 from tocsin.service.mentions import AllowedMentions, Found
 from tocsin.service.message_view import REPLY, MessageView, for_event, veil
 from tocsin.service.slowmode import Slowmode
-from tocsin.service.thread_members import ThreadMemberService
+from tocsin.service.thread_members import ThreadMemberService, need_unlocked
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
 from tocsin.store.base import Insert, Op, Update, Upsert
@@ -99,6 +99,7 @@ class MessageService:
         access = webhook or await self._world.channel_access(channel_id, actor.id)
         access.need_text()
         access.need(SEND)
+        need_unlocked(access)
         checked = check_draft(draft)
         if draft.tts:
             access.need(SEND_TTS)

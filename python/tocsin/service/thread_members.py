@@ -92,8 +92,7 @@ class ThreadMemberService:
         thread = access.channel
         if not isinstance(thread, Thread):
             return access
-        if thread.locked and not access.permissions & _MANAGE:
-            raise BadRequest(50083, "Thread is archived") if thread.archived else BadRequest(160005, "Thread is locked")
+        need_unlocked(access)
         is_in = access.member is None or await self._world.thread_member(thread.id, actor.id) is not None
         if is_in and not thread.archived:
             return access
@@ -181,3 +180,10 @@ class ThreadMemberService:
             member = await self._world.member(access.channel.guild_id, place.user_id)
             user = await self._world.user(place.user_id)
         return wire.thread_member(place, member, user)
+
+
+def need_unlocked(access: ChannelAccess) -> None:
+    """Raise unless the actor may write in a thread for its lock: 160005, and 50083 where it is archived too."""
+    thread = access.channel
+    if isinstance(thread, Thread) and thread.locked and not access.permissions & _MANAGE:
+        raise BadRequest(50083, "Thread is archived") if thread.archived else BadRequest(160005, "Thread is locked")

@@ -59,6 +59,13 @@ client.on(Events.GuildMemberRemove, (m) => say({ event: 'memberRemove', user: m.
 client.on(Events.ChannelUpdate, (_, c) => say({ event: 'channelUpdate', id: c.id }));
 client.on(Events.ChannelCreate, (c) => say({ event: 'channelCreate', id: c.id, name: c.name }));
 client.on(Events.ChannelDelete, (c) => say({ event: 'channelDelete', id: c.id }));
+client.on(Events.ThreadCreate, (t, newly) => say({ event: 'threadCreate', id: t.id, parent: t.parentId, newly }));
+client.on(Events.ThreadUpdate, (_, t) => say({ event: 'threadUpdate', id: t.id, archived: t.archived }));
+client.on(Events.ThreadDelete, (t) => say({ event: 'threadDelete', id: t.id }));
+client.on(Events.ThreadMembersUpdate, (added, removed, t) => say({
+  event: 'threadMembers', id: t.id, added: [...added.keys()].sort(), removed: [...removed.keys()].sort(),
+}));
+client.on(Events.ThreadListSync, (threads, guild) => say({ event: 'threadList', guild: guild.id, ids: [...threads.keys()].sort() }));
 client.on(Events.ShardError, (e) => say({ event: 'shardError', message: e.message }));
 client.on(Events.Error, (e) => say({ event: 'error', message: e.message }));
 client.on(Events.Debug, (line) => { if (process.env.DEBUG) process.stderr.write(line + '\n'); });
@@ -95,6 +102,11 @@ const actions = {
   async addRole({ guild, user, role }) { await (await memberIn(guild, user)).roles.add(role); },
   async removeRole({ guild, user, role }) { await (await memberIn(guild, user)).roles.remove(role); },
   async kick({ guild, user }) { await (await memberIn(guild, user)).kick(); },
+  async startThread({ channel, message, name }) { return (await (await messageIn(channel, message)).startThread({ name })).id; },
+  async threads({ channel }) {
+    const found = await (await client.channels.fetch(channel)).threads.fetchActive();
+    return [...found.threads.keys()].sort();
+  },
   async status() { return { ws: client.ws.status, ping: client.ws.ping }; },
   async dm({ user, content }) { return brief(await (await client.users.fetch(user)).send(content)); },
   async find({ guild, prefix }) {

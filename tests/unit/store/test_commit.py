@@ -183,6 +183,18 @@ async def test_an_update_or_delete_that_must_match_and_does_not_is_a_conflict(st
     await store.commit([Update("users", {"id": 9}, {"username": "x"}), Delete("users", {"id": 9})])
 
 
+async def test_an_update_may_add_to_what_is_there(store: Store) -> None:
+    await store.commit(world_ops())
+    where = {"id": CHANNEL}
+    await store.commit([Update("channels", where, {"topic": "t"}, add={"position": 5, "user_limit": -1})])
+    await store.commit([Update("channels", where, {}, add={"position": 2})])
+    found = await store.channel(CHANNEL)
+    assert found is not None
+    assert (found.topic, found.position, found.user_limit) == ("t", 8, -1)
+    with pytest.raises(Conflict):
+        await store.commit([Update("channels", {"id": 9}, {}, must_match=True, add={"position": 2})])
+
+
 async def test_a_duplicate_insert_is_a_conflict_unless_it_need_not_be_unique(store: Store) -> None:
     await store.commit(world_ops())
     row = {"channel_id": 3900, "user_id": ADA}
