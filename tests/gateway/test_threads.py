@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+
 from tests.support.shapes import FIXTURES, differences
 from tests.support.town import BELL, CLERK, Listener, Person, Place, Town, names
 from tocsin.model.permissions import Permission
@@ -158,3 +160,69 @@ def test_a_deleted_thread_and_a_deleted_parent_end_them(town: Town) -> None:
     town.call(owner, "DELETE", f"/channels/{place.general}")
     one.until("CHANNEL_DELETE", id=place.general)
     assert create_of(town.listen(member), place.id)["threads"] == []
+
+
+def test_manage_threads_shows_private_threads_and_hides_them_when_it_goes(town: Town) -> None:
+    owner, member, other = town.person(), town.person(), town.person()
+    place = town.place(owner, member, other)
+    thread = start(town, place, member, 12)
+    role = town.call(owner, "POST", f"/guilds/{place.id}/roles", {"name": "m", "permissions": str(1 << 34)})["id"]
+    listener = town.listen(other)
+    town.call(owner, "PUT", f"/guilds/{place.id}/members/{other.id}/roles/{role}")
+    assert [each["id"] for each in listener.until("THREAD_LIST_SYNC")["threads"]] == [thread["id"]]
+    listener.until("MESSAGE_CREATE", id=post(town, member, thread["id"]))
+    town.call(owner, "PATCH", f"/guilds/{place.id}/roles/{role}", {"permissions": "0"})
+    listener.until("THREAD_DELETE", id=thread["id"])
+    secret = post(town, member, thread["id"])
+    [told] = town.told(place, listener)
+    assert secret not in str(told)
+
+
+def test_who_comes_back_to_the_guild_finds_nothing_of_a_private_thread(town: Town) -> None:
+    owner, member, guest = town.person(), town.person(), town.person()
+    place = town.place(owner, member, guest)
+    thread = start(town, place, member, 12)
+    town.call(member, "PUT", f"/channels/{thread['id']}/thread-members/{guest.id}")
+    town.place(guest)
+    listener = town.listen(guest)
+    town.call(owner, "DELETE", f"/guilds/{place.id}/members/{guest.id}")
+    listener.until("GUILD_DELETE", id=place.id)
+    town.join(place, guest)
+    assert listener.until("GUILD_CREATE", id=place.id)["threads"] == []
+    listener.events.clear()
+    post(town, member, thread["id"])
+    [told] = town.told(place, listener)
+    assert about(told, thread["id"]) == []
+
+
+def test_a_thread_has_its_parents_member_list(town: Town) -> None:
+    owner, member = town.person(), town.person()
+    place = town.place(owner, member)
+    thread = start(town, place, member)
+    listener = town.listen(owner)
+    listener.send(14, {"guild_id": place.id, "channels": {thread["id"]: [[0, 99]]}})
+    assert listener.until("GUILD_MEMBER_LIST_UPDATE", guild_id=place.id)["member_count"] == 2
+
+
+def test_what_automatic_moderation_did_in_a_thread_is_told_to_who_may_view_it(town: Town) -> None:
+    owner, member, boss = town.person(), town.person(), town.person()
+    place = town.place(owner, member, boss)
+    role = town.call(owner, "POST", f"/guilds/{place.id}/roles", {"name": "m", "permissions": "32"})["id"]
+    town.call(owner, "PUT", f"/guilds/{place.id}/members/{boss.id}/roles/{role}")
+    rule = {
+        "name": "words",
+        "event_type": 1,
+        "trigger_type": 1,
+        "trigger_metadata": {"keyword_filter": ["bad"]},
+        "actions": [{"type": 1}],
+        "enabled": True,
+    }
+    town.call(owner, "POST", f"/guilds/{place.id}/auto-moderation/rules", rule)
+    thread = start(town, place, member, 12)
+    sees, does_not = town.listen(owner), town.listen(boss)
+    url = f"{town.server.api}/channels/{thread['id']}/messages"
+    answer = httpx.post(url, json={"content": "bad"}, headers={"Authorization": member.token})
+    assert answer.json()["code"] == 200000
+    assert sees.until("AUTO_MODERATION_ACTION_EXECUTION")["channel_id"] == thread["id"]
+    [told] = town.told(place, does_not)
+    assert about(told, thread["id"]) == []

@@ -132,7 +132,9 @@ class ThreadMemberService:
         try:
             await self._store.commit(rows.thread_member_ops(place), [event])
         except Conflict:
-            raise unknown("channel") from None
+            # The thread is gone, or they left the guild, or another node was faster.
+            if await self._world.thread_member(thread.id, user.id) is None:
+                raise unknown("channel") from None
 
     async def _remove(self, thread: Thread, user_id: int) -> None:
         if await self._world.thread_member(thread.id, user_id) is None:

@@ -88,7 +88,6 @@ class _Ref(msgspec.Struct):
 
     id: str = "0"
     channel_id: str = "0"
-    parent_id: str | None = None
     user: _Ref | None = None
 
 
@@ -320,9 +319,11 @@ class World:
         if name.startswith("THREAD_"):
             self._on_thread(event)
             return
-        if name == "CHANNEL_PINS_UPDATE" and self._threads.peek(event.channel_id) is not None:
-            self._threads.drop(event.channel_id)
-            return
+        if name == "CHANNEL_PINS_UPDATE":
+            channel_id = int(_decode_ref(event.body).channel_id)
+            if self._threads.peek(channel_id) is not None:
+                self._threads.drop(channel_id)
+                return
         if name in _MEMBER_EVENTS:
             ref = _decode_ref(event.body)
             if ref.user is not None:
@@ -359,7 +360,8 @@ class World:
         self._guilds.drop(guild_id)
 
     def _on_thread(self, event: Event) -> None:
-        thread_id = event.channel_id
+        # Of another node's events only the body comes here.
+        thread_id = int(_decode_ref(event.body).id)
         self._threads.drop(thread_id)
         if event.name == "THREAD_MEMBERS_UPDATE":
             moves = _decode_moves(event.body)

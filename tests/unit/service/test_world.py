@@ -22,12 +22,13 @@ from tests.support.api_world import (
 )
 from tocsin.config import Settings
 from tocsin.errors import MissingAccess, MissingPermissions, NotFound
-from tocsin.model.entities import Channel, Member, Role
+from tocsin.model.entities import Channel, Member, Role, Thread, ThreadMember
+from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
-from tocsin.service import events, guild_events
+from tocsin.service import events, guild_events, thread_events
 from tocsin.service.world import World
 from tocsin.store import open_store, rows
-from tocsin.store.base import Store, Update
+from tocsin.store.base import Delete, Op, Store, Update
 
 SEND = int(Permission.SEND_MESSAGES)
 
@@ -184,3 +185,45 @@ async def test_a_dm_is_for_its_recipients(world: World, store: Store) -> None:
     assert await world.permissions_in(dm, DORA) == 0
     with pytest.raises(MissingAccess):
         await world.channel_access(3999, DORA)
+
+
+async def test_threads_are_followed_by_their_events_bodies_alone(store: Store, world: World) -> None:
+    """As another node's events come: without the channel that they are of."""
+    thread = Thread(id=7001, guild_id=LAB, type=12, name="t", parent_id=GENERAL, owner_id=ADA)
+    first = ThreadMember(thread_id=7001, user_id=ADA, guild_id=LAB, joined_at=1)
+    await store.commit(rows.thread_ops(thread), [thread_events.thread_create(thread, [first])])
+    await store.commit(rows.thread_member_ops(first))
+    user = await world.user(CARL)
+    assert user is not None
+
+    async def seen_by(user_id: int) -> bool:
+        try:
+            await world.channel_access(7001, user_id)
+        except MissingAccess:
+            return False
+        return True
+
+    async def commit(ops: list[Op], event: Event) -> None:
+        listeners, store.on_commit[:] = list(store.on_commit), []
+        await store.commit(ops, [event])
+        store.on_commit[:] = listeners
+        world.on_commit([msgspec.structs.replace(event, channel_id=0)])
+
+    assert (await seen_by(ADA), await seen_by(CARL)) == (True, False)
+    place = ThreadMember(thread_id=7001, user_id=CARL, guild_id=LAB, joined_at=2)
+    added = thread_events.members_update(thread, 2, [(place, await member_of(store, CARL), user)])
+    await commit(rows.thread_member_ops(place), added)
+    assert await seen_by(CARL)
+    found = await world.channel(7001)
+    assert isinstance(found, Thread)
+    assert found.member_count == 2
+    renamed = msgspec.structs.replace(thread, name="other")
+    await commit(rows.thread_update_ops(thread, renamed), thread_events.thread_update(renamed, [first, place]))
+    found = await world.channel(7001)
+    assert found is not None
+    assert found.name == "other"
+    gone = Delete("thread_members", {"thread_id": 7001, "user_id": CARL})
+    await commit([gone], thread_events.members_update(thread, 1, removed=[CARL]))
+    assert not await seen_by(CARL)
+    await commit(rows.threads_delete_ops([7001]), thread_events.thread_delete(thread, [first]))
+    assert await world.channel(7001) is None
