@@ -11,6 +11,9 @@ import pytest
 
 from tests.clients.stage import Node, Stage, open_stage, running_node, stage_on
 
+# Before they are imported, so that a failure there shows what came.
+pytest.register_assert_rewrite("tests.clients.scenarios", "tests.clients.recorder", "tests.clients.compiled_bot")
+
 
 @pytest.fixture(autouse=True)
 def libraries_leaks() -> Iterator[None]:

@@ -9,15 +9,7 @@ import hikari
 from tests.clients.recorder import Bot, Event, Refused
 from tests.clients.stage import Stage
 
-INTENTS = (
-    hikari.Intents.GUILDS
-    | hikari.Intents.GUILD_MEMBERS
-    | hikari.Intents.GUILD_MESSAGES
-    | hikari.Intents.GUILD_MESSAGE_REACTIONS
-    | hikari.Intents.GUILD_MESSAGE_TYPING
-    | hikari.Intents.DM_MESSAGES
-    | hikari.Intents.MESSAGE_CONTENT
-)
+INTENTS = hikari.Intents.ALL
 
 
 def brief(message: hikari.PartialMessage) -> Event:

@@ -327,8 +327,7 @@ func main() {
 	}
 	// In the order of the wire: else each handler runs on a goroutine of its own.
 	session.SyncEvents = true
-	session.Identify.Intents = dg.IntentsGuilds | dg.IntentsGuildMembers | dg.IntentsGuildMessages |
-		dg.IntentsGuildMessageReactions | dg.IntentsGuildMessageTyping | dg.IntentsDirectMessages | dg.IntentsMessageContent
+	session.Identify.Intents = dg.IntentsAll
 	b := &bot{session: session, asked: map[string]chan []*dg.Member{}}
 	b.listen()
 	if err := session.Open(); err != nil {

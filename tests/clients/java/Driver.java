@@ -314,18 +314,9 @@ public final class Driver implements EventListener {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", System.getenv("DEBUG") == null ? "warn" : "debug");
         System.setErr(new PrintStream(new Complaints(), true));
         Driver driver = new Driver();
-        EnumSet<GatewayIntent> intents = EnumSet.of(
-                GatewayIntent.GUILD_MEMBERS,
-                GatewayIntent.GUILD_MESSAGES,
-                GatewayIntent.GUILD_MESSAGE_REACTIONS,
-                GatewayIntent.GUILD_MESSAGE_TYPING,
-                GatewayIntent.DIRECT_MESSAGES,
-                GatewayIntent.MESSAGE_CONTENT);
-        EnumSet<CacheFlag> caches = EnumSet.allOf(CacheFlag.class);
-        caches.remove(CacheFlag.MEMBER_OVERRIDES);
         try {
-            driver.manager = DefaultShardManagerBuilder.create(System.getenv("TOKEN"), intents)
-                    .disableCache(caches)
+            driver.manager = DefaultShardManagerBuilder.create(System.getenv("TOKEN"), EnumSet.allOf(GatewayIntent.class))
+                    .enableCache(EnumSet.allOf(CacheFlag.class))
                     .setMemberCachePolicy(MemberCachePolicy.ALL)
                     .setChunkingFilter(ChunkingFilter.ALL)
                     .setBulkDeleteSplittingEnabled(false)

@@ -4,9 +4,8 @@
 const readline = require('node:readline');
 const { Client, GatewayIntentBits, Partials, Events } = require('discord.js');
 
-const I = GatewayIntentBits;
 const client = new Client({
-  intents: [I.Guilds, I.GuildMembers, I.GuildMessages, I.GuildMessageReactions, I.GuildMessageTyping, I.GuildPresences, I.MessageContent, I.DirectMessages],
+  intents: Object.values(GatewayIntentBits).filter((bit) => typeof bit === 'number'),
   partials: [Partials.Channel, Partials.Message],
   rest: { api: process.env.BASE_URL + '/api', version: '10', cdn: process.env.BASE_URL, mediaProxy: process.env.BASE_URL },
 });
@@ -67,6 +66,7 @@ client.on(Events.ThreadMembersUpdate, (added, removed, t) => say({
 }));
 client.on(Events.ThreadListSync, (threads, guild) => say({ event: 'threadList', guild: guild.id, ids: [...threads.keys()].sort() }));
 client.on(Events.ShardError, (e) => say({ event: 'shardError', message: e.message }));
+client.on(Events.Warn, (line) => say({ event: 'warning', message: line }));
 client.on(Events.Error, (e) => say({ event: 'error', message: e.message }));
 client.on(Events.Debug, (line) => { if (process.env.DEBUG) process.stderr.write(line + '\n'); });
 

@@ -5,12 +5,11 @@ const readline = require('node:readline');
 require('erlpack');
 const { Client, Intents } = require('oceanic.js');
 
-const I = Intents;
 const client = new Client({
   auth: 'Bot ' + process.env.TOKEN,
   rest: { baseURL: process.env.BASE_URL + '/api/v10' },
   gateway: {
-    intents: [I.GUILDS, I.GUILD_MEMBERS, I.GUILD_MESSAGES, I.GUILD_MESSAGE_REACTIONS, I.GUILD_MESSAGE_TYPING, I.GUILD_PRESENCES, I.MESSAGE_CONTENT, I.DIRECT_MESSAGES],
+    intents: Object.values(Intents).filter((bit) => typeof bit === 'number'),
     compress: process.env.COMPRESS || false,
     compressLibrary: process.env.COMPRESS_LIBRARY || undefined,
   },
@@ -66,7 +65,7 @@ client.on('channelUpdate', (c) => say({ event: 'channelUpdate', id: c.id }));
 client.on('channelCreate', (c) => say({ event: 'channelCreate', id: c.id, name: c.name }));
 client.on('channelDelete', (c) => say({ event: 'channelDelete', id: c.id }));
 client.on('error', (error, shard) => say({ event: 'error', shard, message: String(error && error.message) }));
-client.on('warn', (line) => { if (process.env.DEBUG) process.stderr.write(line + '\n'); });
+client.on('warn', (line) => say({ event: 'warning', message: String(line) }));
 client.on('debug', (line) => { if (process.env.DEBUG) process.stderr.write(line + '\n'); });
 
 const { channels, guilds } = client.rest;

@@ -438,14 +438,7 @@ async fn main() -> Result<(), Failure> {
         .proxy(host, true)
         .build();
     let gateway = http.gateway().await?.model().await?.url;
-    let intents = Intents::GUILDS
-        | Intents::GUILD_MEMBERS
-        | Intents::GUILD_MESSAGES
-        | Intents::GUILD_MESSAGE_REACTIONS
-        | Intents::GUILD_MESSAGE_TYPING
-        | Intents::DIRECT_MESSAGES
-        | Intents::MESSAGE_CONTENT;
-    let config = ConfigBuilder::new(token, intents)
+    let config = ConfigBuilder::new(token, Intents::all())
         .proxy_url(gateway)
         .build();
     let mut shard = Shard::with_config(ShardId::ONE, config);
