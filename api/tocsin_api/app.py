@@ -20,6 +20,7 @@ from tocsin_api.express import Express
 from tocsin_api.gate import Gate, Gatekeeper, refuse
 from tocsin_api.routes import (
     applications,
+    audit_log,
     auth,
     auto_moderation,
     bans,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 ROOT = "/api/v10"
 MODULES = (
     applications,
+    audit_log,
     auth,
     auto_moderation,
     bans,

@@ -6,9 +6,10 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from tocsin.errors import ApiError, RateLimited
+from tocsin.service import audit
 from tocsin.service.auth import Principal
 from tocsin_api.auth import principal_of
 from tocsin_api.errors import render
@@ -113,6 +114,10 @@ class Gate:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
+        with audit.request():
+            await self._pass(scope, receive, send)
+
+    async def _pass(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         opt = scope["route_handler"].opt
         identity: Hashable
         if opt.get("auth", True):

@@ -17,6 +17,7 @@ from litestar.datastructures import State, UploadFile
 
 from tocsin.errors import BadRequest, InvalidForm
 from tocsin.model.wire import parse_timestamp
+from tocsin.service.audit import acts
 from tocsin.service.auth import Principal
 from tocsin.service.drafts import Upload
 
@@ -169,10 +170,15 @@ def no_content() -> Response[None]:
 
 
 def audit_reason(request: Request[Any, Any, Any]) -> str | None:
-    """Return the decoded `X-Audit-Log-Reason`, or None (protocol.md §8.1). Raises `InvalidForm` when too long."""
+    """Return the decoded `X-Audit-Log-Reason`, or None, and have the audit log tell what the caller does from here on.
+
+    Raises:
+        errors.InvalidForm: 50035, it is too long (protocol.md §8.1).
+    """
     reason = unquote(request.headers.get("x-audit-log-reason", "")).strip()
     if len(reason) > MAX_REASON:
         raise InvalidForm.field("reason", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {MAX_REASON} in length.")
+    acts(request.user.id, reason or None)
     return reason or None
 
 

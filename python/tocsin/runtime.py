@@ -202,6 +202,7 @@ class Node:
             try:
                 await self.store.prune(self._clock())
                 await self.services.attachments.sweep()
+                await self.services.audit.prune(self._clock())
                 await self.services.threads.archive_stale()
             except Exception:
                 log.exception("prune failed")

@@ -128,3 +128,29 @@ def test_invites_are_told_to_bots_that_manage_the_channel(town: Town) -> None:
     assert [d["code"] for name, d in told_bot if name == "INVITE_CREATE"] == [made["code"]]
     assert of_kind(told_boss, "INVITE") == []
     assert member.id != newcomer.id
+
+
+def test_an_entry_of_the_audit_log_is_told_to_those_who_may_view_it(town: Town) -> None:
+    place, _, listeners = three(town, Intents.GUILD_MODERATION)
+    log = {"name": "log", "permissions": str(1 << 7)}
+    role = town.call(place.owner, "POST", f"/guilds/{place.id}/roles", log)["id"]
+    viewer = town.person()
+    town.join(place, viewer)
+    town.call(place.owner, "PUT", f"/guilds/{place.id}/members/{viewer.id}/roles/{role}")
+    reader = town.listen(viewer)
+    town.call(place.owner, "PATCH", f"/guilds/{place.id}", {"name": "renamed"})
+    town.call(place.owner, "DELETE", f"/guilds/{place.id}/members/{viewer.id}/roles/{role}")
+    town.call(place.owner, "PATCH", f"/guilds/{place.id}", {"name": "unseen"})
+    boss, bot, own, former = town.told(place, *listeners, reader)
+    renamed = next(d for name, d in former if name == "GUILD_AUDIT_LOG_ENTRY_CREATE")
+    assert (renamed["guild_id"], renamed["user_id"], renamed["action_type"]) == (place.id, place.owner.id, 1)
+    assert renamed["changes"][0]["new_value"] == "renamed"
+    # The change that takes the right away takes it before its own entry is told.
+    assert of_kind(former, "GUILD_AUDIT_LOG", "GUILD_UPDATE") == [
+        "GUILD_UPDATE",
+        "GUILD_AUDIT_LOG_ENTRY_CREATE",
+        "GUILD_UPDATE",
+    ]
+    entries = [d["action_type"] for name, d in boss if name == "GUILD_AUDIT_LOG_ENTRY_CREATE"]
+    assert entries[-3:] == [1, 25, 1]
+    assert of_kind(bot, "GUILD_AUDIT_LOG") == of_kind(own, "GUILD_AUDIT_LOG") == []

@@ -49,14 +49,16 @@ class Clock:
 
 
 class RecordingBus:
-    """A bus whose far end is a list."""
+    """A bus whose far end is a list. Entries of the audit log go to one of their own, which `test_audit_log` reads."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.audit: list[Event] = []
         self.ephemeral: list[Event] = []
 
     def publish(self, events: Sequence[Event]) -> None:
-        self.events.extend(events)
+        for event in events:
+            (self.audit if event.name == "GUILD_AUDIT_LOG_ENTRY_CREATE" else self.events).append(event)
 
     def publish_ephemeral(self, event: Event) -> None:
         self.ephemeral.append(event)

@@ -285,6 +285,11 @@ def an_emoji_is_made(scene: Scene) -> None:
     scene.inner("POST", scene._in_guild("emojis"), name=name, image=PIXEL)
 
 
+@walked("GUILD_AUDIT_LOG_ENTRY_CREATE", HOLDERS)
+def an_entry_of_the_audit_log(scene: Scene) -> None:
+    scene.call("PATCH", f"/channels/{scene.hidden}", {"topic": scene.secret("topic")})
+
+
 @walked("GUILD_BAN_ADD", HOLDERS)
 def a_ban(scene: Scene) -> None:
     scene.call("PUT", scene._in_guild(f"bans/{scene.newcomer().id}"), {})

@@ -10,6 +10,7 @@ from tocsin_api.request import (
     ApiRequest,
     Snowflake,
     answer,
+    audit_reason,
     no_content,
     path_id,
     query_id,
@@ -64,6 +65,7 @@ async def edit_message(request: ApiRequest) -> Response[bytes]:
 @delete(MESSAGE, status_code=204, opt={"bucket": "messages.delete"}, summary="Delete a message")
 async def delete_message(request: ApiRequest) -> Response[None]:
     """Others' messages need MANAGE_MESSAGES."""
+    audit_reason(request)
     channel_id, message_id = path_id(request, "channel_id"), path_id(request, "message_id")
     await services(request).messages.delete(request.user, channel_id, message_id)
     return no_content()
@@ -78,6 +80,7 @@ async def delete_message(request: ApiRequest) -> Response[None]:
 )
 async def bulk_delete(request: ApiRequest) -> Response[None]:
     """None may be older than 14 days."""
+    audit_reason(request)
     channel_id = path_id(request, "channel_id")
     ids: list[Snowflake] = (await read_body(request, BulkDelete)).messages
     await services(request).messages.bulk_delete(request.user, channel_id, ids)

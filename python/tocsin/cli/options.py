@@ -62,6 +62,7 @@ HELP: dict[str, str] = {
     "typing_throttle_ms": "How long a repeated typing notice of one user and channel is held back.",
     "nonce_window_ms": "How long a message's nonce is remembered.",
     "outbox_window_ms": "How long committed events are kept for nodes that lag.",
+    "audit_window_ms": "How long a guild's audit log is kept.",
     "registration": "Whether POST /auth/register is open.",
     "log_level": "Least severe records that are logged.",
     "log_format": "How logs are written; auto is console on a terminal, json otherwise.",

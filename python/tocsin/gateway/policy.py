@@ -37,6 +37,7 @@ _HOLDERS = {
 }
 """Events of a channel for those who hold a permission there, and whether for bots only (§2)."""
 
+_SEES_AUDIT_LOG = int(Permission.VIEW_AUDIT_LOG)
 _SEES_BANS = int(Permission.BAN_MEMBERS | Permission.VIEW_AUDIT_LOG)
 
 log = structlog.get_logger("tocsin.gateway")
@@ -82,6 +83,7 @@ class Policy:
             "GUILD_MEMBER_REMOVE": self._member_remove,
             "GUILD_BAN_ADD": self._ban,
             "GUILD_BAN_REMOVE": self._ban,
+            "GUILD_AUDIT_LOG_ENTRY_CREATE": self._audit_entry,
             **dict.fromkeys(_HOLDERS, self._to_holders),
         }
 
@@ -353,6 +355,12 @@ class Policy:
     def _ban(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         guild.state.apply(event)
         cohorts = [each.id for each in guild.cohorts.with_any(_SEES_BANS)]
+        if cohorts:
+            batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
+
+    def _audit_entry(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+        guild.state.apply(event)
+        cohorts = [each.id for each in guild.cohorts.with_any(_SEES_AUDIT_LOG)]
         if cohorts:
             batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
 

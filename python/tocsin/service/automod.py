@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tocsin.errors import BadRequest, InvalidForm, MissingPermissions, NotFound
+from tocsin.model.audit import AuditAction, AuditEntry
 from tocsin.model.automod import Action, AutoModRule, Trigger, rule_body
 from tocsin.model.entities import Message
 from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.model.permissions import Permission
 from tocsin.service import events, guild_events
+from tocsin.service.audit import AuditService
 from tocsin.service.auth import Principal
 from tocsin.service.automod_form import check_rule, metadata_for
 from tocsin.service.automod_match import Keywords, Match, Mentions, SpamWatch
@@ -33,6 +35,11 @@ MAX_RULES = {Trigger.KEYWORD: 6, Trigger.SPAM: 1, Trigger.MENTION_SPAM: 1}
 ALERT = 24
 """The type of the message that an alert is."""
 
+_AUDITED = {
+    Action.BLOCK: AuditAction.AUTO_MODERATION_BLOCK_MESSAGE,
+    Action.ALERT: AuditAction.AUTO_MODERATION_FLAG_TO_CHANNEL,
+    Action.TIMEOUT: AuditAction.AUTO_MODERATION_USER_COMMUNICATION_DISABLED,
+}
 _MANAGE_GUILD = int(Permission.MANAGE_GUILD)
 _MODERATE = int(Permission.MODERATE_MEMBERS)
 _encode = msgspec.json.Encoder().encode
@@ -82,7 +89,8 @@ def _matcher(rule: AutoModRule) -> Keywords | Mentions | None:
 class AutoModService:
     """Keeps rules, judges messages by them, and carries out what they say."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, audit: AuditService) -> None:
+        self._audit = audit
         self._context = context
         self._store = context.store
         self._world = context.world
@@ -217,11 +225,14 @@ class AutoModService:
         for hit in hits:
             told: list[Event] = []
             ops: list[Op] = []
+            entries: list[AuditEntry] = []
             alert = await self._alert(actor, access, content, hit, message_id, ops, told)
             for action in hit.rule.actions:
                 body = _execution(hit, action, actor.id, access.channel.id, content, message_id, alert)
                 told.append(_event("AUTO_MODERATION_ACTION_EXECUTION", hit.rule.guild_id, body))
-            await self._store.commit(ops, told)
+                action_type = _AUDITED[Action(action["type"])]
+                entries.append(self._audit.of_rule(actor.id, action_type, hit.rule, access.channel.id))
+            await self._store.commit(*self._audit.with_entries(ops, told, entries))
             for action in hit.rule.actions:
                 if action["type"] == Action.TIMEOUT:
                     await self._time_out(actor, hit.rule.guild_id, action["metadata"]["duration_seconds"])

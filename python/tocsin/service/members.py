@@ -12,11 +12,13 @@ import msgspec
 
 from tocsin.errors import BadRequest, Forbidden, InvalidForm, MissingAccess, MissingPermissions, unknown
 from tocsin.model import wire
+from tocsin.model.audit import AuditAction
 from tocsin.model.entities import Member, User
 from tocsin.model.guild_state import GuildState
 from tocsin.model.intents import Intents
 from tocsin.model.permissions import Permission
 from tocsin.service import guild_events
+from tocsin.service.audit import AuditService
 from tocsin.service.auth import Principal
 from tocsin.service.hierarchy import need_above_member, need_above_role
 from tocsin.service.voice import VoiceService
@@ -51,8 +53,9 @@ Body = dict[str, Any]
 class MemberService:
     """Lists, adds, changes and removes members."""
 
-    def __init__(self, context: Context, voice: VoiceService) -> None:
+    def __init__(self, context: Context, voice: VoiceService, audit: AuditService) -> None:
         self._context = context
+        self._audit = audit
         self._voice = voice
         self._store = context.store
         self._world = context.world
@@ -136,7 +139,16 @@ class MemberService:
             body = await self._commit(member, self._changed(access, actor, member, changes), user)
             if moves:
                 self._voice.move(guild_id, user_id, channel_id)
+                await self._tell_move(actor, guild_id, channel_id)
             return body
+
+    async def _tell_move(self, actor: Principal, guild_id: int, channel_id: int | None) -> None:
+        # As Discord counts them: by the channel, not by who was moved.
+        if channel_id is None:
+            await self._audit.write(guild_id, actor.id, AuditAction.MEMBER_DISCONNECT, None, count="1")
+        else:
+            options = {"channel_id": str(channel_id), "count": "1"}
+            await self._audit.write(guild_id, actor.id, AuditAction.MEMBER_MOVE, None, **options)
 
     async def update_me(self, actor: Principal, guild_id: int, changes: dict[str, Any]) -> Body:
         """Change the actor's own membership: the nick, with CHANGE_NICKNAME."""

@@ -19,11 +19,13 @@ from tocsin.errors import (
     StoreUnavailable,
     unknown,
 )
+from tocsin.model.audit import AuditAction
 from tocsin.model.entities import Channel, Message, WebhookAuthor
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions
 from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
+from tocsin.service.audit import note
 from tocsin.service.auth import Principal
 from tocsin.service.automod import AutoModService, need_to_delete
 from tocsin.service.content import (
@@ -418,6 +420,8 @@ class MessageService:
         need_to_delete(message.type, access)
         if message.type in NOT_DELETABLE:
             raise Forbidden(50021, "Cannot execute action on a system message")
+        if message.author_id != actor.id:
+            note(AuditAction.MESSAGE_DELETE, message.author_id, channel_id=str(channel_id), count="1")
         event = events.message_delete(access.channel, message_id)
         try:
             await self._store.commit(

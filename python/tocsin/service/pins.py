@@ -8,10 +8,12 @@ import msgspec
 
 from tocsin.errors import BadRequest, Conflict, Forbidden, MissingPermissions, unknown
 from tocsin.model import wire
+from tocsin.model.audit import AuditAction
 from tocsin.model.entities import Message, Pin
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events
+from tocsin.service.audit import note
 from tocsin.service.auth import Principal
 from tocsin.service.message_view import NOTHING_MORE, MessageView, for_event
 from tocsin.service.messages import USER_TYPES
@@ -97,6 +99,7 @@ class PinService:
                     for_event(notice, actor.user, access.member, NOTHING_MORE),
                 ),
             ]
+            self._note(AuditAction.MESSAGE_PIN, message)
             try:
                 await self._store.commit([*rows.pin_ops(pin, pinned_at), *said], told)
             except Conflict:
@@ -115,10 +118,15 @@ class PinService:
                 events.message_event("MESSAGE_UPDATE", access.channel, changed, body),
                 events.channel_pins_update(access.channel, access.channel.last_pin_timestamp),
             ]
+            self._note(AuditAction.MESSAGE_UNPIN, message)
             try:
                 await self._store.commit(rows.unpin_ops(channel_id, message_id), told)
             except Conflict:
                 raise unknown("message") from None
+
+    @staticmethod
+    def _note(action: AuditAction, message: Message) -> None:
+        note(action, message.author_id, channel_id=str(message.channel_id), message_id=str(message.id))
 
     def _notice(self, actor: Principal, access: ChannelAccess, message_id: int) -> Message:
         channel = access.channel

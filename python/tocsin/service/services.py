@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tocsin.service.attachments import AttachmentService
+from tocsin.service.audit import AuditService
 from tocsin.service.auth import AuthService
 from tocsin.service.automod import AutoModService
 from tocsin.service.bans import BanService
@@ -45,6 +46,7 @@ class Services:
     invites: InviteService
     bans: BanService
     automod: AutoModService
+    audit: AuditService
     passwords: PasswordService
     attachments: AttachmentService
     messages: MessageService
@@ -61,8 +63,10 @@ class Services:
 def build_services(context: Context) -> Services:
     """Wire the services over one context."""
     attachments = AttachmentService(context)
+    audit = AuditService(context)
+    context.store.amend = audit.amend
+    automod = AutoModService(context, audit)
     voice = VoiceService(context)
-    automod = AutoModService(context)
     threads = ThreadService(context)
     thread_members = ThreadMemberService(context, threads)
     messages = MessageService(context, attachments, automod, thread_members)
@@ -77,9 +81,10 @@ def build_services(context: Context) -> Services:
         threads=threads,
         thread_members=thread_members,
         roles=RoleService(context),
-        members=MemberService(context, voice),
+        members=MemberService(context, voice, audit),
         bans=BanService(context),
         automod=automod,
+        audit=audit,
         passwords=PasswordService(context),
         attachments=attachments,
         messages=messages,

@@ -14,9 +14,12 @@ from msgspec import UNSET
 
 from tocsin.errors import ApiError, BadRequest, Forbidden, InvalidForm, Unauthorized, unknown
 from tocsin.model import wire
+from tocsin.model.audit import AuditAction
 from tocsin.model.entities import Message, User, Webhook
 from tocsin.model.permissions import ALL, Permission
 from tocsin.service import guild_events
+from tocsin.service.audit import note
+from tocsin.service.audit_drafts import changes_between
 from tocsin.service.auth import Principal
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.mentions import AllowedMentions
@@ -80,6 +83,7 @@ class WebhookService:
                 token=secrets.token_urlsafe(51),
             )
             event = guild_events.webhooks_update(webhook.guild_id, channel_id)
+            note(AuditAction.WEBHOOK_CREATE, webhook.id, changes_between({}, _shown(webhook)))
             await self._store.commit(rows.webhook_ops(webhook), [event])
         return self._render(webhook, actor.user)
 
@@ -225,10 +229,12 @@ class WebhookService:
             return
         channels = dict.fromkeys((before.channel_id, after.channel_id))
         told = [guild_events.webhooks_update(after.guild_id, channel_id) for channel_id in channels]
+        note(AuditAction.WEBHOOK_UPDATE, after.id, changes_between(_shown(before), _shown(after)))
         await self._store.commit(rows.webhook_ops(after), told)
 
     async def _remove(self, webhook: Webhook) -> None:
         event = guild_events.webhooks_update(webhook.guild_id, webhook.channel_id)
+        note(AuditAction.WEBHOOK_DELETE, webhook.id, changes_between(_shown(webhook), {}))
         await self._store.commit([Delete("webhooks", {"id": webhook.id})], [event])
 
     async def _render_all(self, webhooks: list[Webhook]) -> list[Body]:
@@ -250,3 +256,8 @@ def _checked_name(name: str) -> str:
     if error is not None:
         raise error
     return name
+
+
+def _shown(webhook: Webhook) -> Body:
+    """Return what the audit log tells of a webhook."""
+    return {"name": webhook.name, "channel_id": str(webhook.channel_id), "type": 1}

@@ -32,7 +32,16 @@ VOICE_TYPES = frozenset({2, 13})
 _CONNECT = int(Permission.CONNECT)
 _VIEW = int(Permission.VIEW_CHANNEL)
 _MANAGE_THREADS = int(Permission.MANAGE_THREADS)
-_NOT_HELD = frozenset({"GUILD_BAN_ADD", "GUILD_BAN_REMOVE", "INVITE_CREATE", "INVITE_DELETE", "WEBHOOKS_UPDATE"})
+_NOT_HELD = frozenset(
+    {
+        "GUILD_AUDIT_LOG_ENTRY_CREATE",
+        "GUILD_BAN_ADD",
+        "GUILD_BAN_REMOVE",
+        "INVITE_CREATE",
+        "INVITE_DELETE",
+        "WEBHOOKS_UPDATE",
+    }
+)
 """State events that change nothing of what is kept here."""
 
 _MEMBER_EVENTS = {"GUILD_MEMBER_ADD": 1, "GUILD_MEMBER_UPDATE": 0, "GUILD_MEMBER_REMOVE": -1}
@@ -193,6 +202,14 @@ class World:
     async def user(self, user_id: int) -> User | None:
         """Return the user, or None."""
         return self._users.peek(user_id) or await self._users.get(user_id)
+
+    def guild_at_hand(self, guild_id: int) -> GuildState | None:
+        """Return the guild if it need not be read."""
+        return self._guilds.peek(guild_id)
+
+    def member_at_hand(self, guild_id: int, user_id: int) -> Member | None:
+        """Return the membership if it need not be read."""
+        return self._members.peek((guild_id, user_id))
 
     async def users(self, user_ids: Iterable[int]) -> dict[int, User]:
         """Return those of the users that exist, by id, with one read for all that are not at hand."""

@@ -12,6 +12,9 @@ from tocsin.model.event import Event, Scope
 from tocsin.model.snapshot import GuildSnapshot as GuildSnapshot
 
 Row = dict[str, Any]
+Amend = Callable[[Sequence["Op"], Sequence[Event]], tuple[Sequence["Op"], Sequence[Event]]]
+"""Sees each commit before it is written, and returns it with what it adds."""
+
 OnCommit = Callable[[Sequence[Event]], None]
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -99,6 +102,7 @@ class Store(Protocol):
     """Durable truth. Reads see every commit that was answered before they began."""
 
     on_commit: list[OnCommit]
+    amend: Amend | None
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tocsin.model.audit import AuditEntry
 from tocsin.model.automod import AutoModRule
 from tocsin.model.entities import (
     Application,
@@ -94,6 +95,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("threads", {"guild_id": guild_id}),
         Delete("thread_members", {"guild_id": guild_id}),
         Delete("auto_moderation_rules", {"guild_id": guild_id}),
+        Delete("audit_log", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),
         *([Update("attachments", {"channel_id": channel_ids}, {"message_id": 0})] if channel_ids else []),
@@ -353,3 +355,8 @@ def unpin_ops(channel_id: int, message_id: int) -> list[Op]:
 def auto_moderation_rule_ops(rule: AutoModRule) -> list[Op]:
     """Write a rule, new or changed."""
     return [Upsert("auto_moderation_rules", ("id",), _row(rule))]
+
+
+def audit_entry_ops(entry: AuditEntry) -> list[Op]:
+    """Write an entry of the audit log."""
+    return [Insert("audit_log", _row(entry))]

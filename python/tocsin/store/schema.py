@@ -334,6 +334,19 @@ Index("closed_dms_user", METADATA.tables["closed_dms"].c.user_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(
+    "audit_log",
+    METADATA,
+    _id("id", key=True),
+    _id("guild_id"),
+    _id("user_id"),
+    _id("target_id", null=True),
+    _int("action_type"),
+    _text("changes"),
+    _text("options"),
+    _text("reason", null=True),
+)
+Index("audit_log_guild", METADATA.tables["audit_log"].c.guild_id, METADATA.tables["audit_log"].c.id)
+Table(
     "auto_moderation_rules",
     METADATA,
     _id("id", key=True),

@@ -15,7 +15,7 @@ from tocsin.model.entities import Application, Ban, Channel, Member, Message, Re
 from tocsin.model.event import Event, Scope
 from tocsin.store import sql, sqlite_schema
 from tocsin.store import sqlite_queries as queries
-from tocsin.store.base import Delete, GuildSnapshot, OnCommit, Op, Select, T, ThreadQuery
+from tocsin.store.base import Amend, Delete, GuildSnapshot, OnCommit, Op, Select, T, ThreadQuery
 from tocsin.store.sqlite_queries import APPLICATIONS, BANS, MESSAGES, USERS
 from tocsin.store.sqlite_reader import SqliteReaders
 from tocsin.store.sqlite_writer import SqliteWriter
@@ -56,6 +56,7 @@ class SqliteStore:
     ) -> None:
         self.path = path
         self.on_commit: list[OnCommit] = []
+        self.amend: Amend | None = None
         self._clock = clock
         self._outbox_window_ms = outbox_window_ms
         self._nonce_window_ms = nonce_window_ms
@@ -116,6 +117,8 @@ class SqliteStore:
 
     async def commit(self, ops: Sequence[Op], events: Sequence[Event] = ()) -> list[Event]:
         """Write all in one transaction; see `Store.commit`."""
+        if self.amend is not None:
+            ops, events = self.amend(ops, events)
         return await self._open()[0].submit(ops, events)
 
     async def prune(self, now_ms: int) -> None:

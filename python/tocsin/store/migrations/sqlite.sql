@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of 02f5678c786a012b4f0c113c00ccbda26770798fe447a3c6675c792ca37587a6
+-- Made by `python -m tests.packaging.schema` of 5ea8b7c2b2bdb1d69f6b59532afd348bd41c39017ad08683273256359e7c7e55
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -28,6 +28,18 @@ CREATE TABLE attachments (
 	content_type TEXT NOT NULL, 
 	size INTEGER NOT NULL, 
 	secret TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE audit_log (
+	id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	user_id INTEGER NOT NULL, 
+	target_id INTEGER, 
+	action_type INTEGER NOT NULL, 
+	changes TEXT NOT NULL, 
+	options TEXT NOT NULL, 
+	reason TEXT, 
 	PRIMARY KEY (id)
 );
 
@@ -420,4 +432,6 @@ CREATE INDEX threads_parent ON threads (parent_id, archive_timestamp);
 
 CREATE INDEX threads_archive ON threads (archived, archive_at);
 
-CREATE INDEX thread_members_user ON thread_members (guild_id, user_id)
+CREATE INDEX thread_members_user ON thread_members (guild_id, user_id);
+
+CREATE INDEX audit_log_guild ON audit_log (guild_id, id)
