@@ -27,6 +27,12 @@ async def test_a_bot_learns_its_shards_and_session_starts(make_api: MakeApi) -> 
     assert starts.take(BELL)
 
 
+async def test_no_more_concurrency_is_told_than_clients_can_read(make_api: MakeApi) -> None:
+    api = await make_api(Settings(identify_max_concurrency=100_000))
+    body = (await api.get("/gateway/bot", "bell")).json()
+    assert body["session_start_limit"]["max_concurrency"] == 65_535
+
+
 async def test_people_have_no_shards(api: Api) -> None:
     assert error_of(await api.get("/gateway/bot", "ada")) == (403, 20002)
     assert error_of(await api.get("/gateway/bot")) == (401, 0)

@@ -10,6 +10,9 @@ from tocsin.config import Settings
 
 DAY_MS = 24 * 3600 * 1000
 
+MOST_TOLD = 65_535
+"""The greatest concurrency that is told: twilight reads it as 16 bits."""
+
 
 class SessionStartLimit(NamedTuple):
     """The `session_start_limit` of GET /gateway/bot. `reset_after` in ms."""
@@ -47,7 +50,8 @@ class SessionStarts:
         used = 0 if starts is None else starts.day_used
         reset_after = 0 if starts is None else max(0, starts.day_ms + DAY_MS - now)
         total = settings.session_start_limit or 1_000_000
-        return SessionStartLimit(total, max(0, total - used), reset_after, settings.identify_max_concurrency or 1000)
+        concurrency = min(settings.identify_max_concurrency or 1000, MOST_TOLD)
+        return SessionStartLimit(total, max(0, total - used), reset_after, concurrency)
 
     def take(self, user_id: int) -> bool:
         """Count one identify; False when the user's day or identify window is used up."""

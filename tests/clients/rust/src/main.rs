@@ -1,5 +1,7 @@
 //! Drives an unmodified twilight over stdin/stdout, one JSON object a line, as tests/clients/process_bot.py tells.
 
+mod answers;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
@@ -226,6 +228,7 @@ impl Bot {
                 http.remove_guild_member(id!("guild"), id!("user")).await?;
                 Ok(Value::Null)
             }
+            "readAll" => answers::read_all(http, of).await,
             "quit" => std::process::exit(0),
             _ => Err(format!("no action is called {name}").into()),
         }
