@@ -406,6 +406,14 @@ async def test_a_thread_is_deleted_by_who_manages_threads_and_with_its_parent(ap
     assert (await api.get(f"/guilds/{LAB}/threads/active", "ada")).json() == {"threads": [], "members": []}
 
 
+async def test_a_deleted_guild_takes_its_threads(api: Api) -> None:
+    thread = await start(api)
+    await api.say("hello", channel=int(thread["id"]))
+    assert (await api.delete(f"/guilds/{LAB}", "ada")).status_code == 204
+    assert error_of(await api.get(f"/channels/{thread['id']}", "ada")) == (404, 10003)
+    assert await api.store.messages(int(thread["id"])) == []
+
+
 async def test_what_a_thread_has_not_is_refused(api: Api) -> None:
     thread = await start(api)
     base = f"/channels/{thread['id']}"

@@ -6,7 +6,7 @@ Permissions are computed once per cohort and channel. Cohort ids are never reuse
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from tocsin.gateway.batch import Batch
@@ -133,52 +133,53 @@ class CohortTable:
         if base == permissions.ALL:
             return frozenset((*channels, *threads))
         seen = [channel.id for channel in channels.values() if self._sees(base, key, channel)]
-        seen += [thread.id for thread in threads.values() if self.sees_thread(key, thread, base)]
-        return frozenset(seen)
+        return frozenset((*seen, *self._threads_seen(base, key, threads.values())))
 
-    def sees_thread(self, key: CohortKey, thread: Thread, base: int | None = None) -> bool:
-        """Whether a thread may be viewed with these inputs: its parent, and of a private one not by all (§7.1 rule 5).
+    def sees_thread(self, key: CohortKey, thread: Thread) -> bool:
+        """Whether a thread may be viewed with these inputs; it need not be one of the replica's."""
+        return bool(self._threads_seen(self.base(key), key, (thread,)))
 
-        It need not be one of the replica's.
-        """
-        base = self.base(key) if base is None else base
-        parent = self._state.channels.get(thread.parent_id or 0)
-        if parent is None:
-            return False
-        if base == permissions.ALL:
-            return True
-        held = permissions.apply_overwrites(base, self._state.guild.id, parent.overwrites, key.user_id, key.roles)
-        if not held & _VIEW:
-            return False
-        return (
-            not thread.private
-            or bool(held & _MANAGE_THREADS)
-            or key.user_id in self._state.thread_members.get(thread.id, ())
-        )
+    def _threads_seen(self, base: int, key: CohortKey, threads: Iterable[Thread]) -> list[int]:
+        """Return those of the threads that may be viewed: as their parent, private ones not by all (§7.1 rule 5)."""
+        state = self._state
+        held_in: dict[int | None, int] = {}
+        seen = []
+        for thread in threads:
+            held = held_in.get(thread.parent_id)
+            if held is None:
+                parent = state.channels.get(thread.parent_id or 0)
+                held = held_in[thread.parent_id] = 0 if parent is None else self._held(base, key, parent)
+            if held & _VIEW and (
+                not thread.private or held & _MANAGE_THREADS or key.user_id in state.thread_members.get(thread.id, ())
+            ):
+                seen.append(thread.id)
+        return seen
 
     def _sees(self, base: int, key: CohortKey, channel: Channel) -> bool:
-        if not channel.overwrites:
-            return bool(base & _VIEW)
-        held = permissions.apply_overwrites(base, self._state.guild.id, channel.overwrites, key.user_id, key.roles)
-        return bool(held & _VIEW)
+        return bool(self._held(base, key, channel) & _VIEW)
+
+    def _held(self, base: int, key: CohortKey, channel: Channel) -> int:
+        if base == permissions.ALL or not channel.overwrites:
+            return base
+        return permissions.apply_overwrites(base, self._state.guild.id, channel.overwrites, key.user_id, key.roles)
 
     def recompute(self, cohorts: Iterable[Cohort]) -> None:
         """Compute these cohorts' views anew."""
         for cohort in cohorts:
             self._see(cohort, self.compute(cohort.key))
 
-    def recompute_channel(self, channel_id: int) -> None:
-        """Compute anew which cohorts may view one channel or thread, which may be gone."""
-        channel, thread = self._state.channels.get(channel_id), self._state.threads.get(channel_id)
+    def recompute_channels(self, channel_ids: Collection[int]) -> None:
+        """Compute anew which cohorts may view some channels and threads, of which some may be gone."""
+        state, ids = self._state, frozenset(channel_ids)
+        channels = [state.channels[each] for each in ids if each in state.channels]
+        threads = [state.threads[each] for each in ids if each in state.threads]
         for cohort in self.by_id.values():
-            base = self.base(cohort.key)
-            if thread is not None:
-                sees = self.sees_thread(cohort.key, thread, base)
-            else:
-                sees = channel is not None and (base == permissions.ALL or self._sees(base, cohort.key, channel))
-            if sees != (channel_id in cohort.view):
-                self._see(cohort, cohort.view | {channel_id} if sees else cohort.view - {channel_id})
-        self._dirty.add(channel_id)
+            base, key = self.base(cohort.key), cohort.key
+            seen = {each.id for each in channels if self._sees(base, key, each)}
+            seen.update(self._threads_seen(base, key, threads))
+            if seen != cohort.view & ids:
+                self._see(cohort, (cohort.view - ids) | seen)
+        self._dirty |= ids
 
     def _see(self, cohort: Cohort, view: View) -> None:
         for channel_id in cohort.view - view:
@@ -206,10 +207,7 @@ class CohortTable:
         )
 
     def _in(self, cohort: Cohort, channel: Channel) -> int:
-        base, key = self.base(cohort.key), cohort.key
-        if base == permissions.ALL:
-            return base
-        return permissions.apply_overwrites(base, self._state.guild.id, channel.overwrites, key.user_id, key.roles)
+        return self._held(self.base(cohort.key), cohort.key, channel)
 
     def with_any(self, wanted: int) -> list[Cohort]:
         """Return the cohorts with users that hold any of the guild-wide permissions."""

@@ -329,10 +329,11 @@ class Policy:
         left = [each for each, members in guild.state.thread_members.items() if user_id in members]
         guild.state.apply(event)
         for thread_id in left:
-            # The cohort of one is kept for who comes back, and must not be kept with this sight.
             guild.cohorts.note_channel(thread_id)
-            guild.cohorts.recompute_channel(thread_id)
             guild.bodies.thread_changed(thread_id)
+        if left:
+            # The cohort of one is kept for who comes back, and must not be kept with this sight.
+            guild.cohorts.recompute_channels(left)
         guild.bodies.members_changed()
         guild.bodies.show(user_id, None)
         guild.lists.member_changed(user_id)

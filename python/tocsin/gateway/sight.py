@@ -70,12 +70,11 @@ class Shift:
     def recompute_channel(self, channel_id: int) -> None:
         """Compute anew who sees one channel, and the threads that it has or had."""
         table = self._guild.cohorts
-        table.recompute_channel(channel_id)
+        under = [each.id for each in self._threads.values() if each.parent_id == channel_id]
         named: set[int] = set()
-        for thread in {**self._threads, **self._guild.state.threads}.values():
-            if thread.parent_id == channel_id:
-                named |= table.note_channel(thread.id)
-                table.recompute_channel(thread.id)
+        for thread_id in under:
+            named |= table.note_channel(thread_id)
+        table.recompute_channels((channel_id, *under))
         self.rekey(named)
 
     def emit(self, batch: Batch) -> None:

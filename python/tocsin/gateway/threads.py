@@ -40,7 +40,7 @@ def _settle(guild: LiveGuild, event: Event, thread_id: int, batch: Batch, *, tol
     guild.state.apply(event)
     guild.bodies.thread_changed(thread_id)
     renamed = guild.cohorts.note_channel(thread_id)
-    guild.cohorts.recompute_channel(thread_id)
+    guild.cohorts.recompute_channels((thread_id,))
     shift.rekey(renamed)
     shift.emit(batch)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.errors import BadRequest, Conflict, Forbidden, InvalidForm, MissingPermissions, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Channel, ChannelType, Message, Thread, ThreadMember
+from tocsin.model.entities import Channel, ChannelType, Message, Thread, ThreadMember, ThreadPlace
 from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.service import events, thread_events
@@ -133,7 +133,8 @@ class ThreadService:
         return access
 
     async def _new(self, actor: Principal, parent: Channel, thread_id: int, kind: int, changes: Body) -> Thread:
-        active = await self._store.threads(ThreadQuery(guild_id=parent.guild_id, archived=False, limit=MAX_ACTIVE))
+        where = {"guild_id": parent.guild_id, "archived": False}
+        active = await self._store.find(Select(entity=ThreadPlace, table="threads", where=where, limit=MAX_ACTIVE))
         if len(active) >= MAX_ACTIVE:
             raise BadRequest(160006, "Maximum number of active threads reached")
         now = self._context.clock()

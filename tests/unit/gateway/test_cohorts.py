@@ -73,7 +73,7 @@ def test_the_index_is_told_only_what_changed(table: CohortTable, state: GuildSta
     assert core.log == [f"set_channel {OPEN}", f"set_channel {SECRET}"]
     core.log.clear()
     del state.channels[SECRET]
-    table.recompute_channel(SECRET)
+    table.recompute_channels((SECRET,))
     table.flush(core)
     table.flush(core)
     assert core.log == [f"remove_channel {SECRET}"]
