@@ -147,6 +147,7 @@ class Node:
         services = self.services = build_services(context)
         services.attachments.base_url = lambda: self.http_url
         services.guilds.online_in = services.users.online_in = gateway.online_in
+        services.prune.has_session = gateway.has_session
         store.on_commit[:] = [world.on_commit]
         if settings.seed:
             # Before the bus is wired: nobody is connected who could hear of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litestar import Response, delete, get, put
+from litestar import Response, delete, get, post, put
 
 from tocsin.service.bans import MAX_PURGE_SECONDS
 from tocsin_api.request import (
@@ -16,7 +16,7 @@ from tocsin_api.request import (
     read_body,
     services,
 )
-from tocsin_api.schemas.bans import BanIn
+from tocsin_api.schemas.bans import BanIn, BulkBanIn
 
 BANS = "/guilds/{guild_id:str}/bans"
 BAN = BANS + "/{user_id:str}"
@@ -61,4 +61,19 @@ async def delete_ban(request: ApiRequest) -> Response[None]:
     return no_content()
 
 
-HANDLERS: list[object] = [list_bans, get_ban, put_ban, delete_ban]
+@post("/guilds/{guild_id:str}/bulk-ban", status_code=200, opt={"body": BulkBanIn}, summary="Ban many users")
+async def bulk_ban(request: ApiRequest) -> Response[bytes]:
+    """Needs BAN_MEMBERS and MANAGE_GUILD. 1 to 200 users; 500000 when none of them could be banned."""
+    reason = audit_reason(request)
+    body = await read_body(request, BulkBanIn)
+    banned = await services(request).bans.ban_many(
+        request.user,
+        path_id(request, "guild_id"),
+        body.users(),
+        purge_seconds=body.delete_message_seconds or 0,
+        reason=reason,
+    )
+    return answer_json(banned)
+
+
+HANDLERS: list[object] = [list_bans, get_ban, put_ban, delete_ban, bulk_ban]

@@ -219,6 +219,10 @@ class GatewayNode:
         guild = None if self._guilds is None else self._guilds.get(guild_id)
         return 0 if guild is None else len(guild.bodies.shown)
 
+    def has_session(self, user_id: int) -> bool:
+        """Return whether a user has a session on this node."""
+        return bool(self._sessions.of_user(user_id))
+
     def metrics(self) -> str:
         """Return all figures of the gateway in Prometheus' text format."""
         return (self._core.metrics() if self._running else "") + self._metrics.text()

@@ -90,10 +90,11 @@ class AuditService:
         before = Before(
             self._world.guild_at_hand(guild_id), lambda user_id: self._world.member_at_hand(guild_id, user_id)
         )
-        added = [
-            self._entry(guild_id, acting.user_id, draft, acting.reason)
-            for draft in [*noted, *drafts_of(events, before)]
-        ]
+        found = list(drafts_of(events, before))
+        if any(draft.action is AuditAction.MEMBER_PRUNE for draft in noted):
+            # One entry tells of all who go.
+            found = [draft for draft in found if draft.action is not AuditAction.MEMBER_KICK]
+        added = [self._entry(guild_id, acting.user_id, draft, acting.reason) for draft in [*noted, *found]]
         return self.with_entries(ops, events, added)
 
     @staticmethod

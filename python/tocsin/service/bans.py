@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tocsin.errors import MissingPermissions, unknown
+from tocsin.errors import BadRequest, MissingPermissions, unknown
 from tocsin.model import wire
 from tocsin.model.entities import Ban, User
 from tocsin.model.event import Event
@@ -12,7 +13,7 @@ from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at
 from tocsin.service import events, guild_events
 from tocsin.service.auth import Principal
-from tocsin.service.hierarchy import need_above_member
+from tocsin.service.hierarchy import is_above, need_above_member
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
 from tocsin.store.base import Delete, Op
@@ -24,7 +25,11 @@ MAX_PURGE_SECONDS = 604_800
 BULK_IDS = 100
 """The most ids that one MESSAGE_DELETE_BULK carries."""
 
+MAX_BULK = 200
+"""The most users that one bulk ban names."""
+
 _BAN = int(Permission.BAN_MEMBERS)
+_BULK = int(Permission.BAN_MEMBERS | Permission.MANAGE_GUILD)
 Body = dict[str, Any]
 
 
@@ -86,6 +91,51 @@ class BanService:
                 await self._purge(access, user_id, purge_seconds, ops, told)
             if ops:
                 await self._store.commit(ops, told)
+
+    async def ban_many(
+        self,
+        actor: Principal,
+        guild_id: int,
+        user_ids: Sequence[int],
+        *,
+        purge_seconds: int = 0,
+        reason: str | None = None,
+    ) -> Body:
+        """Ban all that can be banned in one commit; return who was, and who was not.
+
+        Not banned are the unknown, the already banned, the actor, and who stands not below the actor.
+
+        Raises:
+            errors.MissingPermissions: 50013, no BAN_MEMBERS or no MANAGE_GUILD.
+            errors.BadRequest: 500000, none could be banned.
+        """
+        async with self._context.locks.hold(("guild", guild_id)):
+            access = await self._world.require_guild(guild_id, actor.id, _BULK)
+            ops: list[Op] = []
+            told: list[Event] = []
+            banned: list[int] = []
+            wanted = list(dict.fromkeys(user_ids))
+            users = await self._world.users(wanted)
+            for user_id in wanted:
+                member = await self._world.member(guild_id, user_id)
+                refused = user_id == actor.id or (
+                    member is not None and not is_above(access.guild, access.member, member)
+                )
+                if user_id not in users or refused or await self._store.ban(guild_id, user_id) is not None:
+                    continue
+                ops += rows.ban_ops(Ban(guild_id=guild_id, user_id=user_id, reason=reason))
+                told.append(guild_events.ban_add(guild_id, users[user_id]))
+                if member is not None:
+                    ops += rows.member_delete_ops(guild_id, user_id)
+                    told.append(guild_events.member_remove(guild_id, users[user_id]))
+                if purge_seconds:
+                    await self._purge(access, user_id, purge_seconds, ops, told)
+                banned.append(user_id)
+            if not banned:
+                raise BadRequest(500000, "Failed to ban users")
+            await self._store.commit(ops, told)
+        failed = [str(user_id) for user_id in wanted if user_id not in banned]
+        return {"banned_users": [str(user_id) for user_id in banned], "failed_users": failed}
 
     async def unban(self, actor: Principal, guild_id: int, user_id: int) -> None:
         """Lift a ban. Raises `errors.NotFound` (10026)."""

@@ -31,9 +31,14 @@ def need_above_role(state: GuildState, actor: Member, role: Role) -> None:
         raise MissingPermissions
 
 
+def is_above(state: GuildState, actor: Member, target: Member) -> bool:
+    """Return whether the target stands strictly below the actor."""
+    return member_rank(state, target) < member_rank(state, actor)
+
+
 def need_above_member(state: GuildState, actor: Member, target: Member) -> None:
     """Raise `MissingPermissions` (50013) unless the target stands strictly below the actor."""
-    if member_rank(state, target) >= member_rank(state, actor):
+    if not is_above(state, actor, target):
         raise MissingPermissions
 
 

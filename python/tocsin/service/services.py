@@ -19,6 +19,7 @@ from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
 from tocsin.service.passwords import PasswordService
 from tocsin.service.pins import PinService
+from tocsin.service.prune import PruneService
 from tocsin.service.reactions import ReactionService
 from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
@@ -45,6 +46,7 @@ class Services:
     members: MemberService
     invites: InviteService
     bans: BanService
+    prune: PruneService
     automod: AutoModService
     audit: AuditService
     passwords: PasswordService
@@ -83,6 +85,7 @@ def build_services(context: Context) -> Services:
         roles=RoleService(context),
         members=MemberService(context, voice, audit),
         bans=BanService(context),
+        prune=PruneService(context),
         automod=automod,
         audit=audit,
         passwords=PasswordService(context),
