@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_world import ADA, CARL, GENERAL, LAB, Api, error_of
+from tests.support.api_world import ADA, CARL, EVERYONE, GENERAL, LAB, Api, error_of
 from tests.support.guild_world import FRANK, HANK, JUDY, LOW_ROLE, MOD_ROLE, TOP_ROLE, guild_ops
 from tocsin.model.entities import Member
+from tocsin.model.permissions import Permission
 from tocsin.store import rows
 
 PRUNE = f"/guilds/{LAB}/prune"
@@ -55,6 +56,8 @@ async def test_the_inactive_without_roles_go_in_one_commit_and_one_entry_of_the_
 
 async def test_who_wrote_or_has_a_session_is_active(old_api: Api) -> None:
     thread = (await old_api.post(f"/channels/{GENERAL}/threads", "ada", {"name": "t", "type": 11})).json()
+    everyone = str(EVERYONE | int(Permission.SEND_MESSAGES_IN_THREADS))
+    await old_api.patch(f"/guilds/{LAB}/roles/{LAB}", "ada", {"permissions": everyone})
     old_api.services.prune.has_session = lambda user_id: user_id == CARL
     assert await pruned(old_api) == 0
     old_api.services.prune.has_session = lambda user_id: False

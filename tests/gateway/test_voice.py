@@ -215,6 +215,57 @@ def test_a_kick_a_deleted_channel_and_a_timeout_end_the_state(town: Town) -> Non
     assert next(d for name, d in later.events if name == "GUILD_CREATE" and d["id"] == place.id)["voice_states"] == []
 
 
+def test_on_a_stage_one_asks_to_speak_and_moderators_let_one(town: Town) -> None:
+    owner, friend, third = town.person(), town.person(), town.person()
+    place = town.place(owner, friend, third)
+    stage = room(town, place, type=13)
+    watch, other, more = town.listen(owner), town.listen(friend), town.listen(third)
+    for listener, who in ((other, friend), (more, third)):
+        join(listener, place, stage)
+        d = heard(watch, who)
+        assert (d["suppress"], d["request_to_speak_timestamp"]) == (True, None)
+    states = f"/guilds/{place.id}/voice-states"
+    asked = "2030-01-02T03:04:05+00:00"
+    town.call(friend, "PATCH", f"{states}/@me", {"channel_id": stage, "request_to_speak_timestamp": asked})
+    d = heard(watch, friend)
+    assert (d["suppress"], d["request_to_speak_timestamp"]) == (True, "2030-01-02T03:04:05.000000+00:00")
+    join(other, place, stage, self_mute=True)
+    assert heard(watch, friend)["request_to_speak_timestamp"] == "2030-01-02T03:04:05.000000+00:00"
+    refused(town, friend, "PATCH", f"{states}/@me", {"suppress": False}, 403, 50013)
+    refused(town, friend, "PATCH", f"{states}/{third.id}", {"suppress": False}, 403, 50013)
+    town.call(owner, "PATCH", f"{states}/{friend.id}", {"channel_id": stage, "suppress": False})
+    d = heard(watch, friend)
+    assert d["suppress"] is False
+    assert d["request_to_speak_timestamp"] not in (None, "2030-01-02T03:04:05.000000+00:00")
+    town.call(friend, "PATCH", f"{states}/@me", {"suppress": True})
+    d = heard(watch, friend)
+    assert (d["suppress"], d["request_to_speak_timestamp"]) == (True, None)
+    watch.flush()
+    ban = {"type": 0, "deny": str(int(Permission.REQUEST_TO_SPEAK)), "allow": "0"}
+    town.call(owner, "PUT", f"/channels/{stage}/permissions/{place.id}", ban)
+    refused(town, friend, "PATCH", f"{states}/@me", {"request_to_speak_timestamp": asked}, 403, 50013)
+    town.call(friend, "PATCH", f"{states}/@me", {"request_to_speak_timestamp": None})
+    assert UPDATE not in [name for name, _ in watch.flush()]
+
+
+def test_a_place_on_a_stage_is_only_changed_where_there_is_one(town: Town) -> None:
+    owner, friend = town.person(), town.person()
+    place = town.place(owner, friend)
+    talk = room(town, place)
+    stage = room(town, place, type=13, permission_overwrites=[{"id": place.id, **each} for each in hidden_from_all()])
+    watch = town.listen(owner)
+    states = f"/guilds/{place.id}/voice-states"
+    refused(town, owner, "PATCH", f"{states}/@me", {"suppress": True}, 404, 10065)
+    join(watch, place, talk)
+    heard(watch, owner)
+    refused(town, owner, "PATCH", f"{states}/@me", {"suppress": True}, 400, 50024)
+    join(watch, place, stage)
+    heard(watch, owner)
+    refused(town, owner, "PATCH", f"{states}/@me", {"channel_id": talk}, 400, 50024)
+    refused(town, owner, "PATCH", f"{states}/@me", {"request_to_speak_timestamp": "soon"}, 400, 50035)
+    refused(town, friend, "PATCH", f"{states}/{owner.id}", {"suppress": True}, 404, 10065)
+
+
 @pytest.fixture
 def voiced(tmp_path: Path) -> Iterator[Town]:
     """A server that knows of a voice server."""

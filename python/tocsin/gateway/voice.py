@@ -85,10 +85,23 @@ class Voice:
             return False
         if channel_id != state.channel_id:
             suppress = self._suppressed(guild, user_id, channel)
-            guild.voice.put(msgspec.structs.replace(state, channel_id=channel_id, suppress=suppress), self._orders())
+            guild.voice.put(
+                msgspec.structs.replace(state, channel_id=channel_id, suppress=suppress, requested_at=None),
+                self._orders(),
+            )
             for session in seat.sessions:
                 if session.id == state.session_id:
                     self._send_server(guild, session)
+        return True
+
+    def speak(self, guild_id: int, user_id: int, channel_id: int, *, suppress: bool, requested_at: int | None) -> bool:
+        """Change whether a member speaks on a stage, and since when they ask to; False when they are not in it."""
+        guild = self._guilds.get(guild_id)
+        state = None if guild is None else guild.voice.get(user_id)
+        if guild is None or state is None or state.channel_id != channel_id:
+            return False
+        changed = msgspec.structs.replace(state, suppress=suppress, requested_at=requested_at)
+        guild.voice.put(changed, self._orders())
         return True
 
     # -- rules
@@ -115,6 +128,7 @@ class Voice:
             deaf=member.deaf,
             mute=member.mute,
             suppress=suppress,
+            requested_at=former.requested_at if stays and former else None,
             **flags,
         )
         guild.voice.put(state, self._orders())

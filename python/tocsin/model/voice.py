@@ -6,7 +6,10 @@ import msgspec
 
 
 class VoiceState(msgspec.Struct, frozen=True, kw_only=True):
-    """One per user and guild. `session_id` is the gateway session's; `deaf` and `mute` are the guild's doing."""
+    """One per user and guild. `session_id` is the gateway session's; `deaf` and `mute` are the guild's doing.
+
+    `requested_at` is when they asked to speak on a stage, in Unix ms.
+    """
 
     guild_id: int
     user_id: int
@@ -19,3 +22,4 @@ class VoiceState(msgspec.Struct, frozen=True, kw_only=True):
     self_stream: bool = False
     self_video: bool = False
     suppress: bool = False
+    requested_at: int | None = None

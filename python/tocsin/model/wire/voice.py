@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tocsin.model.voice import VoiceState
-from tocsin.model.wire.times import Body
+from tocsin.model.wire.times import Body, optional_timestamp
 
 
 def voice_state(v: VoiceState, *, gone: bool = False, guild: bool = True) -> Body:
@@ -20,5 +20,5 @@ def voice_state(v: VoiceState, *, gone: bool = False, guild: bool = True) -> Bod
         "self_stream": v.self_stream,
         "self_video": v.self_video,
         "suppress": v.suppress,
-        "request_to_speak_timestamp": None,
+        "request_to_speak_timestamp": optional_timestamp(v.requested_at),
     }
