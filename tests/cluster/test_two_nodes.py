@@ -114,6 +114,35 @@ def test_members_roles_and_names_changed_at_one_node_are_true_at_the_other(
     assert apis[1].call("GET", "/guilds/2001/members/1004").status_code == 404
 
 
+def test_a_private_threads_members_change_at_one_node_and_are_true_at_the_other(
+    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+) -> None:
+    dora = Api(nodes[1], "dora-token")
+    with session(nodes[1], "dora-token") as there:
+        thread = apis[0].ok("POST", f"/channels/{GENERAL}/threads", {"name": "psst", "type": 12})["id"]
+        path = f"/channels/{thread}"
+        apis[0].say(thread, "secret, said here")
+        apis[1].say(thread, "secret, said there")
+        assert dora.call("GET", path).status_code == 403
+        apis[0].ok("PUT", f"{path}/thread-members/1004")
+        assert there.read_until(0)["t"] == "THREAD_CREATE"
+        assert there.read_until(0)["t"] == "THREAD_MEMBERS_UPDATE"
+        assert dora.ok("GET", path)["member_count"] == 2
+        apis[0].say(thread, "for dora")
+        assert contents(there, 1) == ["for dora"]
+        apis[0].ok("PATCH", path, {"name": "renamed"})
+        assert there.read_until(0)["d"]["name"] == "renamed"
+        assert dora.ok("GET", path)["name"] == "renamed"
+        apis[0].ok("DELETE", f"{path}/thread-members/1004")
+        assert [there.read_until(0)["t"] for _ in range(2)] == ["THREAD_MEMBERS_UPDATE", "THREAD_DELETE"]
+        assert dora.call("GET", path).status_code == 403
+        assert dora.call("POST", f"{path}/messages", {"content": "no"}).status_code == 403
+        apis[1].say(thread, "without dora")
+        apis[1].say(GENERAL, "the end")
+        assert contents(there, 1) == ["the end"]
+    dora.close()
+
+
 def test_a_first_direct_message_finds_its_reader_at_the_other_node(nodes: tuple[Server, Server]) -> None:
     with ExitStack() as stack:
         there = stack.enter_context(session(nodes[1], "stranger-token"))
