@@ -141,6 +141,7 @@ class Batch:
     def remove_guild(self, guild: int) -> None: ...
     def assign(self, session: int, guild: int, cohort: int) -> None: ...  # join, or move between cohorts
     def unassign(self, session: int, guild: int) -> None: ...
+    def set_passive(self, session: int, guild: int, passive: bool) -> None: ...  # who comes is active; moves keep it
     # -- dispatches decided by Python. First given wins: sessions, users, cohorts, (guild, channel), guild.
     def dispatch(
         self,

@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     presence_guild_limit: int = 2500
     presence_coalesce_ms: int = 1000  # a user's changes within it are told once
     idle_after_ms: int = 300000  # people who do nothing for so long are idle; 0 = never
+    passive_from_members: int = 75000  # people who do not look at so large a guild are passive in it; 0 = never
+    passive_update_ms: int = 10000  # what they missed is told once in so long
     voice_endpoint: str = ""  # host:port of a voice server; "" = VOICE_SERVER_UPDATE is not sent
     drain_spread_ms: int = 5000
     # -- API
@@ -115,6 +117,8 @@ RANGES: dict[str, tuple[int, int]] = {
     "presence_guild_limit": (0, 1 << 31),
     "presence_coalesce_ms": (0, 60_000),
     "idle_after_ms": (0, 24 * _HOUR_MS),
+    "passive_from_members": (0, 1 << 31),
+    "passive_update_ms": (0, _HOUR_MS),
     "drain_spread_ms": (0, _HOUR_MS),
     "global_rate_limit": (0, 1_000_000),
     "message_rate_limit": (0, 1_000_000),

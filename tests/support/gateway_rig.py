@@ -45,6 +45,9 @@ NEEDS = {
     "PRESENCE_UPDATE": Intents.GUILD_PRESENCES,
     "MESSAGE_CREATE": Intents.GUILD_MESSAGES,
 }
+FOR_LOOKERS = {"MESSAGE_CREATE", "TYPING_START", "PRESENCE_UPDATE", "VOICE_STATE_UPDATE", "GUILD_MEMBER_UPDATE"}
+"""Some of what passive sessions are spared (tocsin-proto's `is_for_lookers` has all)."""
+
 Told = tuple[str, Any]
 
 
@@ -56,6 +59,7 @@ class Modelled:
         self.bot = bot
         self.intents = intents
         self.cohorts: dict[int, int] = {}
+        self.passive: set[int] = set()
         self.told: list[Told] = []
 
 
@@ -130,6 +134,10 @@ class Dispatcher:
         self.log.append("unassign")
         self.sessions[session].cohorts.pop(guild, None)
 
+    def set_passive(self, session: int, guild: int, passive: bool) -> None:
+        self.log.append("passive" if passive else "active")
+        (self.sessions[session].passive.add if passive else self.sessions[session].passive.discard)(guild)
+
     def dispatch(
         self,
         name: str,
@@ -161,6 +169,8 @@ class Dispatcher:
                 reached = cohort in self.views.get((guild, channel), ())
             else:
                 reached = cohort is not None
+            if guild in session.passive and name in FOR_LOOKERS and not sessions and not users:
+                reached = session.user_id in mentions and cohort in self.views.get((guild, channel), ())
             if not reached or session.user_id == exclude_user or (bots_only and not session.bot):
                 continue
             if needs and not session.intents & needs:

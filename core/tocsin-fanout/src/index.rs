@@ -4,6 +4,9 @@
 //! used again. Asking allocates nothing. Joining, leaving and moving look through the session's guilds, and through
 //! the guild's cohorts when one of them empties; they never look through a cohort's sessions.
 //!
+//! A session may be passive in a guild: it is in its cohort, in a list apart, so that an event which only those who
+//! look at the guild get never touches it.
+//!
 //! Hashes are foldhash's, seeded by each process: ids that a user could choose do not meet in one bucket by design.
 //!
 //! Invariant: a cohort belongs to one guild. What would mix two guilds is refused: nobody sees more by a mistake.
@@ -20,7 +23,18 @@ pub type CohortId = u32;
 struct Membership {
     guild: u64,
     cohort: CohortId,
-    position: u32,
+    /// Twice the position in its list of the cohort, and 1 in that of the passive.
+    place: u32,
+}
+
+impl Membership {
+    fn list(self) -> usize {
+        (self.place & 1) as usize
+    }
+
+    fn position(self) -> usize {
+        (self.place >> 1) as usize
+    }
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +48,19 @@ struct Guild {
 #[derive(Debug)]
 struct Cohort<K> {
     guild: u64,
-    members: Vec<K>,
+    /// The active and the passive.
+    lists: [Vec<K>; 2],
+}
+
+impl<K> Cohort<K> {
+    fn is_empty(&self) -> bool {
+        self.lists.iter().all(Vec::is_empty)
+    }
+
+    /// The active, and the passive too for `whole`.
+    fn members(&self, whole: bool) -> impl Iterator<Item = &K> {
+        self.lists[..=usize::from(whole)].iter().flatten()
+    }
 }
 
 /// The index. `K` names a session; it is the caller's.
@@ -80,36 +106,52 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
             return;
         };
         for cohort in found.cohorts {
-            let members = self.cohorts.remove(&cohort).map(|each| each.members);
-            for session in members.unwrap_or_default() {
+            let lists = self.cohorts.remove(&cohort).map(|each| each.lists);
+            for session in lists.into_iter().flatten().flatten() {
                 self.forget_membership(session, guild);
             }
         }
     }
 
     /// Puts a session into a cohort of a guild, out of the one it was in before. With a cohort that has sessions in
-    /// another guild, the session ends up in none.
+    /// another guild, the session ends up in none. Who was passive stays so; who comes anew is active.
     pub fn assign(&mut self, session: K, guild: u64, cohort: CohortId) {
-        if self.cohort_of(session, guild) == Some(cohort) {
-            return;
+        let list = match self.membership(session, guild) {
+            Some(found) if found.cohort == cohort => return,
+            Some(found) => found.list(),
+            None => 0,
+        };
+        self.put(session, guild, cohort, list);
+    }
+
+    /// Makes a session passive in a guild, or active; nothing if it is not in it.
+    pub fn set_passive(&mut self, session: K, guild: u64, passive: bool) {
+        let list = usize::from(passive);
+        if let Some(found) = self.membership(session, guild)
+            && found.list() != list
+        {
+            self.put(session, guild, found.cohort, list);
         }
+    }
+
+    fn put(&mut self, session: K, guild: u64, cohort: CohortId, list: usize) {
         self.unassign(session, guild);
         let found = self.cohorts.entry(cohort).or_insert_with(|| Cohort {
             guild,
-            members: Vec::new(),
+            lists: [Vec::new(), Vec::new()],
         });
         if found.guild != guild {
             return;
         }
-        if found.members.is_empty() {
+        if found.is_empty() {
             self.guilds.entry(guild).or_default().cohorts.push(cohort);
         }
-        let position = found.members.len() as u32;
-        found.members.push(session);
+        let place = (found.lists[list].len() as u32) << 1 | list as u32;
+        found.lists[list].push(session);
         self.sessions.entry(session).or_default().push(Membership {
             guild,
             cohort,
-            position,
+            place,
         });
     }
 
@@ -130,32 +172,56 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
     /// The cohort of a session in a guild.
     #[must_use]
     pub fn cohort_of(&self, session: K, guild: u64) -> Option<CohortId> {
-        let memberships = self.sessions.get(&session)?;
-        memberships
-            .iter()
-            .find(|each| each.guild == guild)
-            .map(|each| each.cohort)
+        self.membership(session, guild).map(|each| each.cohort)
     }
 
-    /// The sessions that may view a channel; none for a channel that was never set.
-    pub fn channel_sessions(&self, guild: u64, channel: u64) -> impl Iterator<Item = K> {
+    /// Whether a session is passive in a guild; not if it is not in it.
+    #[must_use]
+    pub fn is_passive(&self, session: K, guild: u64) -> bool {
+        self.membership(session, guild)
+            .is_some_and(|each| each.list() == 1)
+    }
+
+    /// Whether a session may view a channel.
+    #[must_use]
+    pub fn may_view(&self, session: K, guild: u64, channel: u64) -> bool {
+        let channels = self.guilds.get(&guild).map(|guild| &guild.channels);
+        let cohorts = channels.and_then(|channels| channels.get(&channel));
+        self.cohort_of(session, guild)
+            .zip(cohorts)
+            .is_some_and(|(cohort, cohorts)| cohorts.binary_search(&cohort).is_ok())
+    }
+
+    fn membership(&self, session: K, guild: u64) -> Option<Membership> {
+        let memberships = self.sessions.get(&session)?;
+        memberships.iter().find(|each| each.guild == guild).copied()
+    }
+
+    /// The sessions that may view a channel, the passive among them for `whole`; none for a channel that was never set.
+    pub fn channel_sessions(
+        &self,
+        guild: u64,
+        channel: u64,
+        whole: bool,
+    ) -> impl Iterator<Item = K> {
         let channels = self.guilds.get(&guild).map(|guild| &guild.channels);
         let cohorts = channels.and_then(|channels| channels.get(&channel));
         self.found(cohorts.map_or(&[], |cohorts| cohorts))
             .filter(move |cohort| cohort.guild == guild)
-            .flat_map(|cohort| &cohort.members)
+            .flat_map(move |cohort| cohort.members(whole))
             .copied()
     }
 
-    /// The sessions of a guild.
-    pub fn guild_sessions(&self, guild: u64) -> impl Iterator<Item = K> {
-        self.cohort_sessions(self.guilds.get(&guild).map_or(&[], |guild| &guild.cohorts))
+    /// The sessions of a guild, the passive among them for `whole`.
+    pub fn guild_sessions(&self, guild: u64, whole: bool) -> impl Iterator<Item = K> {
+        let cohorts = self.guilds.get(&guild).map(|guild| &guild.cohorts);
+        self.cohort_sessions(cohorts.map_or(&[], |cohorts| cohorts), whole)
     }
 
-    /// The sessions of some cohorts, each to be named once.
-    pub fn cohort_sessions(&self, cohorts: &[CohortId]) -> impl Iterator<Item = K> {
+    /// The sessions of some cohorts, each to be named once, the passive among them for `whole`.
+    pub fn cohort_sessions(&self, cohorts: &[CohortId], whole: bool) -> impl Iterator<Item = K> {
         self.found(cohorts)
-            .flat_map(|cohort| &cohort.members)
+            .flat_map(move |cohort| cohort.members(whole))
             .copied()
     }
 
@@ -181,26 +247,28 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
 
     /// Swap-removes a member; the one that takes its place learns its new position.
     fn leave_cohort(&mut self, left: Membership) {
-        let Some(Cohort { members, .. }) = self.cohorts.get_mut(&left.cohort) else {
+        let Some(cohort) = self.cohorts.get_mut(&left.cohort) else {
             return;
         };
-        members.swap_remove(left.position as usize);
-        if let Some(&moved) = members.get(left.position as usize)
+        let members = &mut cohort.lists[left.list()];
+        members.swap_remove(left.position());
+        if let Some(&moved) = members.get(left.position())
             && let Some(memberships) = self.sessions.get_mut(&moved)
             && let Some(each) = memberships
                 .iter_mut()
                 .find(|each| each.cohort == left.cohort)
         {
-            each.position = left.position;
+            each.place = left.place;
         }
-        if members.is_empty() {
+        if members.capacity() > 16 && members.len() * 4 < members.capacity() {
+            members.shrink_to(members.len() * 2);
+        }
+        if cohort.is_empty() {
             self.cohorts.remove(&left.cohort);
             if let Some(guild) = self.guilds.get_mut(&left.guild) {
                 guild.cohorts.retain(|&cohort| cohort != left.cohort);
             }
             self.drop_if_empty(left.guild);
-        } else if members.capacity() > 16 && members.len() * 4 < members.capacity() {
-            members.shrink_to(members.len() * 2);
         }
     }
 

@@ -9,6 +9,7 @@ use tocsin_fanout::SubscriptionIndex;
 enum Op {
     Assign(u32, u64, u32),
     Unassign(u32, u64),
+    SetPassive(u32, u64, bool),
     RemoveSession(u32),
     SetChannel(u64, u64, Vec<u32>),
     RemoveChannel(u64, u64),
@@ -29,6 +30,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (slot.clone(), guild.clone(), local.clone()).prop_map(|(s, g, c)| Op::Assign(s, g, cohort(g, c))),
         2 => (slot.clone(), guild.clone()).prop_map(|(s, g)| Op::Unassign(s, g)),
+        3 => (slot.clone(), guild.clone(), any::<bool>()).prop_map(|(s, g, p)| Op::SetPassive(s, g, p)),
         1 => slot.prop_map(Op::RemoveSession),
         // Cohorts named twice, and now and then one of another guild.
         3 => (guild.clone(), 0..3u64, proptest::collection::vec((local, 0..12u64), 0..5)).prop_map(|(g, c, named)| {
@@ -42,7 +44,8 @@ fn op() -> impl Strategy<Value = Op> {
 
 #[derive(Default)]
 struct Model {
-    memberships: BTreeMap<(u32, u64), u32>,
+    /// The cohort, and whether the session is passive.
+    memberships: BTreeMap<(u32, u64), (u32, bool)>,
     channels: BTreeMap<(u64, u64), Vec<u32>>,
 }
 
@@ -50,10 +53,19 @@ impl Model {
     fn apply(&mut self, op: &Op) {
         match op {
             Op::Assign(slot, guild, cohort) => {
-                self.memberships.insert((*slot, *guild), *cohort);
+                let found = self
+                    .memberships
+                    .entry((*slot, *guild))
+                    .or_insert((*cohort, false));
+                found.0 = *cohort;
             }
             Op::Unassign(slot, guild) => {
                 self.memberships.remove(&(*slot, *guild));
+            }
+            Op::SetPassive(slot, guild, passive) => {
+                if let Some(found) = self.memberships.get_mut(&(*slot, *guild)) {
+                    found.1 = *passive;
+                }
             }
             Op::RemoveSession(slot) => self.memberships.retain(|(s, _), _| s != slot),
             Op::SetChannel(guild, channel, cohorts) => {
@@ -69,14 +81,18 @@ impl Model {
         }
     }
 
-    fn viewers(&self, guild: u64, channel: u64) -> BTreeSet<u32> {
+    fn viewers(&self, guild: u64, channel: u64, whole: bool) -> BTreeSet<u32> {
         let cohorts = self
             .channels
             .get(&(guild, channel))
             .cloned()
             .unwrap_or_default();
-        let may = |((slot, g), cohort): (&(u32, u64), &u32)| {
-            (*g == guild && guild_of(*cohort) == guild && cohorts.contains(cohort)).then_some(*slot)
+        let may = |((slot, g), (cohort, passive)): (&(u32, u64), &(u32, bool))| {
+            (*g == guild
+                && (whole || !passive)
+                && guild_of(*cohort) == guild
+                && cohorts.contains(cohort))
+            .then_some(*slot)
         };
         self.memberships.iter().filter_map(may).collect()
     }
@@ -86,6 +102,7 @@ fn apply(index: &mut SubscriptionIndex<u32>, op: Op) {
     match op {
         Op::Assign(slot, guild, cohort) => index.assign(slot, guild, cohort),
         Op::Unassign(slot, guild) => index.unassign(slot, guild),
+        Op::SetPassive(slot, guild, passive) => index.set_passive(slot, guild, passive),
         Op::RemoveSession(slot) => index.remove_session(slot),
         Op::SetChannel(guild, channel, cohorts) => index.set_channel(guild, channel, &cohorts),
         Op::RemoveChannel(guild, channel) => index.remove_channel(guild, channel),
@@ -109,11 +126,25 @@ proptest! {
             apply(&mut index, op);
             for guild in 0..3 {
                 for channel in 0..3 {
-                    let expected: Vec<u32> = model.viewers(guild, channel).into_iter().collect();
-                    prop_assert_eq!(sorted(index.channel_sessions(guild, channel)), expected);
+                    for whole in [false, true] {
+                        let expected: Vec<u32> = model.viewers(guild, channel, whole).into_iter().collect();
+                        prop_assert_eq!(sorted(index.channel_sessions(guild, channel, whole)), expected);
+                    }
+                    let all = model.viewers(guild, channel, true);
+                    for slot in 0..12 {
+                        prop_assert_eq!(index.may_view(slot, guild, channel), all.contains(&slot));
+                    }
                 }
-                let members: Vec<u32> = model.memberships.keys().filter(|(_, g)| *g == guild).map(|(s, _)| *s).collect();
-                prop_assert_eq!(sorted(index.guild_sessions(guild)), members);
+                let of = |whole: bool| -> Vec<u32> {
+                    let here = |&(&(_, g), &(_, passive)): &(&(u32, u64), &(u32, bool))| g == guild && (whole || !passive);
+                    model.memberships.iter().filter(here).map(|((s, _), _)| *s).collect()
+                };
+                prop_assert_eq!(sorted(index.guild_sessions(guild, false)), of(false));
+                prop_assert_eq!(sorted(index.guild_sessions(guild, true)), of(true));
+                for slot in 0..12 {
+                    let passive = model.memberships.get(&(slot, guild)).is_some_and(|found| found.1);
+                    prop_assert_eq!(index.is_passive(slot, guild), passive);
+                }
             }
         }
         for slot in 0..12 {
@@ -133,10 +164,10 @@ fn a_cohort_of_another_guild_lets_nobody_in() {
     index.assign(100, 1, 7);
     index.assign(200, 2, 8);
     index.assign(200, 2, 7);
-    assert_eq!(sorted(index.channel_sessions(1, 10)), [100]);
-    assert_eq!(sorted(index.guild_sessions(2)), []);
+    assert_eq!(sorted(index.channel_sessions(1, 10, true)), [100]);
+    assert_eq!(sorted(index.guild_sessions(2, true)), []);
     index.set_channel(2, 20, &[7]);
-    assert_eq!(sorted(index.channel_sessions(2, 20)), []);
+    assert_eq!(sorted(index.channel_sessions(2, 20, true)), []);
     index.remove_session(100);
     index.remove_session(200);
     index.remove_channel(1, 10);

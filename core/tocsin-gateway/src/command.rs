@@ -166,6 +166,15 @@ pub enum Command {
         /// The guild.
         guild: u64,
     },
+    /// A session does not look at a guild (any more), or does.
+    SetPassive {
+        /// The session.
+        session: SessionKey,
+        /// The guild.
+        guild: u64,
+        /// Whether it is passive.
+        passive: bool,
+    },
     /// An event with its audience decided.
     Dispatch(Box<Dispatch>),
     /// A held scope goes on.

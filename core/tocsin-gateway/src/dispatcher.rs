@@ -178,6 +178,11 @@ impl Dispatcher {
                 self.reach.leave(session, guild);
                 self.tell_owner(session, Order::Unassign(session, guild));
             }
+            Command::SetPassive {
+                session,
+                guild,
+                passive,
+            } => self.tell_owner(session, Order::SetPassive(session, guild, passive)),
             Command::EndSession {
                 session,
                 close_code,
@@ -218,19 +223,24 @@ impl Dispatcher {
 
     /// To the workers of the given sessions, each with its own.
     fn give_sessions(&mut self, delivery: Delivery, keys: impl IntoIterator<Item = SessionKey>) {
+        self.give_keys(&Arc::new(delivery), keys, Recipients::Sessions);
+    }
+
+    fn give_keys(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        keys: impl IntoIterator<Item = SessionKey>,
+        recipients: impl Fn(Vec<SessionKey>) -> Recipients,
+    ) {
         let mut per_worker: Vec<Vec<SessionKey>> = vec![Vec::new(); self.orders.len()];
         for key in keys {
             if let Some(keys) = per_worker.get_mut(key.worker()) {
                 keys.push(key);
             }
         }
-        let delivery = Arc::new(delivery);
         for (orders, keys) in self.orders.iter_mut().zip(per_worker) {
             if !keys.is_empty() {
-                orders.push(Order::Deliver(
-                    Arc::clone(&delivery),
-                    Recipients::Sessions(keys),
-                ));
+                orders.push(Order::Deliver(Arc::clone(delivery), recipients(keys)));
             }
         }
     }
@@ -241,11 +251,15 @@ impl Dispatcher {
     }
 
     /// To the workers that have sessions in the guild.
-    fn give_guild(&mut self, delivery: Delivery, guild: u64, recipients: impl Fn() -> Recipients) {
-        let delivery = Arc::new(delivery);
+    fn give_guild(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        guild: u64,
+        recipients: impl Fn() -> Recipients,
+    ) {
         for (worker, orders) in self.orders.iter_mut().enumerate() {
             if self.reach.has(guild, worker) {
-                orders.push(Order::Deliver(Arc::clone(&delivery), recipients()));
+                orders.push(Order::Deliver(Arc::clone(delivery), recipients()));
             }
         }
     }
@@ -302,11 +316,18 @@ impl Dispatcher {
 
     /// An event with the audience of its envelope.
     fn fan_out(&mut self, envelope: Envelope) {
+        let mentioned = if envelope.name == "MESSAGE_CREATE" && envelope.guild != 0 {
+            self.directory
+                .sessions(&envelope.mentions, envelope.guild, &envelope.name)
+        } else {
+            Vec::new()
+        };
         let gate = gate(envelope.gated, envelope.author, envelope.mentions);
         let delivery = Delivery {
             required: Intents::required(&envelope.name, envelope.guild != 0),
             exclude_user: envelope.exclude_user,
             bots_only: false,
+            whole: !tocsin_proto::is_for_lookers(&envelope.name),
             guild: envelope.guild,
             event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
         };
@@ -316,9 +337,13 @@ impl Dispatcher {
             let keys = self.directory.sessions(&envelope.users, guild, name);
             self.give_sessions(delivery, keys);
         } else if channel != 0 {
-            self.give_guild(delivery, guild, || Recipients::Channel(guild, channel));
+            let delivery = Arc::new(delivery);
+            self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
+            self.give_keys(&delivery, mentioned, |keys| {
+                Recipients::Mentioned(guild, channel, keys)
+            });
         } else {
-            self.give_guild(delivery, guild, || Recipients::Guild(guild));
+            self.give_guild(&Arc::new(delivery), guild, || Recipients::Guild(guild));
         }
     }
 
@@ -332,6 +357,7 @@ impl Dispatcher {
             },
             exclude_user: dispatch.exclude_user,
             bots_only: dispatch.bots_only,
+            whole: !tocsin_proto::is_for_lookers(&dispatch.name),
             guild: match dispatch.target {
                 Target::Channel { guild, .. } | Target::Guild(guild) => guild,
                 _ => dispatch.guild,
@@ -351,10 +377,12 @@ impl Dispatcher {
                 self.give_audience(delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
             }
             Target::Channel { guild, channel } => {
-                self.give_guild(delivery, guild, || Recipients::Channel(guild, channel));
+                self.give_guild(&Arc::new(delivery), guild, || {
+                    Recipients::Channel(guild, channel)
+                });
             }
             Target::Guild(guild) => {
-                self.give_guild(delivery, guild, || Recipients::Guild(guild));
+                self.give_guild(&Arc::new(delivery), guild, || Recipients::Guild(guild));
             }
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Delivery {
     pub(crate) exclude_user: u64,
     /// Only bots get it.
     pub(crate) bots_only: bool,
+    /// The passive in its guild get it too.
+    pub(crate) whole: bool,
     /// The guild whose events it resembles, 0 for none: where compression looks for matches.
     pub(crate) guild: u64,
 }

@@ -133,7 +133,11 @@ impl Worker {
     /// One event to the recipients among this worker's sessions.
     pub(crate) fn deliver(&mut self, delivery: &Delivery, recipients: &Recipients) {
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
-        let many = !matches!(recipients, Recipients::Sessions(_));
+        let many = !matches!(
+            recipients,
+            Recipients::Sessions(_) | Recipients::Mentioned(..)
+        );
+        let whole = delivery.whole;
         self.packing.begin(delivery.guild, many);
         let mut to = Delivering {
             sessions: &mut self.sessions,
@@ -158,18 +162,25 @@ impl Worker {
                 }
             }
             Recipients::Cohorts(cohorts) => {
-                for key in index.cohort_sessions(cohorts) {
+                for key in index.cohort_sessions(cohorts, whole) {
                     to.offer(key, delivery, &event);
                 }
             }
             Recipients::Channel(guild, channel) => {
-                for key in index.channel_sessions(*guild, *channel) {
+                for key in index.channel_sessions(*guild, *channel, whole) {
                     to.offer(key, delivery, &event);
                 }
             }
             Recipients::Guild(guild) => {
-                for key in index.guild_sessions(*guild) {
+                for key in index.guild_sessions(*guild, whole) {
                     to.offer(key, delivery, &event);
+                }
+            }
+            Recipients::Mentioned(guild, channel, keys) => {
+                for &key in keys {
+                    if index.is_passive(key, *guild) && index.may_view(key, *guild, *channel) {
+                        to.offer(key, delivery, &event);
+                    }
                 }
             }
         }

@@ -51,6 +51,8 @@ pub(crate) enum Order {
     Assign(SessionKey, u64, u32),
     /// A session leaves a guild.
     Unassign(SessionKey, u64),
+    /// A session looks at a guild, or does not.
+    SetPassive(SessionKey, u64, bool),
     /// An event for some of the worker's sessions.
     Deliver(Arc<Delivery>, Recipients),
     /// Events of a guild are lost: all its sessions begin anew.
@@ -79,4 +81,6 @@ pub(crate) enum Recipients {
     Channel(u64, u64),
     /// All of the guild.
     Guild(u64),
+    /// Those of these who may view the channel and are passive in the guild.
+    Mentioned(u64, u64, Vec<SessionKey>),
 }

@@ -29,8 +29,11 @@ impl Worker {
                     self.subscriptions.unassign(key, guild);
                 }
             }
+            Order::SetPassive(key, guild, passive) => {
+                self.subscriptions.set_passive(key, guild, passive);
+            }
             Order::GiveUpGuild(guild) => {
-                let keys: Vec<_> = self.subscriptions.guild_sessions(guild).collect();
+                let keys: Vec<_> = self.subscriptions.guild_sessions(guild, true).collect();
                 for key in keys {
                     self.invalidate(key, false);
                 }

@@ -333,6 +333,7 @@ mod tests {
             required: Intents::NONE,
             exclude_user: 0,
             bots_only: false,
+            whole: true,
             guild,
         };
         let order = Order::Deliver(Arc::new(delivery), Recipients::Guild(guild));

@@ -2,12 +2,14 @@
 
 mod close_code;
 mod intents;
+mod looking;
 mod opcode;
 mod session_id;
 mod shard;
 
 pub use close_code::{CloseCode, NotACloseCode};
 pub use intents::Intents;
+pub use looking::is_for_lookers;
 pub use opcode::OpCode;
 pub use session_id::{NotASessionId, SessionId};
 pub use shard::ShardId;

@@ -175,6 +175,15 @@ impl Batch {
         });
     }
 
+    /// A session does not look at a guild (any more), or does. Who is put into a guild is active.
+    fn set_passive(&mut self, session: u64, guild: u64, passive: bool) {
+        self.commands.push(Command::SetPassive {
+            session: SessionKey::from_u64(session),
+            guild,
+            passive,
+        });
+    }
+
     /// A dispatch decided by Python. First given wins: sessions, users, cohorts, (guild, channel), guild.
     #[pyo3(
         text_signature = "($self, name, body, *, sessions=(), users=(), cohorts=(), guild=0, channel=0, exclude_user=0, author=0, mentions=(), gated=False, ungated=False, bots_only=False)"

@@ -54,25 +54,25 @@ impl PySubscriptionIndex {
 
     /// The sessions that may view a channel.
     fn channel_sessions(&self, guild: u64, channel: u64) -> Vec<u64> {
-        self.inner.channel_sessions(guild, channel).collect()
+        self.inner.channel_sessions(guild, channel, true).collect()
     }
 
     /// How many may view a channel: goes through them as a fan-out does, and makes no Python object of any.
     fn count_channel_sessions(&self, guild: u64, channel: u64) -> usize {
         self.inner
-            .channel_sessions(guild, channel)
+            .channel_sessions(guild, channel, true)
             .map(std::hint::black_box)
             .count()
     }
 
     /// The sessions of a guild.
     fn guild_sessions(&self, guild: u64) -> Vec<u64> {
-        self.inner.guild_sessions(guild).collect()
+        self.inner.guild_sessions(guild, true).collect()
     }
 
     /// The sessions of some cohorts, each to be named once.
     fn cohort_sessions(&self, cohorts: Vec<u32>) -> Vec<u64> {
-        self.inner.cohort_sessions(&cohorts).collect()
+        self.inner.cohort_sessions(&cohorts, true).collect()
     }
 
     /// How many guilds, cohorts and sessions it holds.

@@ -52,6 +52,8 @@ HELP: dict[str, str] = {
     "presence_guild_limit": "Members beyond which only bots get a guild's presences.",
     "presence_coalesce_ms": "A user's presence is told at most once in this time.",
     "idle_after_ms": "People who do nothing for so long are idle; 0 is never.",
+    "passive_from_members": "Members from which on people hear little of a guild they do not look at; 0 is never.",
+    "passive_update_ms": "What such people missed is told once in this time.",
     "attachment_max_bytes": "Bytes of a file that comes with a message.",
     "voice_endpoint": "host:port of a voice server, for VOICE_SERVER_UPDATE; empty is none.",
     "drain_spread_ms": "How long a stop spreads its reconnect requests.",

@@ -15,7 +15,7 @@ from tocsin.gateway.cohorts import Cohort, View
 from tocsin.gateway.session import Session
 from tocsin.gateway.voice_states import GuildVoice
 from tocsin.model import wire
-from tocsin.model.entities import Member, Thread, ThreadMember
+from tocsin.model.entities import Channel, Member, Thread, ThreadMember
 from tocsin.model.guild_state import GuildState
 from tocsin.model.intents import Intents
 
@@ -56,6 +56,7 @@ class GuildBodies:
         self._notable: Fragment | None = None
         self._presences: Fragment | None = None
         self._last_messages: dict[int, int] = {}
+        self._spoken_in: set[int] = set()  # channels and threads with a message or pin since the guild was read
         self.shown: dict[int, bytes] = {}
 
     # -- what changed
@@ -102,6 +103,8 @@ class GuildBodies:
     def note_message(self, channel_id: int, message_id: int) -> None:
         """A message was sent: `last_message_id` moves on."""
         thread = self._state.threads.get(channel_id)
+        if thread is not None:
+            self._spoken_in.add(channel_id)
         if thread is not None and message_id > (thread.last_message_id or 0):
             self._state.threads[channel_id] = msgspec.structs.replace(
                 thread,
@@ -112,8 +115,35 @@ class GuildBodies:
             self.thread_changed(channel_id)
         if channel_id in self._state.channels:
             self._last_messages[channel_id] = message_id
+            self._spoken_in.add(channel_id)
             self._channels.pop(channel_id, None)
             self._channel_lists.clear()
+
+    def note_pin(self, channel_id: int) -> None:
+        """A message was pinned or unpinned."""
+        self._spoken_in.add(channel_id)
+        self.channel_changed(channel_id)
+
+    def spoken_in(self) -> set[int]:
+        """Return the channels and threads with a message or pin since the guild was read, also some that are gone."""
+        return self._spoken_in
+
+    def unread(self, channel_id: int) -> dict[str, str | None] | None:
+        """Return what PASSIVE_UPDATE_V1 shows of a channel or thread; None if there is none."""
+        found: Channel | Thread | None = self._state.channels.get(channel_id) or self._state.threads.get(channel_id)
+        if found is None:
+            self._spoken_in.discard(channel_id)
+            return None
+        last = max(self._last_messages.get(channel_id, 0), found.last_message_id or 0)
+        return {
+            "id": str(channel_id),
+            "last_message_id": str(last) if last else None,
+            "last_pin_timestamp": wire.optional_timestamp(found.last_pin_timestamp),
+        }
+
+    def members_of(self, user_ids: Iterable[int]) -> bytes:
+        """Return some members as a JSON array."""
+        return b"[%b]" % self._render(user_ids)
 
     # -- bodies
 

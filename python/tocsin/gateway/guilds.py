@@ -13,6 +13,7 @@ from tocsin.bus.base import Interest
 from tocsin.gateway.batch import Batch, Fragment
 from tocsin.gateway.cohorts import Cohort, CohortTable, View
 from tocsin.gateway.guild_body import GuildBodies
+from tocsin.gateway.lookers import Lookers
 from tocsin.gateway.member_list import GuildLists
 from tocsin.gateway.member_list_rows import Rows
 from tocsin.gateway.session import Session
@@ -50,6 +51,7 @@ class LiveGuild:
         fragment: Callable[[bytes], Fragment],
         make_rows: Callable[[list[int]], Rows],
         now_ms: int,
+        passive_from: int = 0,
     ) -> None:
         self.id = state.guild.id
         self.state = state
@@ -57,6 +59,8 @@ class LiveGuild:
         self.voice = GuildVoice(state, self.cohorts)
         self.bodies = GuildBodies(state, fragment, self.voice)
         self.seats: dict[int, Seat] = {}
+        self.lookers = Lookers(self.id, passive_from)
+        self.voice.on_change = self.lookers.note_voice
         self.lists = GuildLists(state, self.cohorts, self.bodies, self.view_of, make_rows)
         self.idle_since_ms = now_ms
 
@@ -84,6 +88,7 @@ class LiveGuild:
         session.guilds.remove(self.id)
         seat.sessions.remove(session)
         self.lists.forget(session.key)
+        self.lookers.forget(session.key)
         if seat.sessions:
             return
         del self.seats[session.user_id]
@@ -109,6 +114,7 @@ class GuildRegistry:
         fragment: makes what guilds' bodies share.
         make_rows: makes an empty member list.
         interest: a guild is followed before it is read, so that its log has no hole after the snapshot.
+        passive_from: members from which on people who do not look at a guild are passive in it; 0 for never.
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class GuildRegistry:
         fragment: Callable[[bytes], Fragment],
         make_rows: Callable[[list[int]], Rows],
         interest: Interest,
+        passive_from: int = 0,
     ) -> None:
         self._store = store
         self._interest = interest
@@ -127,7 +134,9 @@ class GuildRegistry:
         self._guilds: dict[int, LiveGuild] = {}
         self._flights: dict[int, asyncio.Task[LiveGuild | None]] = {}
         self._allocate = count(1).__next__
+        self._passive_from = passive_from
         self.on_lists_changed: Callable[[LiveGuild], None] = _ignore
+        self.on_unread: Callable[[int], None] = _ignore_unread
 
     def __len__(self) -> int:
         return len(self._guilds)
@@ -162,8 +171,14 @@ class GuildRegistry:
             if snapshot is None:
                 return None
             guild = LiveGuild(
-                GuildState.from_snapshot(snapshot), self._allocate, self._fragment, self._make_rows, self._clock()
+                GuildState.from_snapshot(snapshot),
+                self._allocate,
+                self._fragment,
+                self._make_rows,
+                self._clock(),
+                self._passive_from,
             )
+            guild.lookers.on_unread = lambda: self.on_unread(guild_id)
             guild.lists.on_change = lambda: self.on_lists_changed(guild)
             self._guilds[guild_id] = guild
             return guild
@@ -196,6 +211,10 @@ class GuildRegistry:
 
 def _ignore(guild: LiveGuild) -> None:
     """Nobody looks at member lists."""
+
+
+def _ignore_unread(guild_id: int) -> None:
+    """Nobody tells passive sessions."""
 
 
 def _retrieve(flight: asyncio.Task[LiveGuild | None]) -> None:

@@ -239,6 +239,10 @@ class Identifier:
             ready=first,
             guilds=placed,
         )
+        for guild_id in session.guilds:
+            guild = self._guilds.get(guild_id)
+            if guild is not None:
+                guild.lookers.seat(session, guild.state.member_count, batch)
         self._sessions.add(session)
         self._presences.active(user_id, bot=session.bot)
         self._presences.touch(user_id, session.guilds)

@@ -9,6 +9,7 @@ from typing import Any
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.forms import snowflake
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
+from tocsin.gateway.lookers import activate
 from tocsin.gateway.member_list_rows import Ranges, merged
 from tocsin.gateway.session import Session
 
@@ -94,6 +95,8 @@ class Subscriptions:
         guild = self._guilds.get(guild_id)
         if guild is None or guild_id not in session.guilds or session.bot:
             return
+        if guild.lookers.subscribe(session, wanted, self._orders()):
+            activate(guild, session, self._orders())
         if members is not None:
             guild.lists.watch(session.key, members)
             self._show(session, guild, members)

@@ -22,6 +22,7 @@ from tocsin.gateway.forms import CLOSE_AUTHENTICATION
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.host import Host
 from tocsin.gateway.identify import Identifier
+from tocsin.gateway.lookers import PassiveUpdates
 from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.metrics import ControlMetrics
@@ -106,8 +107,14 @@ class GatewayNode:
         context = services.context
         loop = asyncio.get_running_loop()
         guilds = self._guilds = GuildRegistry(
-            context.store, context.clock, _core.Fragment, lambda groups: _core.MemberList(groups), context.interest
+            context.store,
+            context.clock,
+            _core.Fragment,
+            lambda groups: _core.MemberList(groups),
+            context.interest,
+            self._settings.passive_from_members,
         )
+        PassiveUpdates(self._settings.passive_update_ms, self._orders, guilds, loop.call_later)
         presences = self._presences = PresenceBook(
             self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon, loop.call_later
         )
@@ -205,6 +212,7 @@ class GatewayNode:
                 guild = self._guilds.get(event.guild_id) if event.guild_id else None
                 if guild is not None:
                     guild.bodies.note_message(event.channel_id, int(_decode_ref(event.body).id))
+                    guild.lookers.note(event.channel_id)
             elif event.name == "CHANNEL_CREATE" and not event.guild_id:
                 for user_id in event.users:
                     for pending in self._sessions.pending_of(user_id):

@@ -271,7 +271,8 @@ class Policy:
     def _channel_pins(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         channel_id = int(_decode(event.body)["channel_id"])
         guild.state.apply(event)
-        guild.bodies.channel_changed(channel_id)
+        guild.bodies.note_pin(channel_id)
+        guild.lookers.note(channel_id)
         batch.dispatch(event.name, event.body, guild=guild.id, channel=channel_id)
 
     # -- members
@@ -302,6 +303,7 @@ class Policy:
                 continue
             cohort = guild.seat(session, member, batch)
             batch.assign(session.key, guild.id, cohort.id)
+            guild.lookers.seat(session, guild.state.member_count, batch)
             if session.intents & Intents.GUILDS:
                 body = json_of(guild.bodies.create(session, member, cohort))
                 batch.dispatch("GUILD_CREATE", body, sessions=[session.key], guild=guild.id)

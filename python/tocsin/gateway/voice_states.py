@@ -6,7 +6,7 @@ is told that the member is in none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -29,6 +29,7 @@ class GuildVoice:
         self._cohorts = cohorts
         self._states: dict[int, VoiceState] = {}
         self.version = 0
+        self.on_change: Callable[[set[int]], None] = _ignore  # with the channels that it shows in
 
     def __len__(self) -> int:
         return len(self._states)
@@ -55,15 +56,19 @@ class GuildVoice:
         if state == former:
             return
         self._states[state.user_id] = state
-        self.version += 1
+        self._changed(former, state)
         self._tell(former, state, batch)
 
     def remove(self, user_id: int, batch: Batch) -> None:
         """Take a member out of voice, if they are there."""
         former = self._states.pop(user_id, None)
         if former is not None:
-            self.version += 1
+            self._changed(former)
             self._tell(former, None, batch)
+
+    def _changed(self, *states: VoiceState | None) -> None:
+        self.version += 1
+        self.on_change({each.channel_id for each in states if each is not None})
 
     def settle(self, batch: Batch, now_ms: int) -> None:
         """Follow the replica: members gone, timed out or out of sight of their channel leave; mutes are taken over."""
@@ -103,3 +108,7 @@ class GuildVoice:
         if member is not None and user is not None:
             body["member"] = wire.member(member, user)
         return _encode(body)
+
+
+def _ignore(channel_ids: set[int]) -> None:
+    """Nobody asks."""
