@@ -275,6 +275,20 @@ async def test_its_creator_may_change_a_thread_and_who_manages_threads_more(
         assert {name: found[name] for name in changes} == changes
 
 
+async def test_the_audit_log_tells_what_of_a_thread_was_changed(api: Api) -> None:
+    thread = await start(api)
+    await api.patch(f"/channels/{thread['id']}", "ada", {"name": "renamed", "locked": True})
+    await api.delete(f"/channels/{thread['id']}", "ada")
+    page = (await api.get(f"/guilds/{LAB}/audit-logs", "ada")).json()["audit_log_entries"]
+    gone, changed, made = page[:3]
+    assert [each["action_type"] for each in (gone, changed, made)] == [112, 111, 110]
+    assert {each["target_id"] for each in (gone, changed, made)} == {thread["id"]}
+    assert changed["changes"] == [
+        {"key": "name", "old_value": "a thread", "new_value": "renamed"},
+        {"key": "locked", "old_value": False, "new_value": True},
+    ]
+
+
 async def test_an_archived_thread_rejects_all_but_deletions_until_somebody_writes(api: Api) -> None:
     thread = await start(api)
     base = f"/channels/{thread['id']}"

@@ -88,7 +88,9 @@ class AuditService:
         if not guild_id or any(event.name == "GUILD_DELETE" for event in events):
             return ops, events
         before = Before(
-            self._world.guild_at_hand(guild_id), lambda user_id: self._world.member_at_hand(guild_id, user_id)
+            self._world.guild_at_hand(guild_id),
+            lambda user_id: self._world.member_at_hand(guild_id, user_id),
+            self._world.thread_at_hand,
         )
         found = list(drafts_of(events, before))
         if any(draft.action is AuditAction.MEMBER_PRUNE for draft in noted):

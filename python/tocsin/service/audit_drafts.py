@@ -9,7 +9,7 @@ import msgspec
 
 from tocsin.model import wire
 from tocsin.model.audit import AuditAction
-from tocsin.model.entities import Member, User
+from tocsin.model.entities import Member, Thread, User
 from tocsin.model.event import Event
 from tocsin.model.guild_state import GuildState
 
@@ -27,10 +27,11 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Before(msgspec.Struct, frozen=True):
-    """A guild as it was before the commit, and its members."""
+    """A guild as it was before the commit, its members and its threads."""
 
     guild: GuildState | None
     member: Callable[[int], Member | None]
+    thread: Callable[[int], Thread | None]
 
 
 _UNTOLD = frozenset(
@@ -52,6 +53,7 @@ _RULES = {
     "AUTO_MODERATION_RULE_DELETE": AuditAction.AUTO_MODERATION_RULE_DELETE,
 }
 _INVITE_KEYS = ("code", "channel_id", "max_age", "max_uses", "temporary")
+_THREAD_KEYS = ("archived", "locked", "invitable", "auto_archive_duration")
 _MEMBER_KEYS = ("nick", "mute", "deaf", "communication_disabled_until")
 
 
@@ -89,6 +91,13 @@ def drafts_of(events: Sequence[Event], before: Before) -> Iterator[Draft]:
         yield from _drafts(event, before)
 
 
+def _settings(thread: Body) -> Body:
+    """Return what of a thread somebody sets."""
+    metadata = thread["thread_metadata"]
+    own = {key: metadata[key] for key in _THREAD_KEYS}
+    return {"name": thread["name"], "rate_limit_per_user": thread["rate_limit_per_user"], **own}
+
+
 def _drafts(event: Event, before: Before) -> Iterable[Draft]:
     body: Body = _decode(event.body)
     name, state = event.name, before.guild
@@ -99,7 +108,9 @@ def _drafts(event: Event, before: Before) -> Iterable[Draft]:
     if name == "CHANNEL_UPDATE":
         return _channel_update(body, state)
     if name == "THREAD_UPDATE":
-        return [Draft(AuditAction.THREAD_UPDATE, int(body["id"]), changes_between({}, body["thread_metadata"]))]
+        thread = before.thread(int(body["id"]))
+        old = {} if thread is None else _settings(wire.thread(thread))
+        return [Draft(AuditAction.THREAD_UPDATE, int(body["id"]), changes_between(old, _settings(body)))]
     if name == "GUILD_UPDATE":
         old = {} if state is None else wire.guild(state.guild, [])
         return [Draft(AuditAction.GUILD_UPDATE, event.guild_id, changes_between(old, body))]

@@ -211,6 +211,10 @@ class World:
         """Return the membership if it need not be read."""
         return self._members.peek((guild_id, user_id))
 
+    def thread_at_hand(self, thread_id: int) -> Thread | None:
+        """Return the thread if it need not be read."""
+        return self._threads.peek(thread_id)
+
     async def users(self, user_ids: Iterable[int]) -> dict[int, User]:
         """Return those of the users that exist, by id, with one read for all that are not at hand."""
         found: dict[int, User] = {}
