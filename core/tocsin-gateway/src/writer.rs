@@ -527,6 +527,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_appended_last_is_cut_to_its_half_wherever_it_is_and_nothing_before_it() {
+        for (kind, written) in [(0, 0), (1, 0), (0, 20), (0, 200), (1, 3)] {
+            let (mut outbox, mut stage) = (Outbox::default(), Stage::default());
+            let mut all = Vec::new();
+            if written == 0 {
+                outbox.push_bytes(Box::new([9; 30]));
+                all.extend([9; 30]);
+            }
+            let event = event(300);
+            let (staged, bytes) = staged(&mut stage, 40);
+            let last = match kind {
+                0 => {
+                    outbox.push_dispatch(7, Encoding::Etf, Variant::Full, Rc::clone(&event));
+                    frame(7, Encoding::Etf, &event)
+                }
+                _ => {
+                    outbox.push_staged(staged, &mut stage);
+                    bytes
+                }
+            };
+            outbox.consume(written);
+            outbox.halve_last(&stage);
+            outbox.hold(&stage);
+            outbox.unblock();
+            all.extend(&last[..(last.len() / 2).max(written)]);
+            assert_eq!(outbox.bytes(), all.len() - written);
+            assert_eq!(outbox.into_bytes(&stage), all[written..]);
+        }
+    }
+
+    #[test]
     fn an_outbox_that_moves_keeps_the_octets_still_to_be_written() {
         let (mut outbox, mut stage) = (Outbox::default(), Stage::default());
         let event = event(300);
