@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.clients.node_bot import DIRECTORY, NodeBot, require_node
-from tests.clients.scenarios import Scenarios
+from tests.clients.recorder import Bot
+from tests.clients.scenarios import Scenarios, check_delivery
 from tests.clients.stage import ADA, BELL, GENERAL, TOKENS, Stage
 
 DRIVER = "driver_oceanic.cjs"
@@ -62,6 +63,17 @@ class TestOceanicOverEtfInAZlibStream(Scenarios):
         monkeypatch.setenv("COMPRESS_LIBRARY", "native")
         async with running_bot(stage) as bot:
             yield bot
+
+    async def test_op_7_makes_it_resume(self, stage: Stage, bot: Bot) -> None:
+        # With nothing else on its way: what Node's asynchronous zlib still holds of the old socket, oceanic.js
+        # dispatches after it asked to resume, and once more when it is replayed.
+        await stage.say("before")
+        await bot.wait_for("messageCreate", content="before")
+        mark = len(bot.events)
+        await stage.fault("reconnect", bot.session_id)
+        await bot.wait_for("resumed", since=mark)
+        await check_delivery(stage, bot, ["before"])
+        assert bot.raw_ids("READY") == [None]
 
     async def test_it_does_speak_etf_in_a_zlib_stream(self, bot: NodeBot) -> None:
         assert (await bot.wait_for("ready"))["url"].endswith("encoding=etf&compress=zlib-stream")
