@@ -176,7 +176,6 @@ class ThreadService:
             author_id=actor.id,
             content=thread.name or "",
             type=CREATED,
-            flags=HAS_THREAD,
             reference={"type": 0, "channel_id": str(thread.id), "guild_id": str(channel.guild_id)},
         )
         ops += rows.message_ops(message)
