@@ -1,6 +1,6 @@
 """Every event of the server tells strangers, members and those who lost access nothing that they may not see.
 
-The events are the code's own: a new one fails until `tests.support.event_walk` has an act that makes it happen.
+The events are the code's own: a new one fails until `tests.support.event_walk` or `event_acts` has an act that makes it happen.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.packaging.compat import ROOT, load
-from tests.support.event_walk import ACTS, HOLDERS, Act, Scene, read
+from tests.support import event_acts  # noqa: F401 - adds its acts
+from tests.support.event_walk import ACTS, HOLDERS, PASSIVE, WORLD, Act, Scene, read
 from tests.support.server import UNLIMITED, running_server
 
 LIKE_AN_EVENT = re.compile(
@@ -32,15 +33,15 @@ def sent() -> set[str]:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    flags = (*UNLIMITED, "--voice-endpoint", "voice.example:443")
-    with running_server(tmp_path_factory.mktemp("walk"), *flags) as server:
+    flags = (*UNLIMITED, "--voice-endpoint", "voice.example:443", *PASSIVE)
+    with running_server(tmp_path_factory.mktemp("walk"), *flags, world=WORLD) as server:
         made = Scene(server)
         yield made
         made.close()
 
 
 def test_every_event_is_walked() -> None:
-    assert sent() == {act.name for act in ACTS}, "give the new event an act in tests/support/event_walk.py"
+    assert sent() == {act.name for act in ACTS}, "give the new event an act in tests/support/event_acts.py"
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: f"{act.name} by {act.do.__name__}")

@@ -16,11 +16,21 @@ from urllib.parse import quote
 import httpx
 
 from tests.support.raw_client import RawClient, op
+from tests.support.server import WORLD as LAB
 from tests.support.server import Server
 from tests.support.town import BELL, CLERK, NO_PRIVILEGED, Listener, Payload, Person, Town
 
 VIEW, ADMINISTRATOR = "1024", "8"
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs="
+
+CROWD, ADA = "2002", Person("1001", "ada-token")
+WORLD = {
+    **LAB,
+    "guilds": [*LAB["guilds"], {"id": CROWD, "name": "Crowd", "owner": "ada"}],
+    "generate": [{"users": 120, "username": "face-{n}", "first_id": "500001", "join": ["Crowd"]}],
+}
+"""The world to walk in: with a guild that is large enough for people to be passive in it."""
+PASSIVE = ("--passive-from-members", "100", "--passive-update-ms", "50")
 
 HOLDERS = frozenset({"owner", "bell"})
 """Who may do everything there: a person and a bot."""
@@ -442,62 +452,6 @@ def somebody_talks(scene: Scene) -> None:
     scene.keep(insider.ready["session_id"])
     insider.send(4, {**state, "channel_id": None})
     insider.until("VOICE_STATE_UPDATE", channel_id=None)
-
-
-# -- threads
-
-
-@walked("THREAD_CREATE", VIEWERS)
-@walked("THREAD_UPDATE", VIEWERS)
-@walked("THREAD_MEMBERS_UPDATE", VIEWERS)
-@walked("THREAD_MEMBER_UPDATE", VIEWERS, "insider")
-@walked("THREAD_DELETE", VIEWERS)
-@walked("MESSAGE_CREATE", VIEWERS)
-def a_thread_of_the_hidden_channel_lives(scene: Scene) -> None:
-    _thread_lives(scene, scene.thread(scene.hidden, 11))
-
-
-@walked("THREAD_CREATE", MEMBERS)
-@walked("THREAD_UPDATE", VIEWERS)
-@walked("THREAD_DELETE", VIEWERS)
-@walked("THREAD_MEMBERS_UPDATE", VIEWERS)
-@walked("MESSAGE_CREATE", VIEWERS)
-@walked("TYPING_START", VIEWERS)
-def a_private_thread_lives_without_one_who_was_in_it(scene: Scene) -> None:
-    lost, boss = scene.people["lost"].id, scene.listeners["owner"]
-    thread = scene.thread(scene.place.general, 12, keep=False)
-    path = f"/channels/{thread}/thread-members/{lost}"
-    scene.call("PUT", path, who="insider")
-    scene.call("DELETE", path, who="insider")
-    while boss.until("THREAD_MEMBERS_UPDATE", id=thread).get("removed_member_ids") != [lost]:
-        pass
-    former = [*boss.events]
-    scene.flush()
-    boss.events += former
-    scene.keep(thread)
-    scene.call("POST", f"/channels/{thread}/typing", who="insider")
-    _thread_lives(scene, thread)
-
-
-def _thread_lives(scene: Scene, thread: str) -> None:
-    path = f"/channels/{thread}"
-    scene.say(thread)
-    scene.call("PUT", f"{path}/thread-members/@me")
-    for change in ({"name": scene.secret("thread")}, {"archived": True}, {"archived": False}):
-        scene.call("PATCH", path, change)
-    scene.call("DELETE", path)
-
-
-@walked("THREAD_LIST_SYNC", NEWCOMER, "newcomer")
-def somebody_is_let_in_and_out(scene: Scene) -> None:
-    thread = scene.thread(scene.hidden, 11)
-    role = scene._in_guild(f"members/{scene.newcomer().id}/roles/{scene.keys}")
-    listener, scene.admitted = scene.listeners["newcomer"], True
-    scene.call("PUT", role)
-    listener.until("THREAD_LIST_SYNC")
-    scene.call("DELETE", role)
-    listener.until("CHANNEL_DELETE", id=scene.hidden)
-    scene.call("DELETE", f"/channels/{thread}")
 
 
 # -- between two
