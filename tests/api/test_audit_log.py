@@ -244,6 +244,34 @@ async def test_an_automatic_block_is_told(api: Api) -> None:
     assert [each["id"] for each in page["auto_moderation_rules"]] == [made.json()["id"]]
 
 
+async def test_a_rule_is_told_with_what_changed_of_it_alone(api: Api) -> None:
+    base = f"/guilds/{LAB}/auto-moderation/rules"
+    rule = {"name": "spam", "event_type": 1, "trigger_type": 3, "actions": [{"type": 1}]}
+    made = (await api.post(base, "ada", rule)).json()
+    assert (await api.patch(f"{base}/{made['id']}", "ada", {"name": "noise", "enabled": True})).status_code == 200
+    assert (await api.delete(f"{base}/{made['id']}", "ada")).status_code == 204
+    deleted, changed, created = await entries(api)
+    assert [each["action_type"] for each in (created, changed, deleted)] == [140, 141, 142]
+    assert changed["changes"] == [change("name", "spam", "noise"), change("enabled", False, True)]
+    assert change("name", None, "spam") in created["changes"]
+    assert change("name", "noise") in deleted["changes"]
+
+
+async def test_a_thread_is_told_with_what_changed_of_it_and_only_when_it_was_changed_by_hand(api: Api) -> None:
+    thread = (await api.post(f"/channels/{GENERAL}/threads", "ada", {"name": "old", "type": 11})).json()
+    message = await api.say("hi", channel=int(thread["id"]))
+    await api.patch(f"/channels/{thread['id']}", "ada", {"name": "new", "locked": True})
+    (told,) = await entries(api, action_type=111)
+    assert told["target_id"] == thread["id"]
+    assert sorted(told["changes"], key=lambda each: str(each["key"])) == [
+        change("locked", False, True),
+        change("name", "old", "new"),
+    ]
+    assert (await api.delete(f"/channels/{thread['id']}/messages/{message['id']}", "ada")).status_code == 204
+    await api.patch(f"/channels/{thread['id']}", "ada", {"name": "new"})
+    assert len(await entries(api, action_type=111)) == 1
+
+
 async def test_what_is_older_than_the_window_is_forgotten(api: Api) -> None:
     await api.patch(f"/guilds/{LAB}", "ada", {"name": "Lab 2"})
     api.clock.advance(44 * 24 * 3_600_000)

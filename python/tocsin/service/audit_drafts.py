@@ -47,11 +47,6 @@ _CHANNELS = {
     "THREAD_CREATE": AuditAction.THREAD_CREATE,
     "THREAD_DELETE": AuditAction.THREAD_DELETE,
 }
-_RULES = {
-    "AUTO_MODERATION_RULE_CREATE": AuditAction.AUTO_MODERATION_RULE_CREATE,
-    "AUTO_MODERATION_RULE_UPDATE": AuditAction.AUTO_MODERATION_RULE_UPDATE,
-    "AUTO_MODERATION_RULE_DELETE": AuditAction.AUTO_MODERATION_RULE_DELETE,
-}
 _INVITE_KEYS = ("code", "channel_id", "max_age", "max_uses", "temporary")
 _THREAD_KEYS = ("archived", "locked", "invitable", "auto_archive_duration")
 _MEMBER_KEYS = ("nick", "mute", "deaf", "communication_disabled_until")
@@ -110,7 +105,8 @@ def _drafts(event: Event, before: Before) -> Iterable[Draft]:
     if name == "THREAD_UPDATE":
         thread = before.thread(int(body["id"]))
         old = {} if thread is None else _settings(wire.thread(thread))
-        return [Draft(AuditAction.THREAD_UPDATE, int(body["id"]), changes_between(old, _settings(body)))]
+        changes = changes_between(old, _settings(body))
+        return [Draft(AuditAction.THREAD_UPDATE, int(body["id"]), changes)] if changes else []
     if name == "GUILD_UPDATE":
         old = {} if state is None else wire.guild(state.guild, [])
         return [Draft(AuditAction.GUILD_UPDATE, event.guild_id, changes_between(old, body))]
@@ -134,14 +130,7 @@ def _drafts(event: Event, before: Before) -> Iterable[Draft]:
     if name == "MESSAGE_DELETE_BULK":
         options = {"count": str(len(body["ids"]))}
         return [Draft(AuditAction.MESSAGE_BULK_DELETE, int(body["channel_id"]), options=options)]
-    if name in _RULES:
-        options = {"auto_moderation_rule_name": body["name"], "auto_moderation_rule_trigger_type": _trigger(body)}
-        return [Draft(_RULES[name], int(body["id"]), options=options)]
     return []
-
-
-def _trigger(rule: Body) -> str:
-    return str(rule["trigger_type"])
 
 
 def _channel_update(body: Body, state: GuildState | None) -> Iterator[Draft]:

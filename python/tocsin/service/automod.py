@@ -17,7 +17,8 @@ from tocsin.model.entities import Message
 from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.model.permissions import Permission
 from tocsin.service import events, guild_events
-from tocsin.service.audit import AuditService
+from tocsin.service.audit import AuditService, note
+from tocsin.service.audit_drafts import changes_between
 from tocsin.service.auth import Principal
 from tocsin.service.automod_form import check_rule, metadata_for
 from tocsin.service.automod_match import Keywords, Match, Mentions, SpamWatch
@@ -136,6 +137,7 @@ class AutoModService:
                 code = "AUTO_MODERATION_MAX_RULES_OF_TYPE_EXCEEDED"
                 message = "This guild has as many rules of this trigger type as it may have."
                 raise InvalidForm({"_errors": [{"code": code, "message": message}]})
+            _note(AuditAction.AUTO_MODERATION_RULE_CREATE, rule, {}, rule_body(rule))
             await self._save(rule, "AUTO_MODERATION_RULE_CREATE")
             return rule_body(rule)
 
@@ -151,6 +153,7 @@ class AutoModService:
             changed = msgspec.structs.replace(rule, **fields)
             if changed != rule:
                 self._check(access, changed)
+                _note(AuditAction.AUTO_MODERATION_RULE_UPDATE, changed, rule_body(rule), rule_body(changed))
                 await self._save(changed, "AUTO_MODERATION_RULE_UPDATE")
             return rule_body(changed)
 
@@ -159,6 +162,7 @@ class AutoModService:
         async with self._context.locks.hold(("guild", guild_id)):
             await self._manager(actor, guild_id)
             rule = await self._rule(guild_id, rule_id)
+            _note(AuditAction.AUTO_MODERATION_RULE_DELETE, rule, rule_body(rule), {})
             event = _event("AUTO_MODERATION_RULE_DELETE", guild_id, rule_body(rule))
             await self._store.commit([Delete("auto_moderation_rules", {"id": rule.id})], [event])
 
@@ -315,6 +319,16 @@ def need_to_delete(message_type: int, access: ChannelAccess) -> None:
     """Raise `MissingPermissions` for an alert's deletion without MANAGE_MESSAGES: its author is who it tells of."""
     if message_type == ALERT and not access.permissions & int(Permission.MANAGE_MESSAGES):
         raise MissingPermissions
+
+
+def _note(action: AuditAction, rule: AutoModRule, old: Body, new: Body) -> None:
+    note(
+        action,
+        rule.id,
+        changes_between(old, new),
+        auto_moderation_rule_name=rule.name,
+        auto_moderation_rule_trigger_type=str(rule.trigger_type),
+    )
 
 
 def _event(name: str, guild_id: int, body: Body) -> Event:
