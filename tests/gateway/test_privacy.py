@@ -1,6 +1,6 @@
 """Every event of the server tells strangers, members and those who lost access nothing that they may not see.
 
-The events are the code's own: a new one fails until `tests.support.event_walk` or `event_acts` has an act that makes it happen.
+The events are the code's own: a new one fails until an act in `tests.support.event_acts` makes it happen.
 """
 
 from __future__ import annotations
