@@ -44,6 +44,7 @@ pub async fn read_all(http: &Client, of: &Value) -> Result<Value, Failure> {
         "member": http.guild_member(guild, user), model;
         "members": http.guild_members(guild), models;
         "search of members": http.search_guild_members(guild, "a"), models;
+        "audit log": http.audit_log(guild), model;
         "bans": http.bans(guild), models;
         "emojis": http.emojis(guild), models;
         "emoji": http.emoji(guild, emoji), model;
