@@ -32,6 +32,7 @@ from tocsin.gateway.presence import PresenceBook, initial
 from tocsin.gateway.ready import ready
 from tocsin.gateway.session import Pending, Session, Sessions, covers
 from tocsin.model import intents as intent_bits
+from tocsin.model.entities import ReadState
 from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.intents import Intents
 from tocsin.model.presence import SessionPresence, platform_of
@@ -105,6 +106,7 @@ class Identifier:
         await self._services.context.interest.follow(Scope(ScopeKind.USER, principal.id))
         guild_ids = await self._guild_ids(form, principal, pending)
         dms = await self._dms(principal, pending)
+        read_states = await self._read_states(principal, pending)
         while True:
             guild_ids |= self._joined(form, pending)
             missing = [each for each in guild_ids if self._guilds.get(each) is None]
@@ -115,6 +117,8 @@ class Identifier:
                 pending.joined -= gone
             elif pending.dms_changed:
                 dms = await self._dms(principal, pending)
+            elif pending.reads_changed:
+                read_states = await self._read_states(principal, pending)
             else:
                 break
         if pending.gone:
@@ -132,7 +136,7 @@ class Identifier:
             large_threshold=self._threshold(form, principal),
             presence=presence,
         )
-        self._accept(session, form, version, sorted(guild_ids), dms)
+        self._accept(session, form, version, sorted(guild_ids), dms, read_states)
 
     # -- checks
 
@@ -189,6 +193,10 @@ class Identifier:
             if not pending.dms_changed:
                 return dms
 
+    async def _read_states(self, principal: Principal, pending: Pending) -> list[ReadState]:
+        pending.reads_changed = False
+        return [] if principal.is_bot else await self._services.read_states.list_of(principal.id)
+
     async def _load(self, guild_ids: Iterable[int]) -> None:
         async def load(guild_id: int) -> LiveGuild | None:
             async with self._loads:
@@ -205,11 +213,13 @@ class Identifier:
         version: int,
         guild_ids: list[int],
         dms: list[dict[str, Any]],
+        read_states: list[ReadState],
     ) -> None:
         batch = self._orders()
         user_id = session.user_id
         shows_guilds = bool(session.intents & Intents.GUILDS)
         placed: list[tuple[int, int, Body | None]] = []
+        seen = {int(each["id"]) for each in dms}
         for guild_id in guild_ids:
             guild = self._guilds.get(guild_id)
             member = None if guild is None else guild.state.members.get(user_id)
@@ -217,6 +227,8 @@ class Identifier:
                 continue
             cohort = guild.seat(session, member, batch)
             body = guild.bodies.create(session, member, cohort) if shows_guilds else None
+            if read_states:
+                seen |= cohort.view
             placed.append((guild_id, cohort.id, body))
         first = ready(
             session.principal,
@@ -225,6 +237,7 @@ class Identifier:
             shard=form.shard,
             guild_ids=[guild_id for guild_id, _, _ in placed],
             private_channels=dms,
+            read_states=[each for each in read_states if each.channel_id in seen],
             resume_gateway_url=self._gateway_url(),
             node_id=self._settings.node_id,
         )

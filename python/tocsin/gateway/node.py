@@ -213,6 +213,9 @@ class GatewayNode:
                 if guild is not None:
                     guild.bodies.note_message(event.channel_id, int(_decode_ref(event.body).id))
                     guild.lookers.note(event.channel_id)
+            elif event.name in ("MESSAGE_ACK", "CHANNEL_PINS_ACK"):
+                for pending in self._sessions.pending_of(event.scope.id):
+                    pending.reads_changed = True
             elif event.name == "CHANNEL_CREATE" and not event.guild_id:
                 for user_id in event.users:
                     for pending in self._sessions.pending_of(user_id):

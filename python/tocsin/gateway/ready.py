@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tocsin.model import wire
+from tocsin.model.entities import ReadState
 from tocsin.service.auth import Principal
 
 _encode = msgspec.json.Encoder().encode
@@ -21,6 +22,7 @@ def ready(
     shard: tuple[int, int] | None,
     guild_ids: Iterable[int],
     private_channels: list[dict[str, Any]],
+    read_states: list[ReadState],
     resume_gateway_url: str,
     node_id: str,
 ) -> bytes:
@@ -52,7 +54,7 @@ def ready(
     if not principal.is_bot:
         body |= {
             "users": [],
-            "read_state": [],
+            "read_state": [wire.read_state(each) for each in read_states],
             "user_guild_settings": [],
             "notes": {},
             "connected_accounts": [],

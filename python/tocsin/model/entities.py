@@ -297,6 +297,17 @@ class ClosedDm(msgspec.Struct, frozen=True, kw_only=True):
     last_message_id: int
 
 
+class ReadState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a person has read a channel. `last_pin_timestamp` is Unix ms, 0 for never; `version` counts changes."""
+
+    user_id: int
+    channel_id: int
+    last_message_id: int = 0
+    mention_count: int = 0
+    last_pin_timestamp: int = 0
+    version: int = 0
+
+
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A pinned message. `id` carries when it was pinned, and orders the pins of a channel."""
 

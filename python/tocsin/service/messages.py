@@ -23,7 +23,7 @@ from tocsin.model.audit import AuditAction
 from tocsin.model.entities import Channel, Message, WebhookAuthor
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
-from tocsin.service import events, mentions
+from tocsin.service import events, mentions, read_states
 from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
 from tocsin.service.audit import note
 from tocsin.service.auth import Principal
@@ -115,6 +115,9 @@ class MessageService:
             await self._automod.refuse(actor, access, checked.content, hits)
         found = await self._pings(access, checked.content, draft.allowed_mentions, replied)
         more = await self._view.resolve(access.channel.guild_id, found.users, replied)
+        called: Sequence[int] = ()
+        if found.users or not access.channel.guild_id:
+            called = await read_states.whom_it_calls(self._world, access.channel, actor.id, found.users)
         kept = NOTHING_KEPT
         if draft.files:
             access.need(ATTACH_FILES)
@@ -128,10 +131,12 @@ class MessageService:
             if draft.nonce is not None:
                 body["nonce"] = draft.nonce
             event = events.message_event("MESSAGE_CREATE", access.channel, message, body)
+            ops = self._create_ops(actor, access.channel, message, draft, kept.ids, replace=attempt > 0)
+            by_person = webhook is None and not actor.is_bot
+            if called or by_person:
+                ops += read_states.message_ops(message, called, by_person=by_person)
             try:
-                await self._store.commit(
-                    self._create_ops(actor, access.channel, message, draft, kept.ids, replace=attempt > 0), [event]
-                )
+                await self._store.commit(ops, [event])
             except Conflict:
                 earlier = await self._earlier(actor, channel_id, draft)
                 if earlier is not None:

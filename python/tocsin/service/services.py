@@ -21,6 +21,7 @@ from tocsin.service.passwords import PasswordService
 from tocsin.service.pins import PinService
 from tocsin.service.prune import PruneService
 from tocsin.service.reactions import ReactionService
+from tocsin.service.read_states import ReadStateService
 from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
 from tocsin.service.thread_members import ThreadMemberService
@@ -56,6 +57,7 @@ class Services:
     reactions: ReactionService
     emojis: EmojiService
     pins: PinService
+    read_states: ReadStateService
     dms: DmService
     typing: TypingService
     session_starts: SessionStarts
@@ -95,6 +97,7 @@ def build_services(context: Context) -> Services:
         reactions=ReactionService(context),
         emojis=EmojiService(context),
         pins=PinService(context),
+        read_states=ReadStateService(context),
         dms=DmService(context),
         typing=TypingService(context),
         session_starts=SessionStarts(context.settings, context.clock),

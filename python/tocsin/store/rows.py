@@ -22,6 +22,7 @@ from tocsin.model.entities import (
     Overwrite,
     Pin,
     Reaction,
+    ReadState,
     Role,
     Thread,
     ThreadMember,
@@ -31,7 +32,7 @@ from tocsin.model.entities import (
 )
 from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
 
-IN_CHANNEL = ("messages", "reactions", "pins", "webhooks", "webhook_authors", "invites")
+IN_CHANNEL = ("messages", "reactions", "pins", "webhooks", "webhook_authors", "invites", "read_states")
 """The tables whose rows go with their channel."""
 
 _OF_THREADS = tuple(
@@ -287,6 +288,33 @@ def message_delete_ops(
         Delete("webhook_authors", {"message_id": ids}),
         Update("attachments", {"message_id": ids}, {"message_id": 0}),
         *([Update("threads", {"id": channel_id}, {}, add={"message_count": -len(message_ids)})] if thread else []),
+    ]
+
+
+def read_state_ops(state: ReadState) -> list[Op]:
+    """Write how far a person has read a channel."""
+    return [Upsert("read_states", ("user_id", "channel_id"), _row(state))]
+
+
+def read_state_mention_ops(user_id: int, channel_id: int) -> list[Op]:
+    """Count one more mention of a person in a channel."""
+    return [
+        Insert("read_states", _row(ReadState(user_id=user_id, channel_id=channel_id)), unique=False),
+        Update(
+            "read_states",
+            {"user_id": user_id, "channel_id": channel_id},
+            {},
+            add={"mention_count": 1, "version": 1},
+        ),
+    ]
+
+
+def read_state_own_ops(message: Message) -> list[Op]:
+    """Let a person have read up to what they wrote."""
+    key = {"user_id": message.author_id, "channel_id": message.channel_id}
+    return [
+        Insert("read_states", _row(ReadState(**key)), unique=False),
+        Update("read_states", key, {"last_message_id": message.id, "mention_count": 0}, add={"version": 1}),
     ]
 
 

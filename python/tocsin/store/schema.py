@@ -331,6 +331,18 @@ Table(
     **_CLUSTERED,
 )
 Index("closed_dms_user", METADATA.tables["closed_dms"].c.user_id)
+Table(
+    "read_states",
+    METADATA,
+    _id("user_id", key=True),
+    _id("channel_id", key=True),
+    _id("last_message_id"),
+    _int("mention_count"),
+    _id("last_pin_timestamp"),
+    _id("version"),
+    **_CLUSTERED,
+)
+Index("read_states_channel", METADATA.tables["read_states"].c.channel_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(

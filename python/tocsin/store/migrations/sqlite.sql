@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of 5ea8b7c2b2bdb1d69f6b59532afd348bd41c39017ad08683273256359e7c7e55
+-- Made by `python -m tests.packaging.schema` of 77087389dc5d8bd016882e1db3212691cf5e3f05da0b68a8584df2146be5ef19
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -281,6 +281,19 @@ CREATE TABLE reactions (
 
 ;
 
+CREATE TABLE read_states (
+	user_id INTEGER NOT NULL, 
+	channel_id INTEGER NOT NULL, 
+	last_message_id INTEGER NOT NULL, 
+	mention_count INTEGER NOT NULL, 
+	last_pin_timestamp INTEGER NOT NULL, 
+	version INTEGER NOT NULL, 
+	PRIMARY KEY (user_id, channel_id)
+)
+ WITHOUT ROWID
+
+;
+
 CREATE TABLE roles (
 	id INTEGER NOT NULL, 
 	guild_id INTEGER NOT NULL, 
@@ -434,4 +447,6 @@ CREATE INDEX threads_archive ON threads (archived, archive_at);
 
 CREATE INDEX thread_members_user ON thread_members (guild_id, user_id);
 
-CREATE INDEX audit_log_guild ON audit_log (guild_id, id)
+CREATE INDEX audit_log_guild ON audit_log (guild_id, id);
+
+CREATE INDEX read_states_channel ON read_states (channel_id)

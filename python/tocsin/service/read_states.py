@@ -1,0 +1,131 @@
+"""ReadStateService: how far people have read, and what mentions them since (protocol.md §3.5, §8.5).
+
+Mentions are counted in the commit of the message, for those it names (users, whom a reply answers, the people of a
+DM): O(mentioned). Roles and @everyone are not counted, which would cost a row for each member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from tocsin.errors import Forbidden, NotFound
+from tocsin.model import wire
+from tocsin.model.entities import Channel, Message, ReadState
+from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.permissions import Permission
+from tocsin.service.auth import Principal
+from tocsin.store import rows
+from tocsin.store.base import Delete, Op, Select
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+    from tocsin.service.world import World
+
+_VIEW = int(Permission.VIEW_CHANNEL)
+_encode = msgspec.json.Encoder().encode
+
+
+class Ack(NamedTuple):
+    """A message up to which a channel was read."""
+
+    channel_id: int
+    message_id: int
+
+
+class ReadStateService:
+    """Keeps people's read states. All their sessions are told of each change."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        self._world = context.world
+
+    async def list_of(self, user_id: int) -> list[ReadState]:
+        """Return a person's read states, also of channels that they do not see any more."""
+        return await self._store.find(Select(entity=ReadState, table="read_states", where={"user_id": user_id}))
+
+    async def ack(self, actor: Principal, ack: Ack, *, manual: bool = False, mention_count: int = 0) -> None:
+        """Note that a channel was read up to a message, which need not exist.
+
+        It never moves back unless `manual`, which also sets how many mentions are unread.
+
+        Raises:
+            errors.ApiError: 10003, 50001.
+        """
+        await self._world.channel_access(ack.channel_id, actor.id)
+        await self._keep(actor, [ack], mention_count=mention_count if manual else 0, manual=manual)
+
+    async def ack_many(self, actor: Principal, acks: Sequence[Ack]) -> None:
+        """Note several at once; channels that the actor does not see are passed over, as if there were none."""
+        seen = []
+        for ack in {each.channel_id: each for each in acks}.values():
+            try:
+                await self._world.channel_access(ack.channel_id, actor.id)
+            except (Forbidden, NotFound):
+                continue
+            seen.append(ack)
+        if seen:
+            await self._keep(actor, seen)
+
+    async def forget(self, actor: Principal, channel_id: int) -> None:
+        """Drop what is kept of a channel. Raises 10003, 50001."""
+        await self._world.channel_access(channel_id, actor.id)
+        await self._store.commit([Delete("read_states", {"user_id": actor.id, "channel_id": channel_id})])
+
+    async def ack_pins(self, actor: Principal, channel_id: int) -> None:
+        """Note that a channel's pins were looked at. Raises 10003, 50001, 50008."""
+        access = await self._world.text_access(channel_id, actor.id)
+        async with self._context.locks.hold(("read_states", actor.id)):
+            before = (await self._of(actor.id, [channel_id]))[0]
+            state = msgspec.structs.replace(
+                before, last_pin_timestamp=access.channel.last_pin_timestamp or 0, version=before.version + 1
+            )
+            told = _to(actor.id, "CHANNEL_PINS_ACK", wire.channel_pins_ack(state))
+            await self._store.commit(rows.read_state_ops(state), [told])
+
+    async def _keep(
+        self, actor: Principal, acks: Sequence[Ack], *, mention_count: int = 0, manual: bool = False
+    ) -> None:
+        ops: list[Op] = []
+        told: list[Event] = []
+        async with self._context.locks.hold(("read_states", actor.id)):
+            before = await self._of(actor.id, [ack.channel_id for ack in acks])
+            for ack, state in zip(acks, before, strict=True):
+                read = ack.message_id if manual else max(ack.message_id, state.last_message_id)
+                state = msgspec.structs.replace(
+                    state, last_message_id=read, mention_count=mention_count, version=state.version + 1
+                )
+                ops += rows.read_state_ops(state)
+                told.append(_to(actor.id, "MESSAGE_ACK", wire.message_ack(state, manual=manual)))
+            await self._store.commit(ops, told)
+
+    async def _of(self, user_id: int, channel_ids: list[int]) -> list[ReadState]:
+        where = {"user_id": user_id, "channel_id": channel_ids}
+        found = await self._store.find(Select(entity=ReadState, table="read_states", where=where))
+        kept = {each.channel_id: each for each in found}
+        return [kept.get(each) or ReadState(user_id=user_id, channel_id=each) for each in channel_ids]
+
+
+async def whom_it_calls(world: World, channel: Channel, author_id: int, mentions: Sequence[int]) -> list[int]:
+    """Return the people whose count a message raises: those named who may view the channel, and the others of a DM."""
+    called = []
+    for user_id in mentions if channel.guild_id else channel.recipients:
+        user = None if user_id == author_id else await world.user(user_id)
+        if user is not None and not user.bot and await world.permissions_in(channel, user_id) & _VIEW:
+            called.append(user_id)
+    return called
+
+
+def message_ops(message: Message, called: Sequence[int], *, by_person: bool) -> list[Op]:
+    """Return what a message does to read states: its author has read it, whom it calls has one more mention."""
+    ops = rows.read_state_own_ops(message) if by_person else []
+    for user_id in called:
+        ops += rows.read_state_mention_ops(user_id, message.channel_id)
+    return ops
+
+
+def _to(user_id: int, name: str, body: dict[str, Any]) -> Event:
+    return Event(name=name, scope=Scope(ScopeKind.USER, user_id), body=_encode(body), users=(user_id,))
