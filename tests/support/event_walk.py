@@ -479,3 +479,16 @@ def a_dm_lives(scene: Scene) -> None:
     scene.call("DELETE", f"{path}/reactions/{quote('🔥')}/@me")
     scene.call("PUT", path.replace("/messages/", "/messages/pins/"))
     scene.call("DELETE", path)
+
+
+# -- one's own
+
+
+@walked("MESSAGE_ACK", OWNER)
+@walked("CHANNEL_PINS_ACK", OWNER)
+def the_owner_reads(scene: Scene) -> None:
+    """The one who lost the channel is mentioned in it too, and named in READY's read states no more."""
+    path = scene.say()
+    scene.call("POST", f"/channels/{scene.hidden}/messages", {"content": f"<@{scene.people['lost'].id}>"})
+    scene.call("POST", f"{path}/ack", {"token": None})
+    scene.call("POST", f"/channels/{scene.hidden}/pins/ack")

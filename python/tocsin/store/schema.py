@@ -338,8 +338,8 @@ Table(
     _id("channel_id", key=True),
     _id("last_message_id"),
     _int("mention_count"),
-    _id("last_pin_timestamp"),
-    _id("version"),
+    Column("last_pin_timestamp", _BIG, nullable=False, server_default="0"),
+    Column("version", _BIG, nullable=False, server_default="0"),
     **_CLUSTERED,
 )
 Index("read_states_channel", METADATA.tables["read_states"].c.channel_id)

@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of 77087389dc5d8bd016882e1db3212691cf5e3f05da0b68a8584df2146be5ef19
+-- Made by `python -m tests.packaging.schema` of ba68087c3ffc7a88da513cb3f19834db5833b5c9e8e99c47968361b7f4299c47
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -286,8 +286,8 @@ CREATE TABLE read_states (
 	channel_id INTEGER NOT NULL, 
 	last_message_id INTEGER NOT NULL, 
 	mention_count INTEGER NOT NULL, 
-	last_pin_timestamp INTEGER NOT NULL, 
-	version INTEGER NOT NULL, 
+	last_pin_timestamp INTEGER DEFAULT '0' NOT NULL, 
+	version INTEGER DEFAULT '0' NOT NULL, 
 	PRIMARY KEY (user_id, channel_id)
 )
  WITHOUT ROWID

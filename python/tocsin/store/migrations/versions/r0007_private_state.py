@@ -18,8 +18,8 @@ def upgrade() -> None:
         sa.Column("channel_id", big, autoincrement=False, nullable=False),
         sa.Column("last_message_id", big, nullable=False),
         sa.Column("mention_count", sa.Integer(), nullable=False),
-        sa.Column("last_pin_timestamp", big, nullable=False),
-        sa.Column("version", big, nullable=False),
+        sa.Column("last_pin_timestamp", big, nullable=False, server_default="0"),
+        sa.Column("version", big, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("user_id", "channel_id"),
         sqlite_with_rowid=False,
     )
