@@ -76,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     typing_throttle_ms: int = 3000
     nonce_window_ms: int = 300000
     outbox_window_ms: int = 600000
+    interaction_timeout_ms: int = 3000  # a bot's first answer
     audit_window_ms: int = 3888000000  # 45 days
     registration: bool = True  # POST /auth/register is open
     # -- logs
@@ -127,6 +128,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "attachment_max_bytes": (1, _GIB),
     "typing_throttle_ms": (0, _HOUR_MS),
     "nonce_window_ms": (0, 24 * _HOUR_MS),
+    "interaction_timeout_ms": (100, _HOUR_MS),
     "audit_window_ms": (60_000, 3650 * 24 * _HOUR_MS),
     "outbox_window_ms": (1000, 30 * 24 * _HOUR_MS),
 }

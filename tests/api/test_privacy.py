@@ -86,6 +86,10 @@ async def walk(api: Api) -> Walk:
         "webhook_id": hook["id"],
         "webhook_token": "a-guess",
         "code": "a-guess",
+        "application_id": "1002",
+        "command_id": "1",
+        "interaction_id": "1",
+        "interaction_token": "a-guess",
         "rule_id": rule["id"],
     }
     attachment = message["attachments"][0]

@@ -32,6 +32,7 @@ EVERYONE = int(
     | Permission.CONNECT
     | Permission.CHANGE_NICKNAME
     | Permission.ADD_REACTIONS
+    | Permission.USE_APPLICATION_COMMANDS
 )
 
 

@@ -176,6 +176,27 @@ class Scene:
         self.keep(message["id"])
         return f"{base}/{message['id']}"
 
+    def use(self, kind: int) -> Payload:
+        """Use a command of bell's in the hidden channel, as the insider; return what bell got."""
+        application = self.call("GET", "/applications/@me", who="bell")["id"]
+        name = self.secret("command").replace("-", "_")
+        self.keep(name)
+        where = f"/applications/{application}/guilds/{self.place.id}/commands"
+        self.call("PUT", where, [{"name": name, "description": "x"}], "bell")
+        body = {"type": kind, "application_id": application, "channel_id": self.hidden, "data": {"name": name}}
+        self.call("POST", "/interactions", body, "insider")
+        got = self.listeners["bell"].until("INTERACTION_CREATE")
+        self.keep(got["id"], got["token"])
+        return got
+
+    def answer(self, got: Payload, kind: int) -> str:
+        """Answer it as bell, for the insider alone; return the answer's text."""
+        secret = self.secret("answer")
+        data: Payload = {"content": secret, "flags": 64, "custom_id": secret, "title": secret, "components": []}
+        data["choices"] = [{"name": secret, "value": secret}]
+        self.call("POST", f"/interactions/{got['id']}/{got['token']}/callback", {"type": kind, "data": data})
+        return secret
+
     def all_ask(self, code: int, d: Any) -> None:
         """Everybody sends the same command; those who may not ask get nothing or an answer without anything."""
         for listener in self.listeners.values():
@@ -452,6 +473,35 @@ def somebody_talks(scene: Scene) -> None:
     scene.keep(insider.ready["session_id"])
     insider.send(4, {**state, "channel_id": None})
     insider.until("VOICE_STATE_UPDATE", channel_id=None)
+
+
+# -- interactions
+
+
+ASKED = frozenset({"insider", "bell"})
+"""Who used a command, and the bot whose it is."""
+
+
+@walked("INTERACTION_CREATE", ASKED, "bell")
+def a_command_is_used(scene: Scene) -> None:
+    got = scene.use(2)
+    secret = scene.answer(got, 4)
+    scene.listeners["insider"].until("MESSAGE_CREATE", content=secret)
+    scene.of_act |= {got["id"], got["token"], secret}
+
+
+@walked("INTERACTION_SUCCESS", frozenset({"insider"}), "insider")
+@walked("INTERACTION_MODAL_CREATE", frozenset({"insider"}), "insider")
+@walked("APPLICATION_COMMAND_AUTOCOMPLETE_RESPONSE", frozenset({"insider"}), "insider")
+def a_command_asks_back(scene: Scene) -> None:
+    scene.answer(scene.use(4), 8)
+    scene.answer(scene.use(2), 9)
+    scene.listeners["insider"].until("INTERACTION_MODAL_CREATE")
+
+
+@walked("INTERACTION_FAILURE", frozenset({"insider"}), "insider")
+def a_command_is_not_answered(scene: Scene) -> None:
+    scene.use(2)
 
 
 # -- between two

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(240)
 def test_the_discord_py_bot_keeps_its_promises() -> None:
     result = run_pytest(EXAMPLES / "testing_discord_py", plugins=True)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "5 passed" in result.stdout
+    assert "6 passed" in result.stdout
 
 
 def test_the_discord_js_bot_keeps_its_promises(tmp_path: Path) -> None:

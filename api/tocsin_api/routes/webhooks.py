@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, delete, get, patch, post
 
+from tocsin.model.interactions import Interaction
 from tocsin_api.auth import NO_AUTH
 from tocsin_api.request import (
     ApiRequest,
@@ -30,6 +32,19 @@ MESSAGE = WITH_TOKEN + "/messages/{message_id:str}"
 EXECUTE: dict[str, Any] = {**NO_AUTH, "bucket": "webhooks.execute", "body": WebhookExecute}
 OfToken = Request[Any, Any, Any]
 """A request that needs no token but that of its path."""
+
+
+ORIGINAL = "@original"
+
+
+async def _interaction(request: OfToken) -> Interaction | None:
+    """Return the interaction that a path names in a webhook's place, by its application and token."""
+    return await services(request).interactions.of_token(*_key(request))
+
+
+def _message_id(request: OfToken) -> int:
+    """Return the message of a path, 0 for the original answer to an interaction."""
+    return 0 if request.path_params["message_id"] == ORIGINAL else path_id(request, "message_id")
 
 
 def _key(request: OfToken) -> tuple[int, str]:
@@ -109,6 +124,10 @@ async def execute_webhook(request: OfToken) -> Response[bytes] | Response[None]:
     """With `wait`, 200 with the message; else 204. `thread_id` names a thread of its channel."""
     key, wait, thread_id = _key(request), query_bool(request, "wait"), query_id(request, "thread_id")
     body, files = await read_body_and_files(request, WebhookExecute)
+    interaction = await _interaction(request)
+    if interaction is not None:
+        draft = msgspec.structs.replace(body.draft(files), flags=body.flags or 0)
+        return answer_json(await services(request).interactions.follow_up(interaction, draft))
     sent = await services(request).webhooks.execute(
         *key, body.draft(files), username=body.username, thread_id=thread_id
     )
@@ -117,7 +136,10 @@ async def execute_webhook(request: OfToken) -> Response[bytes] | Response[None]:
 
 @get(MESSAGE, opt=NO_AUTH, summary="Get a webhook's message")
 async def get_webhook_message(request: OfToken) -> Response[bytes]:
-    """Only its own."""
+    """Only its own; `@original` is the first answer to an interaction."""
+    interaction = await _interaction(request)
+    if interaction is not None:
+        return answer_json(await services(request).interactions.get(interaction, _message_id(request)))
     found = await services(request).webhooks.get_message(
         *_key(request), path_id(request, "message_id"), thread_id=query_id(request, "thread_id")
     )
@@ -126,9 +148,13 @@ async def get_webhook_message(request: OfToken) -> Response[bytes]:
 
 @patch(MESSAGE, opt={**NO_AUTH, "body": MessageEdit}, summary="Edit a webhook's message")
 async def edit_webhook_message(request: OfToken) -> Response[bytes]:
-    """Only its own."""
-    message_id, thread_id = path_id(request, "message_id"), query_id(request, "thread_id")
+    """Only its own; `@original` is the first answer to an interaction."""
     body, files = await read_body_and_files(request, MessageEdit)
+    interaction = await _interaction(request)
+    if interaction is not None:
+        edited_body = await services(request).interactions.edit(interaction, _message_id(request), body.patch(files))
+        return answer_json(edited_body)
+    message_id, thread_id = path_id(request, "message_id"), query_id(request, "thread_id")
     edited = await services(request).webhooks.edit_message(
         *_key(request), message_id, body.patch(files), thread_id=thread_id
     )
@@ -137,7 +163,11 @@ async def edit_webhook_message(request: OfToken) -> Response[bytes]:
 
 @delete(MESSAGE, status_code=204, opt=NO_AUTH, summary="Delete a webhook's message")
 async def delete_webhook_message(request: OfToken) -> Response[None]:
-    """Only its own."""
+    """Only its own; `@original` is the first answer to an interaction."""
+    interaction = await _interaction(request)
+    if interaction is not None:
+        await services(request).interactions.delete(interaction, _message_id(request))
+        return no_content()
     await services(request).webhooks.delete_message(
         *_key(request), path_id(request, "message_id"), thread_id=query_id(request, "thread_id")
     )

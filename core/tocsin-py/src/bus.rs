@@ -22,7 +22,8 @@ impl Sink for ToGateway {
     fn events(&self, events: Vec<Envelope>) {
         let messages: Vec<_> = events
             .iter()
-            .filter(|event| event.guild != 0 && event.name == "MESSAGE_CREATE")
+            // One for some users only is in no history.
+            .filter(|event| event.guild != 0 && event.users.is_empty() && event.name == "MESSAGE_CREATE")
             .map(|event| (event.guild, event.channel, event.author, event.body.clone()))
             .collect();
         self.0.publish(events);

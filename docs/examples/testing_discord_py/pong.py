@@ -1,8 +1,17 @@
-"""The bot under test: answers `!ping`, and keeps a tidy channel."""
+"""The bot under test: answers `!ping` and `/greet`, and keeps a tidy channel."""
 
 from typing import Any
 
 import discord
+
+
+class Again(discord.ui.View):
+    """A button under a greeting."""
+
+    @discord.ui.button(label="Again", custom_id="again")
+    async def again(self, interaction: discord.Interaction, _: discord.ui.Button[Any]) -> None:
+        """Greet whoever clicks, so that only they see it."""
+        await interaction.response.send_message(f"Hello again, {interaction.user.mention}", ephemeral=True)
 
 
 class Pong(discord.Client):
@@ -12,6 +21,12 @@ class Pong(discord.Client):
         intents = discord.Intents.default()
         intents.members = intents.message_content = True
         super().__init__(intents=intents, **options)
+        self.tree = discord.app_commands.CommandTree(self)
+        self.tree.command(name="greet", description="Greet somebody")(greet)
+
+    async def setup_hook(self) -> None:
+        """Register the commands."""
+        await self.tree.sync()
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer, or delete."""
@@ -27,3 +42,8 @@ class Pong(discord.Client):
         channel = discord.utils.get(member.guild.text_channels, name="general")
         assert channel is not None
         await channel.send(f"Welcome, {member.display_name}!")
+
+
+async def greet(interaction: discord.Interaction, who: discord.Member) -> None:
+    """Greet somebody."""
+    await interaction.response.send_message(f"Hello, {who.display_name}!", view=Again())

@@ -15,7 +15,7 @@ async def test_it_answers_a_ping_and_nothing_else(bot: Pong, actor: Actors) -> N
     await ada.say("!ping")
     answer = await ada.sees("MESSAGE_CREATE", content="pong")
     assert answer["author"]["id"] == str(bot.user.id)
-    await ada.does_not_see("MESSAGE_CREATE", author={"bot": True})
+    await ada.does_not_see("MESSAGE_CREATE", content="pong")
 
 
 async def test_who_joins_is_welcomed_by_name(bot: Pong, actor: Actors) -> None:
@@ -45,3 +45,12 @@ async def test_an_answer_survives_a_429(bot: Pong, guild: Guild, actor: Actors, 
     tocsin_server.rate_limit(bot.user, "POST /channels/{channel_id}/messages", retry_after=0.2)
     await ada.say("!ping")
     await ada.sees("MESSAGE_CREATE", content="pong")
+
+
+async def test_a_greeting_can_be_asked_for_again(bot: Pong, actor: Actors) -> None:
+    ada, grace = await actor("ada"), await actor("grace")
+    await ada.invoke("greet", who=grace)
+    greeting = await grace.sees("MESSAGE_CREATE", content="Hello, grace!")
+    await grace.click(greeting, "again")
+    await grace.sees("MESSAGE_CREATE", content=f"Hello again, {grace.mention}", flags=64)
+    await ada.does_not_see("MESSAGE_CREATE", content=f"Hello again, {grace.mention}")

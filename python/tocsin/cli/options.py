@@ -64,6 +64,7 @@ HELP: dict[str, str] = {
     "typing_throttle_ms": "How long a repeated typing notice of one user and channel is held back.",
     "nonce_window_ms": "How long a message's nonce is remembered.",
     "outbox_window_ms": "How long committed events are kept for nodes that lag.",
+    "interaction_timeout_ms": "How long a bot may take to answer an interaction first.",
     "audit_window_ms": "How long a guild's audit log is kept.",
     "registration": "Whether POST /auth/register is open.",
     "log_level": "Least severe records that are logged.",

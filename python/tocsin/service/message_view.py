@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tocsin.model import wire
 from tocsin.model.entities import Member, Message, User, WebhookAuthor
 from tocsin.model.intents import Intents
+from tocsin.model.interactions import InteractionMessage
 from tocsin.service.auth import Principal
 from tocsin.service.world import World
 from tocsin.store.base import Select, Store
@@ -104,13 +105,16 @@ class MessageView:
             return None
         return await self._store.message(message.channel_id, int(message.reference["message_id"]))
 
-    async def updated(self, message: Message, replied: Message | None) -> dict[str, Any]:
-        """Render for MESSAGE_UPDATE."""
+    async def updated(
+        self, message: Message, replied: Message | None, origin: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Render for MESSAGE_UPDATE. `origin`: which interaction it is of, where that is not stored."""
         author = (await self._webhooks([message])).get(message.id) or await self._world.user(message.author_id)
         author = author or deleted_user(message.author_id)
         member = await self._world.member(message.guild_id, message.author_id) if message.guild_id else None
         more = await self.resolve(message.guild_id, message.mentions, replied)
         body = {**for_event(message, author, member, more), "tts": False}
+        body |= origin if origin is not None else (await self._origins([message])).get(message.id, {})
         await self._show_thread(message, body)
         return body
 
@@ -130,12 +134,14 @@ class MessageView:
             wanted.extend(message.mentions)
         users = await self._world.users(wanted)
         hooks = await self._webhooks((*messages, *quoted.values()))
+        origins = await self._origins(messages)
         on_them: dict[int, list[dict[str, Any]]] = {}
         for each in await self._store.reactions([message.id for message in messages], actor.id):
             on_them.setdefault(each.message_id, []).append(wire.reaction_count(each))
         bodies = []
         for message in messages:
             body = self._plain(message, users, hooks)
+            body |= origins.get(message.id, {})
             if message.id in on_them:
                 body["reactions"] = on_them[message.id]
             replied: Message | None = None
@@ -153,6 +159,14 @@ class MessageView:
             thread = await self._world.channel(message.id)
             if thread is not None:
                 body["thread"] = wire.channel(thread)
+
+    async def _origins(self, messages: Sequence[Message]) -> dict[int, dict[str, Any]]:
+        """Return what the interactions are that messages came from, by message."""
+        ids = [each.id for each in messages if each.webhook_id is not None and each.webhook_id == each.application_id]
+        if not ids:
+            return {}
+        select = Select(entity=InteractionMessage, table="interaction_messages", where={"message_id": ids})
+        return {each.message_id: each.origin for each in await self._store.find(select)}
 
     async def _webhooks(self, messages: Sequence[Message]) -> dict[int, User]:
         """Return the authors of those messages that webhooks wrote, by message."""

@@ -6,7 +6,7 @@ Invariant: a message's id is made in the same loop turn that hands its commit to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -65,6 +65,27 @@ BULK_AGE_MS = 14 * 24 * 3600 * 1000
 _encode = msgspec.json.Encoder().encode
 
 
+class Origin(NamedTuple):
+    """What makes a message an answer to an interaction. `empty`: it says nothing yet."""
+
+    type: int
+    application_id: int
+    flags: int
+    body: dict[str, Any]
+    empty: bool
+
+    def mark(self, message: Message) -> Message:
+        """Return the message as the interaction's."""
+        application = self.application_id
+        return msgspec.structs.replace(
+            message,
+            type=self.type,
+            flags=message.flags | self.flags,
+            webhook_id=application,
+            application_id=application,
+        )
+
+
 class MessageService:
     """Messages of guild channels and DMs. Bodies are returned as JSON, as the wire has them."""
 
@@ -88,11 +109,17 @@ class MessageService:
     # -- create
 
     async def create(
-        self, actor: Principal, channel_id: int, draft: MessageDraft, webhook: ChannelAccess | None = None
+        self,
+        actor: Principal,
+        channel_id: int,
+        draft: MessageDraft,
+        webhook: ChannelAccess | None = None,
+        origin: Origin | None = None,
     ) -> bytes:
         """Send a message and return its body, the same bytes that MESSAGE_CREATE carries.
 
-        `webhook` is the channel as a webhook finds it, which then is the actor.
+        `webhook` is the channel as a webhook finds it, which then is the actor; or a bot that answers an interaction,
+        with its `origin`.
         With `enforce_nonce`, a nonce that the actor used in this channel within `nonce_window_ms` returns that message.
 
         Raises:
@@ -102,7 +129,7 @@ class MessageService:
         access.need_text()
         access.need(SEND)
         need_unlocked(access)
-        checked = check_draft(draft)
+        checked = Checked("", [], [], 0) if origin is not None and origin.empty else check_draft(draft)
         if draft.tts:
             access.need(SEND_TTS)
         if checked.embeds:
@@ -125,9 +152,13 @@ class MessageService:
         for attempt in range(3):
             access = await self._thread_members.enter(actor, access)
             message = self._build(actor, access.channel, draft, checked, found, replied, kept.bodies)
-            if webhook is not None:
+            if origin is not None:
+                message = origin.mark(message)
+            elif webhook is not None:
                 message = msgspec.structs.replace(message, webhook_id=actor.id)
             body = for_event(message, actor.user, access.member, more)
+            if origin is not None:
+                body |= origin.body
             if draft.nonce is not None:
                 body["nonce"] = draft.nonce
             event = events.message_event("MESSAGE_CREATE", access.channel, message, body)
@@ -135,6 +166,8 @@ class MessageService:
             by_person = webhook is None and not actor.is_bot
             if called or by_person:
                 ops += read_states.message_ops(message, called, by_person=by_person)
+            if origin is not None:
+                ops += rows.interaction_message_ops(message, origin.body)
             try:
                 await self._store.commit(ops, [event])
             except Conflict:
@@ -194,7 +227,7 @@ class MessageService:
         replace: bool,
     ) -> list[Op]:
         ops = rows.message_ops(message, channel, self._context.clock())
-        if message.webhook_id is not None:
+        if message.webhook_id == actor.id:
             name = actor.user.username
             ops += rows.webhook_author_ops(
                 WebhookAuthor(message_id=message.id, channel_id=message.channel_id, webhook_id=actor.id, name=name)
@@ -311,8 +344,12 @@ class MessageService:
         message_id: int,
         patch: MessagePatch,
         webhook: ChannelAccess | None = None,
+        *,
+        settles: int = 0,
     ) -> bytes:
         """Change a message and return its body. Others' messages: only SUPPRESS_EMBEDS, with MANAGE_MESSAGES.
+
+        `settles` are flags that end with the first edit, which then is none.
 
         Raises:
             errors.ApiError: 10003, 50001, 10008, 50005, 50013, 50021, 50006 or 50035.
@@ -335,6 +372,8 @@ class MessageService:
             if hits:
                 await self._automod.refuse(actor, access, content, hits)
             changed, kept = await self._changed(access, message, patch, replied)
+            if message.flags & settles:
+                changed = msgspec.structs.replace(changed, flags=changed.flags & ~settles, edited_at=None)
             body = await self._save_edit(actor, access.channel, message, changed, replied, kept)
             if hits:
                 await self._automod.act(actor, access, content, hits, message.id)

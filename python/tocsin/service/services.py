@@ -10,10 +10,13 @@ from tocsin.service.auth import AuthService
 from tocsin.service.automod import AutoModService
 from tocsin.service.bans import BanService
 from tocsin.service.channels import ChannelService
+from tocsin.service.commands import CommandService
 from tocsin.service.context import Context
 from tocsin.service.dms import DmService
 from tocsin.service.emojis import EmojiService
 from tocsin.service.guilds import GuildService
+from tocsin.service.interaction_messages import InteractionMessages
+from tocsin.service.interactions import InteractionService
 from tocsin.service.invites import InviteService
 from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
@@ -54,6 +57,8 @@ class Services:
     attachments: AttachmentService
     messages: MessageService
     webhooks: WebhookService
+    commands: CommandService
+    interactions: InteractionService
     reactions: ReactionService
     emojis: EmojiService
     pins: PinService
@@ -75,6 +80,7 @@ def build_services(context: Context) -> Services:
     thread_members = ThreadMemberService(context, threads)
     messages = MessageService(context, attachments, automod, thread_members)
     guilds = GuildService(context)
+    commands = CommandService(context)
     return Services(
         context=context,
         auth=AuthService(context),
@@ -93,6 +99,8 @@ def build_services(context: Context) -> Services:
         passwords=PasswordService(context),
         attachments=attachments,
         messages=messages,
+        commands=commands,
+        interactions=InteractionService(context, commands, InteractionMessages(context, messages)),
         webhooks=WebhookService(context, messages, attachments),
         reactions=ReactionService(context),
         emojis=EmojiService(context),

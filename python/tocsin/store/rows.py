@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -30,9 +31,13 @@ from tocsin.model.entities import (
     Webhook,
     WebhookAuthor,
 )
+from tocsin.model.interactions import Command, HiddenMessage, Interaction, InteractionMessage
 from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
 
-IN_CHANNEL = ("messages", "reactions", "pins", "webhooks", "webhook_authors", "invites", "read_states")
+IN_CHANNEL = (
+    *("messages", "interaction_messages", "hidden_messages", "reactions", "pins"),
+    *("webhooks", "webhook_authors", "invites", "read_states"),
+)
 """The tables whose rows go with their channel."""
 
 _OF_THREADS = tuple(
@@ -97,6 +102,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("thread_members", {"guild_id": guild_id}),
         Delete("auto_moderation_rules", {"guild_id": guild_id}),
         Delete("audit_log", {"guild_id": guild_id}),
+        Delete("application_commands", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),
         *([Update("attachments", {"channel_id": channel_ids}, {"message_id": 0})] if channel_ids else []),
@@ -386,3 +392,24 @@ def auto_moderation_rule_ops(rule: AutoModRule) -> list[Op]:
 def audit_entry_ops(entry: AuditEntry) -> list[Op]:
     """Write an entry of the audit log."""
     return [Insert("audit_log", _row(entry))]
+
+
+def command_ops(command: Command) -> list[Op]:
+    """Write an application's command."""
+    return [Upsert("application_commands", ("id",), _row(command))]
+
+
+def interaction_ops(interaction: Interaction) -> list[Op]:
+    """Write an interaction."""
+    return [Insert("interactions", _row(interaction))]
+
+
+def interaction_message_ops(message: Message, origin: dict[str, Any]) -> list[Op]:
+    """Note which interaction a message came from."""
+    made = InteractionMessage(message_id=message.id, channel_id=message.channel_id, origin=origin)
+    return [Insert("interaction_messages", _row(made))]
+
+
+def hidden_message_ops(message: HiddenMessage) -> list[Op]:
+    """Write a message that only one person sees."""
+    return [Insert("hidden_messages", _row(message))]

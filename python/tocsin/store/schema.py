@@ -346,6 +346,53 @@ Index("read_states_channel", METADATA.tables["read_states"].c.channel_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(
+    "application_commands",
+    METADATA,
+    _id("id", key=True),
+    _id("application_id"),
+    _id("guild_id"),
+    _int("type"),
+    _text("name"),
+    _text("description"),
+    _id("version"),
+    _text("more"),
+)
+_COMMANDS = METADATA.tables["application_commands"].c
+Index("application_commands_place", _COMMANDS.application_id, _COMMANDS.guild_id)
+Table(
+    "interactions",
+    METADATA,
+    _id("id", key=True),
+    _text("token"),
+    _id("application_id"),
+    _id("bot_id"),
+    _id("user_id"),
+    _id("guild_id"),
+    _id("channel_id"),
+    _int("type"),
+    _id("created_at"),
+    _int("waiting"),
+    _id("message_id"),
+    _bool("hidden"),
+    _text("nonce"),
+    _text("origin"),
+)
+Index("interactions_token", METADATA.tables["interactions"].c.token)
+Index("interactions_created", METADATA.tables["interactions"].c.created_at)
+Table("interaction_messages", METADATA, _id("message_id", key=True), _id("channel_id"), _text("origin"))
+Index("interaction_messages_channel", METADATA.tables["interaction_messages"].c.channel_id)
+Table(
+    "hidden_messages",
+    METADATA,
+    _id("id", key=True),
+    _id("interaction_id"),
+    _id("channel_id"),
+    _id("user_id"),
+    _text("message"),
+)
+Index("hidden_messages_interaction", METADATA.tables["hidden_messages"].c.interaction_id)
+Index("hidden_messages_channel", METADATA.tables["hidden_messages"].c.channel_id)
+Table(
     "audit_log",
     METADATA,
     _id("id", key=True),

@@ -37,6 +37,20 @@ class Actor(Person):
         """Take a reaction away."""
         await asyncio.wrap_future(self._reaction("DELETE", message, emoji))
 
+    async def invoke(self, command: str, channel: str | None = None, **options: Any) -> None:
+        """Use a bot's slash command: `invoke("ban", who=bob)`, `invoke("config set", key="a")` with a subcommand.
+
+        Raises:
+            LookupError: no bot of the guild has it, or it has no such option.
+        """
+        await asyncio.wrap_future(self._invoke(command, channel, options))
+
+    async def click(
+        self, message: Mapping[str, Any], custom_id: str | None = None, values: list[str] | None = None
+    ) -> None:
+        """Use a component of a message, by default the first; `values` are those chosen in a menu."""
+        await asyncio.wrap_future(self._click(message, custom_id, values))
+
     async def type(self, channel: str | None = None) -> None:
         """Start typing."""
         await asyncio.wrap_future(self._type(channel))
@@ -115,6 +129,18 @@ class SyncActor(Person):
     def unreact(self, message: Mapping[str, Any], emoji: str) -> None:
         """Take a reaction away."""
         self._reaction("DELETE", message, emoji).result()
+
+    def invoke(self, command: str, channel: str | None = None, **options: Any) -> None:
+        """Use a bot's slash command: `invoke("ban", who=bob)`, `invoke("config set", key="a")` with a subcommand.
+
+        Raises:
+            LookupError: no bot of the guild has it, or it has no such option.
+        """
+        self._invoke(command, channel, options).result()
+
+    def click(self, message: Mapping[str, Any], custom_id: str | None = None, values: list[str] | None = None) -> None:
+        """Use a component of a message, by default the first; `values` are those chosen in a menu."""
+        self._click(message, custom_id, values).result()
 
     def type(self, channel: str | None = None) -> None:
         """Start typing."""

@@ -81,6 +81,37 @@ class Person:
     def _reaction(self, method: str, message: Mapping[str, Any], emoji: str) -> Future[Any]:
         return self._call(method, f"{self._message(message)}/reactions/{quote(emoji)}/@me")
 
+    def _invoke(self, command: str, channel: str | None, options: Mapping[str, Any]) -> Future[Any]:
+        return self._portal.run(self._use_command(command, self._channel(channel), options))
+
+    async def _use_command(self, name: str, channel: str, values: Mapping[str, Any]) -> None:
+        index = await self._request("GET", f"/guilds/{self.guild.id}/application-command-index")
+        path = name.split()
+        found = next((each for each in index["application_commands"] if each["name"] == path[0]), None)
+        if found is None:
+            names = ", ".join(each["name"] for each in index["application_commands"]) or "none"
+            raise LookupError(f"no bot of the guild has a command {path[0]!r}; there are: {names}")
+        data = {key: found[key] for key in ("id", "name", "type")}
+        data["options"] = _options(found["options"], path[1:], values)
+        await self._interact(2, found["application_id"], channel, data)
+
+    def _click(self, message: Mapping[str, Any], custom_id: str | None, values: list[str] | None) -> Future[Any]:
+        found = next((each for each in _components(message) if custom_id in (None, each["custom_id"])), None)
+        if found is None:
+            raise LookupError(f"the message has no component {custom_id!r}")
+        data = {"custom_id": found["custom_id"], "component_type": found["type"]}
+        if values is not None:
+            data["values"] = values
+        application, channel = message["application_id"], str(message["channel_id"])
+        return self._portal.run(self._interact(3, application, channel, data, message_id=message["id"]))
+
+    async def _interact(self, kind: int, application: str, channel: str, data: Payload, **more: Any) -> None:
+        body = {"type": kind, "application_id": application, "channel_id": channel, "data": data, **more}
+        await self._request("POST", "/interactions", body)
+
+    async def _request(self, method: str, path: str, body: Any = None) -> Any:
+        return await self._portal.request(method, API + path, self.token, body)
+
     def _type(self, channel: str | None) -> Future[Any]:
         return self._call("POST", f"/channels/{self._channel(channel)}/typing")
 
@@ -181,3 +212,38 @@ class Person:
         if self._reader is not None:
             await asyncio.wait([self._reader])
             self._reader = None
+
+
+def _options(wanted: list[Payload], path: list[str], values: Mapping[str, Any]) -> list[Payload]:
+    """Return a command's options as a client sends them; `path` names a subcommand, `values` are by name.
+
+    Raises:
+        LookupError: the command has no such option.
+    """
+    by_name = {each["name"]: each for each in wanted}
+    for name in path[:1] or values:
+        if name not in by_name:
+            raise LookupError(f"the command has no option {name!r}; there are: {', '.join(by_name) or 'none'}")
+    if path:
+        inner = by_name[path[0]]
+        options = _options(inner.get("options") or [], path[1:], values)
+        return [{"name": path[0], "type": inner["type"], "options": options}]
+    return [{"name": name, "type": by_name[name]["type"], "value": _value(value)} for name, value in values.items()]
+
+
+def _value(value: Any) -> Any:
+    """Return an option's value: of a person, a channel or a role its id."""
+    found = getattr(value, "id", value)
+    return str(found) if found is not value else value
+
+
+def _components(message: Mapping[str, Any]) -> list[Payload]:
+    """Return the components of a message that can be used, rows opened."""
+    found: list[Payload] = []
+    waiting = list(message.get("components", []))
+    while waiting:
+        each = waiting.pop(0)
+        waiting = [*(each.get("components") or []), *waiting]
+        if each.get("custom_id"):
+            found.append(each)
+    return found

@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of ba68087c3ffc7a88da513cb3f19834db5833b5c9e8e99c47968361b7f4299c47
+-- Made by `python -m tests.packaging.schema` of 6db74337a4bd3a45270f66ba2d5a61b5fae156d982dcf2477d5a13662bcdedae
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -6,6 +6,18 @@ CREATE TABLE alembic_version (
 );
 
 INSERT INTO "alembic_version" VALUES('0007');
+
+CREATE TABLE application_commands (
+	id INTEGER NOT NULL, 
+	application_id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	type INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	description TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	more TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
 
 CREATE TABLE applications (
 	id INTEGER NOT NULL, 
@@ -149,6 +161,40 @@ CREATE TABLE guilds (
 	premium_progress_bar_enabled BOOLEAN NOT NULL, 
 	widget_enabled BOOLEAN NOT NULL, 
 	widget_channel_id INTEGER, 
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE hidden_messages (
+	id INTEGER NOT NULL, 
+	interaction_id INTEGER NOT NULL, 
+	channel_id INTEGER NOT NULL, 
+	user_id INTEGER NOT NULL, 
+	message TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE interaction_messages (
+	message_id INTEGER NOT NULL, 
+	channel_id INTEGER NOT NULL, 
+	origin TEXT NOT NULL, 
+	PRIMARY KEY (message_id)
+);
+
+CREATE TABLE interactions (
+	id INTEGER NOT NULL, 
+	token TEXT NOT NULL, 
+	application_id INTEGER NOT NULL, 
+	bot_id INTEGER NOT NULL, 
+	user_id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	channel_id INTEGER NOT NULL, 
+	type INTEGER NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	waiting INTEGER NOT NULL, 
+	message_id INTEGER NOT NULL, 
+	hidden BOOLEAN NOT NULL, 
+	nonce TEXT NOT NULL, 
+	origin TEXT NOT NULL, 
 	PRIMARY KEY (id)
 );
 
@@ -448,5 +494,17 @@ CREATE INDEX threads_archive ON threads (archived, archive_at);
 CREATE INDEX thread_members_user ON thread_members (guild_id, user_id);
 
 CREATE INDEX audit_log_guild ON audit_log (guild_id, id);
+
+CREATE INDEX application_commands_place ON application_commands (application_id, guild_id);
+
+CREATE INDEX interactions_token ON interactions (token);
+
+CREATE INDEX interactions_created ON interactions (created_at);
+
+CREATE INDEX interaction_messages_channel ON interaction_messages (channel_id);
+
+CREATE INDEX hidden_messages_interaction ON hidden_messages (interaction_id);
+
+CREATE INDEX hidden_messages_channel ON hidden_messages (channel_id);
 
 CREATE INDEX read_states_channel ON read_states (channel_id)

@@ -1,0 +1,213 @@
+"""InteractionMessages: what a bot answers with, in the channel or for the invoker's eyes only (protocol.md §8.9).
+
+A hidden message is in no channel's history: it is kept for as long as its interaction's token lives, and told to the
+invoker and the bot alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from tocsin.errors import BadRequest, unknown
+from tocsin.model.entities import Message
+from tocsin.model.event import Event
+from tocsin.model.interactions import HiddenMessage, Interaction, InteractionType, Waiting
+from tocsin.model.permissions import ALL
+from tocsin.service import events
+from tocsin.service.auth import Principal
+from tocsin.service.content import EMPTY, check_draft, check_parts
+from tocsin.service.drafts import MessageDraft, MessagePatch
+from tocsin.service.forms import Form
+from tocsin.service.mentions import AllowedMentions
+from tocsin.service.message_view import MessageView
+from tocsin.service.messages import MessageService, Origin
+from tocsin.service.world import ChannelAccess
+from tocsin.store import rows
+from tocsin.store.base import Delete, Op, Select, Update
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+
+HIDDEN, LOADING = 1 << 6, 1 << 7
+CHAT_COMMAND, CONTEXT_COMMAND = 20, 23
+_USERS_ONLY = AllowedMentions(parse=("users",))
+_decode = msgspec.json.Decoder().decode
+Body = dict[str, Any]
+
+
+class InteractionMessages:
+    """Makes, reads, edits and deletes the messages of interactions."""
+
+    def __init__(self, context: Context, messages: MessageService) -> None:
+        self._context = context
+        self._store = context.store
+        self._world = context.world
+        self._messages = messages
+        self._view = MessageView(context.store, context.world)
+
+    async def send(self, interaction: Interaction, draft: MessageDraft, *, loading: bool = False) -> Body:
+        """Send a message of the interaction's bot; `flags` 64 of the draft hides it. Return its body.
+
+        Raises:
+            errors.ApiError: as a message's create.
+        """
+        bot, access = await self.speaker(interaction)
+        hidden = bool(draft.flags & HIDDEN)
+        draft = msgspec.structs.replace(draft, reference=None, allowed_mentions=draft.allowed_mentions or _USERS_ONLY)
+        kind = CHAT_COMMAND if interaction.type == InteractionType.COMMAND else 0
+        if interaction.origin.get("target_type", 1) != 1:
+            kind = CONTEXT_COMMAND
+        flags = (LOADING if loading else 0) | (HIDDEN if hidden else 0)
+        told = {key: value for key, value in interaction.origin.items() if key != "target_type"}
+        origin = Origin(kind, interaction.application_id, flags, told, loading)
+        if not hidden:
+            sent: Body = _decode(await self._messages.create(bot, interaction.channel_id, draft, access, origin))
+            return sent
+        if draft.files:
+            raise BadRequest(50035, "A message for one person carries no files.")
+        checked = None if loading else check_draft(draft)
+        message = Message(
+            id=self._context.snowflakes.next(),
+            channel_id=interaction.channel_id,
+            guild_id=interaction.guild_id,
+            author_id=bot.id,
+            content="" if checked is None else checked.content,
+            type=kind,
+            flags=flags | (0 if checked is None else checked.flags),
+            embeds=[] if checked is None else checked.embeds,
+            components=[] if checked is None else checked.components,
+            webhook_id=interaction.application_id,
+            application_id=interaction.application_id,
+        )
+        await self._store.commit(rows.hidden_message_ops(self._kept(interaction, message)))
+        return await self._tell(interaction, "MESSAGE_CREATE", message)
+
+    async def get(self, interaction: Interaction, message_id: int) -> Body:
+        """Return one of the interaction's messages. Raises 10008."""
+        hidden = await self._hidden(interaction, message_id)
+        if hidden is not None:
+            return await self._render(interaction, hidden)
+        bot, _ = await self.speaker(interaction)
+        return (await self._view.for_reader(bot, [await self._stored(interaction, message_id)]))[0]
+
+    async def edit(self, interaction: Interaction, message_id: int, patch: MessagePatch) -> Body:
+        """Change one of the interaction's messages, which then no longer loads. Raises 10008, and as an edit."""
+        if patch.content is not UNSET and patch.allowed_mentions is UNSET:
+            patch = msgspec.structs.replace(patch, allowed_mentions=_USERS_ONLY)
+        hidden = await self._hidden(interaction, message_id)
+        if hidden is not None:
+            return await self._edit_hidden(interaction, hidden, patch)
+        bot, access = await self.speaker(interaction)
+        await self._stored(interaction, message_id)
+        edited: Body = _decode(
+            await self._messages.edit(bot, interaction.channel_id, message_id, patch, access, settles=LOADING)
+        )
+        return edited
+
+    async def delete(self, interaction: Interaction, message_id: int) -> None:
+        """Delete one of the interaction's messages. Raises 10008."""
+        hidden = await self._hidden(interaction, message_id)
+        if hidden is None:
+            bot, access = await self.speaker(interaction)
+            await self._stored(interaction, message_id)
+            await self._messages.delete(bot, interaction.channel_id, message_id, access)
+            return
+        await self._store.commit([Delete("hidden_messages", {"id": message_id})])
+        access = (await self.speaker(interaction))[1]
+        self._publish(interaction, events.message_delete(access.channel, message_id))
+
+    async def seen_by(self, user_id: int, channel_id: int, message_id: int) -> Message:
+        """Return a message of the channel, or one that only this user sees. Raises 10008."""
+        where = {"id": message_id, "user_id": user_id, "channel_id": channel_id}
+        found = await self._store.find_one(Select(entity=HiddenMessage, table="hidden_messages", where=where))
+        if found is not None:
+            return msgspec.convert(found.message, Message)
+        return await self._world.message(channel_id, message_id)
+
+    async def shown(self, message: Message, interaction: Interaction) -> Body:
+        """Render the message whose component was used, for its bot."""
+        return await self._view.updated(message, await self._view.quoted(message))
+
+    async def speaker(self, interaction: Interaction) -> tuple[Principal, ChannelAccess]:
+        """Return the bot, and the channel as its answers find it. Raises 10003 or 10013."""
+        user = await self._world.user(interaction.bot_id)
+        channel = await self._world.channel(interaction.channel_id)
+        if user is None:
+            raise unknown("user")
+        if channel is None:
+            raise unknown("channel")
+        application = await self._store.application_of_bot(user.id)
+        guild = await self._world.guild(channel.guild_id) if channel.guild_id else None
+        member = await self._world.member(channel.guild_id, user.id) if channel.guild_id else None
+        principal = Principal(user=user, application=application, token_digest=b"")
+        return principal, ChannelAccess(channel, guild, member, int(ALL))
+
+    # -- messages that only one person sees
+
+    async def _hidden(self, interaction: Interaction, message_id: int) -> Message | None:
+        where = {"id": message_id, "user_id": interaction.user_id}
+        found = await self._store.find_one(Select(entity=HiddenMessage, table="hidden_messages", where=where))
+        return None if found is None else msgspec.convert(found.message, Message)
+
+    async def _edit_hidden(self, interaction: Interaction, message: Message, patch: MessagePatch) -> Body:
+        form = Form()
+        content = message.content if patch.content is UNSET else patch.content or ""
+        given = patch.embeds or [] if patch.embeds is not UNSET else []
+        components = patch.components or [] if patch.components is not UNSET else message.components
+        checked = check_parts(content, given, components, message.flags & ~LOADING, form)
+        form.check()
+        changed = msgspec.structs.replace(
+            message,
+            content=checked.content,
+            embeds=message.embeds if patch.embeds is UNSET else checked.embeds,
+            components=checked.components,
+            flags=message.flags & ~LOADING,
+            edited_at=None if message.flags & LOADING else self._context.clock(),
+        )
+        if not (changed.content or changed.embeds or changed.components):
+            raise BadRequest(*EMPTY)
+        row = {"message": self._kept(interaction, changed).message}
+        await self._store.commit([Update("hidden_messages", {"id": message.id}, row)])
+        return await self._tell(interaction, "MESSAGE_UPDATE", changed)
+
+    @staticmethod
+    def _kept(interaction: Interaction, message: Message) -> HiddenMessage:
+        return HiddenMessage(
+            id=message.id,
+            interaction_id=interaction.id,
+            channel_id=message.channel_id,
+            user_id=interaction.user_id,
+            message=msgspec.to_builtins(message),
+        )
+
+    async def _render(self, interaction: Interaction, message: Message) -> Body:
+        body = await self._view.updated(message, None, interaction.origin)
+        body.pop("target_type", None)
+        return body
+
+    async def _tell(self, interaction: Interaction, name: str, message: Message) -> Body:
+        body = await self._render(interaction, message)
+        access = (await self.speaker(interaction))[1]
+        self._publish(interaction, events.in_channel(name, access.channel, body, author_id=message.author_id))
+        return body
+
+    def _publish(self, interaction: Interaction, event: Event) -> None:
+        seen_by = (interaction.user_id, interaction.bot_id)
+        self._context.bus.publish_ephemeral(msgspec.structs.replace(event, users=seen_by))
+
+    async def _stored(self, interaction: Interaction, message_id: int) -> Message:
+        message = await self._world.message(interaction.channel_id, message_id)
+        if message.author_id != interaction.bot_id:
+            raise unknown("message")
+        return message
+
+
+def after_answer(interaction: Interaction, message: Body) -> list[Op]:
+    """Note an interaction's first message."""
+    hidden = bool(message["flags"] & HIDDEN)
+    waiting = Waiting.MESSAGE if message["flags"] & LOADING else Waiting.NOTHING
+    changes = {"message_id": int(message["id"]), "hidden": hidden, "waiting": int(waiting)}
+    return [Update("interactions", {"id": interaction.id}, changes)]
