@@ -23,7 +23,9 @@ impl Sink for ToGateway {
         let messages: Vec<_> = events
             .iter()
             // One for some users only is in no history.
-            .filter(|event| event.guild != 0 && event.users.is_empty() && event.name == "MESSAGE_CREATE")
+            .filter(|event| {
+                event.guild != 0 && event.users.is_empty() && event.name == "MESSAGE_CREATE"
+            })
             .map(|event| (event.guild, event.channel, event.author, event.body.clone()))
             .collect();
         self.0.publish(events);
