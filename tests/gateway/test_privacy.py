@@ -16,8 +16,8 @@ from tests.support.event_walk import ACTS, HOLDERS, PASSIVE, WORLD, Act, Scene, 
 from tests.support.server import UNLIMITED, running_server
 
 LIKE_AN_EVENT = re.compile(
-    r'"([A-Z]+(?:_[A-Z0-9]+)*_(?:ACK|ADD|CHUNK|CREATE|DELETE|EFFECT|EMOJI|EXECUTION|INFO|LIMITED|MANY|REMOVE|REPLACE|SEND'
-    r'|SOUNDS|START|SUPPLEMENTAL|SYNC|UPDATE(?:_V\d)?))"'
+    r'"([A-Z]+(?:_[A-Z0-9]+)*_(?:ACK|ADD|CHUNK|CREATE|DELETE|EFFECT|EMOJI|EXECUTION|FAILURE|INFO|LIMITED|MANY|REMOVE|REPLACE|RESPONSE|SEND'
+    r'|SOUNDS|START|SUCCESS|SUPPLEMENTAL|SYNC|UPDATE(?:_V\d)?))"'
 )
 NO_EVENTS: set[str] = set()
 """Texts of the code that look like an event's name and are none."""
