@@ -91,6 +91,7 @@ async def walk(api: Api) -> Walk:
         "interaction_id": "1",
         "interaction_token": "a-guess",
         "rule_id": rule["id"],
+        "settings_type": "1",
     }
     attachment = message["attachments"][0]
     of_channel = {

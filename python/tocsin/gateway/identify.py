@@ -29,15 +29,15 @@ from tocsin.gateway.forms import (
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.presence import PresenceBook, initial
-from tocsin.gateway.ready import ready
+from tocsin.gateway.ready import Own, ready
 from tocsin.gateway.session import Pending, Session, Sessions, covers
 from tocsin.model import intents as intent_bits
-from tocsin.model.entities import ReadState
 from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.intents import Intents
 from tocsin.model.presence import SessionPresence, platform_of
 from tocsin.service.auth import Principal, digest_of, strip_scheme
 from tocsin.service.services import Services
+from tocsin.service.user_settings import PRELOADED
 
 CLOSE_UNKNOWN = 4000
 BOT_LARGE_THRESHOLD = 50
@@ -106,7 +106,7 @@ class Identifier:
         await self._services.context.interest.follow(Scope(ScopeKind.USER, principal.id))
         guild_ids = await self._guild_ids(form, principal, pending)
         dms = await self._dms(principal, pending)
-        read_states = await self._read_states(principal, pending)
+        own = await self._own(principal, pending)
         while True:
             guild_ids |= self._joined(form, pending)
             missing = [each for each in guild_ids if self._guilds.get(each) is None]
@@ -117,8 +117,8 @@ class Identifier:
                 pending.joined -= gone
             elif pending.dms_changed:
                 dms = await self._dms(principal, pending)
-            elif pending.reads_changed:
-                read_states = await self._read_states(principal, pending)
+            elif pending.own_changed:
+                own = await self._own(principal, pending)
             else:
                 break
         if pending.gone:
@@ -136,7 +136,7 @@ class Identifier:
             large_threshold=self._threshold(form, principal),
             presence=presence,
         )
-        self._accept(session, form, version, sorted(guild_ids), dms, read_states)
+        self._accept(session, form, version, sorted(guild_ids), dms, own)
 
     # -- checks
 
@@ -193,9 +193,17 @@ class Identifier:
             if not pending.dms_changed:
                 return dms
 
-    async def _read_states(self, principal: Principal, pending: Pending) -> list[ReadState]:
-        pending.reads_changed = False
-        return [] if principal.is_bot else await self._services.read_states.list_of(principal.id)
+    async def _own(self, principal: Principal, pending: Pending) -> Own:
+        pending.own_changed = False
+        if principal.is_bot:
+            return Own([], {}, "", [])
+        settings = self._services.user_settings
+        return Own(
+            await self._services.read_states.list_of(principal.id),
+            await settings.notes(principal.id),
+            await settings.settings(principal.id, PRELOADED),
+            await self._services.guild_settings.list_of(principal.id),
+        )
 
     async def _load(self, guild_ids: Iterable[int]) -> None:
         async def load(guild_id: int) -> LiveGuild | None:
@@ -213,7 +221,7 @@ class Identifier:
         version: int,
         guild_ids: list[int],
         dms: list[dict[str, Any]],
-        read_states: list[ReadState],
+        own: Own,
     ) -> None:
         batch = self._orders()
         user_id = session.user_id
@@ -227,7 +235,7 @@ class Identifier:
                 continue
             cohort = guild.seat(session, member, batch)
             body = guild.bodies.create(session, member, cohort) if shows_guilds else None
-            if read_states:
+            if own.read_states:
                 seen |= cohort.view
             placed.append((guild_id, cohort.id, body))
         first = ready(
@@ -237,7 +245,10 @@ class Identifier:
             shard=form.shard,
             guild_ids=[guild_id for guild_id, _, _ in placed],
             private_channels=dms,
-            read_states=[each for each in read_states if each.channel_id in seen],
+            own=own._replace(
+                read_states=[each for each in own.read_states if each.channel_id in seen],
+                guild_settings=[each for each in own.guild_settings if each.guild_id in session.guilds],
+            ),
             resume_gateway_url=self._gateway_url(),
             node_id=self._settings.node_id,
         )

@@ -47,6 +47,10 @@ class _Ref(msgspec.Struct):
     id: str
 
 
+OWN = frozenset(
+    {"MESSAGE_ACK", "CHANNEL_PINS_ACK", "USER_GUILD_SETTINGS_UPDATE", "USER_NOTE_UPDATE", "USER_SETTINGS_PROTO_UPDATE"}
+)
+"""Events of what READY shows to people of their own."""
 _decode_ref = msgspec.json.Decoder(_Ref).decode
 
 
@@ -213,9 +217,9 @@ class GatewayNode:
                 if guild is not None:
                     guild.bodies.note_message(event.channel_id, int(_decode_ref(event.body).id))
                     guild.lookers.note(event.channel_id)
-            elif event.name in ("MESSAGE_ACK", "CHANNEL_PINS_ACK"):
+            elif event.name in OWN:
                 for pending in self._sessions.pending_of(event.scope.id):
-                    pending.reads_changed = True
+                    pending.own_changed = True
             elif event.name == "CHANNEL_CREATE" and not event.guild_id:
                 for user_id in event.users:
                     for pending in self._sessions.pending_of(user_id):

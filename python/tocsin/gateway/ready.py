@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tocsin.model import wire
-from tocsin.model.entities import ReadState
+from tocsin.model.entities import ReadState, UserGuildSettings
 from tocsin.service.auth import Principal
+from tocsin.service.guild_settings import body_of
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Own(NamedTuple):
+    """What READY shows to people of their own."""
+
+    read_states: list[ReadState]
+    notes: dict[str, str]
+    settings_proto: str
+    guild_settings: list[UserGuildSettings]
 
 
 def ready(
@@ -22,7 +32,7 @@ def ready(
     shard: tuple[int, int] | None,
     guild_ids: Iterable[int],
     private_channels: list[dict[str, Any]],
-    read_states: list[ReadState],
+    own: Own,
     resume_gateway_url: str,
     node_id: str,
 ) -> bytes:
@@ -54,9 +64,10 @@ def ready(
     if not principal.is_bot:
         body |= {
             "users": [],
-            "read_state": [wire.read_state(each) for each in read_states],
-            "user_guild_settings": [],
-            "notes": {},
+            "read_state": [wire.read_state(each) for each in own.read_states],
+            "user_guild_settings": [body_of(each) for each in own.guild_settings],
+            "notes": own.notes,
+            "user_settings_proto": own.settings_proto,
             "connected_accounts": [],
             "sessions": [],
             "merged_members": [],

@@ -64,7 +64,7 @@ def covers(shard: tuple[int, int] | None, guild_id: int) -> bool:
 class Pending:
     """An identify under way: what happens to its user meanwhile is noted here, so that nothing is missed."""
 
-    __slots__ = ("dms_changed", "gone", "joined", "reads_changed", "revoked", "token_digest", "user", "user_id")
+    __slots__ = ("dms_changed", "gone", "joined", "own_changed", "revoked", "token_digest", "user", "user_id")
 
     def __init__(self) -> None:
         self.token_digest = b""
@@ -72,7 +72,7 @@ class Pending:
         self.user_id = 0
         self.joined: set[int] = set()  # guilds the user joined since the list of guilds was read
         self.dms_changed = False
-        self.reads_changed = False
+        self.own_changed = False
         self.user: User | None = None  # the account as it was changed since
         self.gone = False  # the connection ended
 

@@ -308,6 +308,31 @@ class ReadState(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+class UserNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person noted on another user, for themselves."""
+
+    user_id: int
+    target_id: int
+    note: str
+
+
+class UserSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's settings of one type: a protobuf in base64, which only clients read."""
+
+    user_id: int
+    type: int
+    settings: str
+
+
+class UserGuildSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a person wants to be told of a guild; `settings` as on the wire, `version` counts changes."""
+
+    user_id: int
+    guild_id: int
+    settings: dict[str, Any] = {}
+    version: int = 0
+
+
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A pinned message. `id` carries when it was pinned, and orders the pins of a channel."""
 

@@ -14,6 +14,7 @@ from tocsin.service.commands import CommandService
 from tocsin.service.context import Context
 from tocsin.service.dms import DmService
 from tocsin.service.emojis import EmojiService
+from tocsin.service.guild_settings import GuildSettingsService
 from tocsin.service.guilds import GuildService
 from tocsin.service.interaction_messages import InteractionMessages
 from tocsin.service.interactions import InteractionService
@@ -30,6 +31,7 @@ from tocsin.service.session_starts import SessionStarts
 from tocsin.service.thread_members import ThreadMemberService
 from tocsin.service.threads import ThreadService
 from tocsin.service.typing import TypingService
+from tocsin.service.user_settings import UserSettingsService
 from tocsin.service.users import UserService
 from tocsin.service.voice import VoiceService
 from tocsin.service.webhooks import WebhookService
@@ -63,6 +65,8 @@ class Services:
     emojis: EmojiService
     pins: PinService
     read_states: ReadStateService
+    user_settings: UserSettingsService
+    guild_settings: GuildSettingsService
     dms: DmService
     typing: TypingService
     session_starts: SessionStarts
@@ -106,6 +110,8 @@ def build_services(context: Context) -> Services:
         emojis=EmojiService(context),
         pins=PinService(context),
         read_states=ReadStateService(context),
+        user_settings=UserSettingsService(context),
+        guild_settings=GuildSettingsService(context),
         dms=DmService(context),
         typing=TypingService(context),
         session_starts=SessionStarts(context.settings, context.clock),

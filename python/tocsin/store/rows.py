@@ -102,6 +102,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("thread_members", {"guild_id": guild_id}),
         Delete("auto_moderation_rules", {"guild_id": guild_id}),
         Delete("audit_log", {"guild_id": guild_id}),
+        Delete("user_guild_settings", {"guild_id": guild_id}),
         Delete("application_commands", {"guild_id": guild_id}),
         *([Delete("overwrites", {"channel_id": channel_ids})] if channel_ids else []),
         *([Delete(table, {"channel_id": channel_ids}) for table in IN_CHANNEL] if channel_ids else []),

@@ -343,6 +343,25 @@ Table(
     **_CLUSTERED,
 )
 Index("read_states_channel", METADATA.tables["read_states"].c.channel_id)
+Table("user_notes", METADATA, _id("user_id", key=True), _id("target_id", key=True), _text("note"), **_CLUSTERED)
+Table(
+    "user_settings",
+    METADATA,
+    _id("user_id", key=True),
+    Column("type", Integer, primary_key=True, autoincrement=False),
+    _text("settings"),
+    **_CLUSTERED,
+)
+Table(
+    "user_guild_settings",
+    METADATA,
+    _id("user_id", key=True),
+    _id("guild_id", key=True),
+    _text("settings"),
+    _id("version"),
+    **_CLUSTERED,
+)
+Index("user_guild_settings_guild", METADATA.tables["user_guild_settings"].c.guild_id)
 Table("pins", METADATA, _id("message_id", key=True), _id("channel_id"), _id("id"))
 Index("pins_channel", METADATA.tables["pins"].c.channel_id, METADATA.tables["pins"].c.id)
 Table(

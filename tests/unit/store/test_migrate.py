@@ -31,6 +31,9 @@ from tocsin.model.entities import (
     ReadState,
     Role,
     User,
+    UserGuildSettings,
+    UserNote,
+    UserSettings,
     Webhook,
     WebhookAuthor,
 )
@@ -85,6 +88,9 @@ def test_columns_are_the_fields_of_the_entities() -> None:
         ("pins", Pin, set()),
         ("read_states", ReadState, set()),
         ("reactions", Reaction, set()),
+        ("user_guild_settings", UserGuildSettings, set()),
+        ("user_notes", UserNote, set()),
+        ("user_settings", UserSettings, set()),
         ("webhook_authors", WebhookAuthor, set()),
         ("webhooks", Webhook, set()),
     ):

@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of 6db74337a4bd3a45270f66ba2d5a61b5fae156d982dcf2477d5a13662bcdedae
+-- Made by `python -m tests.packaging.schema` of a406ae3afa2266caec74f267bdd98ea0cc82d1cd6864c09331a6fd6f99643e31
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -404,6 +404,37 @@ CREATE TABLE tokens (
 
 ;
 
+CREATE TABLE user_guild_settings (
+	user_id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	settings TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	PRIMARY KEY (user_id, guild_id)
+)
+ WITHOUT ROWID
+
+;
+
+CREATE TABLE user_notes (
+	user_id INTEGER NOT NULL, 
+	target_id INTEGER NOT NULL, 
+	note TEXT NOT NULL, 
+	PRIMARY KEY (user_id, target_id)
+)
+ WITHOUT ROWID
+
+;
+
+CREATE TABLE user_settings (
+	user_id INTEGER NOT NULL, 
+	type INTEGER NOT NULL, 
+	settings TEXT NOT NULL, 
+	PRIMARY KEY (user_id, type)
+)
+ WITHOUT ROWID
+
+;
+
 CREATE TABLE users (
 	id INTEGER NOT NULL, 
 	username TEXT NOT NULL, 
@@ -507,4 +538,6 @@ CREATE INDEX hidden_messages_interaction ON hidden_messages (interaction_id);
 
 CREATE INDEX hidden_messages_channel ON hidden_messages (channel_id);
 
-CREATE INDEX read_states_channel ON read_states (channel_id)
+CREATE INDEX read_states_channel ON read_states (channel_id);
+
+CREATE INDEX user_guild_settings_guild ON user_guild_settings (guild_id)

@@ -1,0 +1,99 @@
+"""UserSettingsService: what a person's clients keep for that person alone: settings and notes (protocol.md §3.4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tocsin.errors import InvalidForm, unknown
+from tocsin.model.entities import UserNote, UserSettings
+from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.service.auth import Principal
+from tocsin.service.forms import Form
+from tocsin.store.base import Delete, Op, Select, Upsert
+
+if TYPE_CHECKING:
+    from tocsin.service.context import Context
+
+PRELOADED = 1
+"""The type of the settings that READY has."""
+TYPES = (PRELOADED, 2, 3)
+MAX_NOTE = 256
+MAX_SETTINGS = 100_000
+"""Characters of base64; this server's own bound."""
+_encode = msgspec.json.Encoder().encode
+
+
+class UserSettingsService:
+    """Keeps settings and notes, and tells the sessions of their owner, and nobody else, when they change."""
+
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
+        self._world = context.world
+
+    async def notes(self, user_id: int) -> dict[str, str]:
+        """Return all notes of a person by the id of whom they are on."""
+        found = await self._store.find(Select(entity=UserNote, table="user_notes", where={"user_id": user_id}))
+        return {str(each.target_id): each.note for each in found}
+
+    async def note(self, actor: Principal, target_id: int) -> dict[str, Any]:
+        """Return one note. Raises `errors.NotFound` (10013) where there is none."""
+        where = {"user_id": actor.id, "target_id": target_id}
+        found = await self._store.find_one(Select(entity=UserNote, table="user_notes", where=where))
+        if found is None:
+            raise unknown("user")
+        return {"user_id": str(actor.id), "note_user_id": str(target_id), "note": found.note}
+
+    async def set_note(self, actor: Principal, target_id: int, note: str) -> None:
+        """Note something on a user; an empty note is none.
+
+        Raises:
+            errors.ApiError: 10013, or 50035 above 256 characters.
+        """
+        form = Form()
+        form.length(("note",), note, 0, MAX_NOTE)
+        form.check()
+        if await self._world.user(target_id) is None:
+            raise unknown("user")
+        key = {"user_id": actor.id, "target_id": target_id}
+        op: Op = Upsert("user_notes", tuple(key), {**key, "note": note}) if note else Delete("user_notes", {**key})
+        await self._store.commit([op], [_to(actor.id, "USER_NOTE_UPDATE", {"id": str(target_id), "note": note})])
+
+    async def settings(self, user_id: int, kind: int) -> str:
+        """Return settings as they were given, empty at first. Raises `errors.InvalidForm` for an unknown type."""
+        _check(kind)
+        where = {"user_id": user_id, "type": kind}
+        found = await self._store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
+        return "" if found is None else found.settings
+
+    async def set_settings(self, actor: Principal, kind: int, settings: str) -> str:
+        """Replace settings, and return them.
+
+        Raises:
+            errors.InvalidForm: 50035, an unknown type, too long, or not base64.
+        """
+        _check(kind)
+        form = Form()
+        form.length(("settings",), settings, 0, MAX_SETTINGS)
+        form.check()
+        try:
+            base64.b64decode(settings, validate=True)
+        except (binascii.Error, ValueError):
+            raise InvalidForm.field("settings", "INVALID_USER_SETTINGS_DATA", "Invalid user settings data") from None
+        key = {"user_id": actor.id, "type": kind}
+        body = {"settings": {"type": kind, "proto": settings}, "partial": False}
+        told = _to(actor.id, "USER_SETTINGS_PROTO_UPDATE", body)
+        await self._store.commit([Upsert("user_settings", tuple(key), {**key, "settings": settings})], [told])
+        return settings
+
+
+def _check(kind: int) -> None:
+    if kind not in TYPES:
+        raise InvalidForm.field("type", "BASE_TYPE_CHOICES", "Value must be one of (1, 2, 3).")
+
+
+def _to(user_id: int, name: str, body: dict[str, Any]) -> Event:
+    return Event(name=name, scope=Scope(ScopeKind.USER, user_id), body=_encode(body), users=(user_id,))
