@@ -19,13 +19,13 @@ from tests.clients.node_bot import NodeBot, require_node
 from tests.clients.recorder import Bot
 from tests.clients.stage import Stage, running_node, token_of
 from tests.support.cut_proxy import CutProxy
-from tests.support.event_walk import ACTS, Scene
-from tests.support.server import UNLIMITED, WORLD, Server
+from tests.support.event_walk import ACTS, PASSIVE, WORLD, Scene
+from tests.support.server import UNLIMITED, Server
 from tests.support.town import Person
 
 READER = Person("1009", token_of("1009", "reader"))
 USER = {"id": READER.id, "username": "reader", "token": READER.token, "bot": True, "intents": "all"}
-FLAGS = (*UNLIMITED, "--voice-endpoint", "voice.example:443")
+FLAGS = (*UNLIMITED, "--voice-endpoint", "voice.example:443", *PASSIVE)
 
 NODE = {"discord.js": "driver_discordjs.cjs", "oceanic.js": "driver_oceanic.cjs"}
 LIBRARIES = [
@@ -40,8 +40,9 @@ ANSWERS = {
     "CHANNEL_INFO",
     "GUILD_MEMBERS_CHUNK",
     "THREAD_MEMBER_UPDATE",
+    "INTERACTION_CREATE",
 }
-"""Events that come to whoever did something for them alone."""
+"""Events that come to whoever did something for them alone, or to the bot whose command was used."""
 
 UNKNOWN_TO = {
     # What it says of the voice that is not installed here.
