@@ -15,9 +15,10 @@ from tests.clients import compiled_bot
 from tests.clients.compiled_bot import CompiledBot
 from tests.clients.discordpy_bot import DiscordPyBot, discord, pointed_at
 from tests.clients.hikari_bot import HikariBot
-from tests.clients.node_bot import NodeBot, require_node
+from tests.clients.node_bot import NodeBot, need_erlpack, require_node
 from tests.clients.recorder import Bot
 from tests.clients.stage import Stage, running_node, token_of
+from tests.support import event_acts  # noqa: F401 - its acts are walked too
 from tests.support.cut_proxy import CutProxy
 from tests.support.event_walk import ACTS, PASSIVE, WORLD, Scene
 from tests.support.server import UNLIMITED, Server
@@ -95,6 +96,8 @@ async def reading(stage: Stage, library: str) -> AsyncIterator[Bot]:
         await hikari.start()
     elif library in NODE:
         require_node(library)
+        if library == "oceanic.js":
+            need_erlpack()
         bot = await NodeBot.start(NODE[library], base_url=stage.url, token=READER.token)
     else:
         bot = await CompiledBot.start(library, base_url=stage.url, token=READER.token)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.clients.node_bot import DIRECTORY, NodeBot, require_node
+from tests.clients.node_bot import NodeBot, loads, need_erlpack, require_node
 from tests.clients.recorder import Bot
 from tests.clients.scenarios import Scenarios, check_delivery
 from tests.clients.stage import ADA, BELL, GENERAL, TOKENS, Stage
@@ -16,17 +15,10 @@ from tests.clients.stage import ADA, BELL, GENERAL, TOKENS, Stage
 DRIVER = "driver_oceanic.cjs"
 
 
-def loads(package: str) -> bool:
-    """Whether Node can use a package. Those of C++ are optional, so npm goes on where they cannot be built."""
-    command = ["node", "-e", f"require('{package}')"]
-    return subprocess.run(command, cwd=DIRECTORY, capture_output=True, check=False).returncode == 0
-
-
 @pytest.fixture(autouse=True, scope="module")
 def oceanic_js() -> None:
     require_node("oceanic.js")
-    if not loads("erlpack"):
-        pytest.skip("erlpack did not build here: `npm rebuild erlpack --prefix tests/clients/js` tells why")
+    need_erlpack()
 
 
 @asynccontextmanager

@@ -65,6 +65,8 @@ class Listener(RawClient):
         self.open(f"v=10&encoding={kind.encoding}{compress}")
         properties = {"os": "linux", "browser": "tests", "device": "tests"}
         self.ask(2, {"token": kind.person.token, "intents": kind.intents, "properties": properties})
+        # READY: who was opened first also hears what comes next, and with it all that later ones hear.
+        self.take()
 
     def ask(self, code: int, d: Any) -> None:
         """Send a payload in the session's encoding."""
