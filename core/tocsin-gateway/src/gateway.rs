@@ -13,7 +13,7 @@ use crate::command::Command;
 use crate::config::GatewayConfig;
 use crate::dispatcher::{Dispatcher, Inbox, Item};
 use crate::error::GatewayError;
-use crate::host::{BusNote, HostQueue, HostRequest};
+use crate::host::{HostQueue, HostRequest};
 use crate::listener;
 use crate::mailbox::Mailbox;
 use crate::message::WorkerMessage;
@@ -265,8 +265,8 @@ impl Door {
     }
 
     /// Tells the control plane.
-    pub fn tell(&self, note: BusNote) {
-        self.shared.host.push_always(HostRequest::Bus(note));
+    pub fn tell(&self, request: HostRequest) {
+        self.shared.host.push_always(request);
     }
 }
 

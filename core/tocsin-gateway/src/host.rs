@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tocsin_bus::Scope;
+use tocsin_bus::Note;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
@@ -75,36 +75,8 @@ pub enum HostRequest {
         /// Which one.
         session: SessionKey,
     },
-    /// The bus has something to say.
-    Bus(BusNote),
-}
-
-/// What the control plane must know of the bus between nodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BusNote {
-    /// A new inbox, not read until the control plane says so.
-    Opened {
-        /// Counts from 1.
-        incarnation: u64,
-        /// Why: `first`, `restart`, `gap` or `expired`.
-        why: &'static str,
-    },
-    /// A registration was answered.
-    Registered {
-        /// What it was given.
-        ticket: u64,
-        /// Whether the inbox was there.
-        done: bool,
-    },
-    /// Events of the scope's log after the watermark were never published.
-    Behind {
-        /// Whose log.
-        scope: Scope,
-        /// The last place published, 0 if unknown.
-        watermark: u64,
-    },
-    /// The bus cannot be reached, and why; empty when it can again.
-    Away(String),
+    /// The bus between nodes has something to say.
+    Bus(Note),
     /// Messages of guilds that came over the bus: the guild, the channel, the author and the JSON of each.
     Messages(Vec<(u64, u64, u64, Bytes)>),
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::prelude::*;
 use tocsin_gateway::command::Command;
-use tocsin_gateway::{BusNote, Door, Envelope, Scope};
-use tocsin_redis::{Bus, BusConfig, Note, Sink, Why};
+use tocsin_gateway::{Door, Envelope, HostRequest, Scope};
+use tocsin_redis::{Bus, BusConfig, Note, Sink};
 
 use crate::batch::Batch;
 use crate::error::to_py;
@@ -30,27 +30,12 @@ impl Sink for ToGateway {
             .collect();
         self.0.publish(events);
         if !messages.is_empty() {
-            self.0.tell(BusNote::Messages(messages));
+            self.0.tell(HostRequest::Messages(messages));
         }
     }
 
     fn note(&self, note: Note) {
-        self.0.tell(match note {
-            Note::Opened { incarnation, why } => BusNote::Opened {
-                incarnation,
-                why: match why {
-                    Why::First => "first",
-                    Why::Restart => "restart",
-                    Why::Gap => "gap",
-                    Why::Expired => "expired",
-                },
-            },
-            Note::Registered { ticket, done } => BusNote::Registered { ticket, done },
-            Note::Behind { scope, watermark } => BusNote::Behind { scope, watermark },
-            Note::Away(why) => BusNote::Away(why),
-            Note::Back => BusNote::Away(String::new()),
-            _ => return,
-        });
+        self.0.tell(HostRequest::Bus(note));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tocsin_gateway::{BusNote, HostRequest};
+use tocsin_gateway::{HostRequest, Note};
 
 pub(crate) const IDENTIFY: u8 = 1;
 pub(crate) const COMMAND: u8 = 2;
@@ -65,31 +65,31 @@ pub(crate) fn to_py(py: Python<'_>, request: HostRequest) -> PyResult<Bound<'_, 
         } => (DETACHED, session.as_u64(), close_code).into_pyobject(py)?,
         HostRequest::Attached { session } => (ATTACHED, session.as_u64()).into_pyobject(py)?,
         HostRequest::Bus(note) => return note_to_py(py, note),
-    };
-    Ok(tuple.into_any())
-}
-
-fn note_to_py(py: Python<'_>, note: BusNote) -> PyResult<Bound<'_, PyAny>> {
-    let tuple = match note {
-        BusNote::Opened { incarnation, why } => {
-            (BUS_OPENED, incarnation, why).into_pyobject(py)?.into_any()
-        }
-        BusNote::Registered { ticket, done } => {
-            (BUS_REGISTERED, ticket, done).into_pyobject(py)?.into_any()
-        }
-        BusNote::Behind { scope, watermark } => (BUS_BEHIND, scope.kind, scope.id, watermark)
-            .into_pyobject(py)?
-            .into_any(),
-        BusNote::Away(why) => (BUS_AWAY, why).into_pyobject(py)?.into_any(),
-        BusNote::Messages(messages) => {
+        HostRequest::Messages(messages) => {
             let messages: Vec<_> = messages
                 .into_iter()
                 .map(|(guild, channel, author, body)| {
                     (guild, channel, author, PyBytes::new(py, &body))
                 })
                 .collect();
-            (BUS_MESSAGES, messages).into_pyobject(py)?.into_any()
+            return Ok((BUS_MESSAGES, messages).into_pyobject(py)?.into_any());
         }
     };
-    Ok(tuple)
+    Ok(tuple.into_any())
+}
+
+fn note_to_py(py: Python<'_>, note: Note) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match note {
+        Note::Opened { incarnation, why } => (BUS_OPENED, incarnation, why.as_str())
+            .into_pyobject(py)?
+            .into_any(),
+        Note::Registered { ticket, done } => {
+            (BUS_REGISTERED, ticket, done).into_pyobject(py)?.into_any()
+        }
+        Note::Behind { scope, watermark } => (BUS_BEHIND, scope.kind, scope.id, watermark)
+            .into_pyobject(py)?
+            .into_any(),
+        Note::Away(why) => (BUS_AWAY, why).into_pyobject(py)?.into_any(),
+        Note::Back => (BUS_AWAY, "").into_pyobject(py)?.into_any(),
+    })
 }

@@ -45,3 +45,8 @@ impl BusConfig {
         }
     }
 }
+
+/// A duration as Redis takes it.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

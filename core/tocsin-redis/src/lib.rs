@@ -24,4 +24,5 @@ pub use entry::{EntryError, decode, encode};
 pub use error::BusError;
 pub use figures::Figures;
 pub use names::Names;
-pub use sink::{Note, Sink, Why};
+pub use sink::Sink;
+pub use tocsin_bus::{Note, Why};

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use redis::{Pipeline, Value};
+use tocsin_bus::Note;
 
-use crate::config::BusConfig;
+use crate::config::{BusConfig, millis};
 use crate::figures::Figures;
 use crate::link::{Backoff, Link};
 use crate::names::Names;
 use crate::queue::{Job, Queue, Run, USER_SCOPE};
-use crate::sink::{Note, Sink};
+use crate::sink::Sink;
 
 /// Calls of one pipeline at most.
 const CALLS: usize = 64;
@@ -224,8 +225,4 @@ impl Publisher {
         self.sink.note(Note::Registered { ticket, done });
         Outcome::Done
     }
-}
-
-pub(crate) fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis::{Value, cmd};
+use tocsin_bus::{Note, Why};
 
-use crate::config::BusConfig;
+use crate::config::{BusConfig, millis};
 use crate::cursor::{Cursor, Misplaced};
 use crate::entry;
 use crate::error::BusError;
 use crate::figures::Figures;
 use crate::link::{Backoff, Identity, Link};
 use crate::names::Names;
-use crate::publisher::millis;
-use crate::sink::{Note, Sink, Why};
+use crate::sink::Sink;
 
 /// How long one read waits for entries.
 const BLOCK: Duration = Duration::from_millis(500);

@@ -1,52 +1,6 @@
 //! `Sink`: who is told what the bus brings and what happens to it. Called on the bus's own threads; must not block.
 
-use tocsin_bus::{Envelope, Scope};
-
-/// What the bus has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Note {
-    /// The node has a new inbox, the first one or because the one before cannot be trusted any more. Nothing is read
-    /// from it until [`Bus::go_on`](crate::Bus::go_on) is called with its incarnation: register all interest anew,
-    /// take from the outbox what was missed, then go on.
-    Opened {
-        /// Counts from 1.
-        incarnation: u64,
-        /// Why the one before ended.
-        why: Why,
-    },
-    /// The answer to [`Bus::register`](crate::Bus::register).
-    Registered {
-        /// What `register` was given.
-        ticket: u64,
-        /// From now on the inbox hears of the scopes. `false`: it was gone, and `Opened` follows.
-        done: bool,
-    },
-    /// Places of a scope's log before those given were never published: publish the outbox's rows from there on.
-    Behind {
-        /// Whose log.
-        scope: Scope,
-        /// The last place that was published, 0 if unknown.
-        watermark: u64,
-    },
-    /// Redis cannot be reached, or is unfit; why, without credentials.
-    Away(String),
-    /// It can again.
-    Back,
-}
-
-/// Why an inbox was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// The node has just begun.
-    First,
-    /// Redis is another one than before, or the same begun anew: acknowledged entries may be lost.
-    Restart,
-    /// Entries were trimmed before they were read.
-    Gap,
-    /// The inbox's time ran out: this node was taken for dead.
-    Expired,
-}
+use tocsin_bus::{Envelope, Note};
 
 /// The receiver of events and notes.
 pub trait Sink: Send + Sync + 'static {

@@ -1,0 +1,61 @@
+//! `Note`: what the bus between nodes has to say to a node's control plane.
+
+use crate::envelope::Scope;
+
+/// What the bus has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The node has a new inbox, the first one or because the one before cannot be trusted any more. Nothing is read
+    /// from it until `Bus::go_on` is called with its incarnation: register all interest anew,
+    /// take from the outbox what was missed, then go on.
+    Opened {
+        /// Counts from 1.
+        incarnation: u64,
+        /// Why the one before ended.
+        why: Why,
+    },
+    /// The answer to `Bus::register`.
+    Registered {
+        /// What `register` was given.
+        ticket: u64,
+        /// From now on the inbox hears of the scopes. `false`: it was gone, and `Opened` follows.
+        done: bool,
+    },
+    /// Places of a scope's log before those given were never published: publish the outbox's rows from there on.
+    Behind {
+        /// Whose log.
+        scope: Scope,
+        /// The last place that was published, 0 if unknown.
+        watermark: u64,
+    },
+    /// Redis cannot be reached, or is unfit; why, without credentials.
+    Away(String),
+    /// It can again.
+    Back,
+}
+
+/// Why an inbox was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The node has just begun.
+    First,
+    /// Redis is another one than before, or the same begun anew: acknowledged entries may be lost.
+    Restart,
+    /// Entries were trimmed before they were read.
+    Gap,
+    /// The inbox's time ran out: this node was taken for dead.
+    Expired,
+}
+
+impl Why {
+    /// As logs have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Restart => "restart",
+            Self::Gap => "gap",
+            Self::Expired => "expired",
+        }
+    }
+}
