@@ -106,12 +106,7 @@ class GuildBodies:
         if thread is not None:
             self._spoken_in.add(channel_id)
         if thread is not None and message_id > (thread.last_message_id or 0):
-            self._state.threads[channel_id] = msgspec.structs.replace(
-                thread,
-                last_message_id=message_id,
-                message_count=thread.message_count + 1,
-                total_message_sent=thread.total_message_sent + 1,
-            )
+            self._state.threads[channel_id] = thread.with_message(message_id)
             self.thread_changed(channel_id)
         if channel_id in self._state.channels:
             self._last_messages[channel_id] = message_id

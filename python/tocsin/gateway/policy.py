@@ -37,8 +37,13 @@ _HOLDERS = {
 }
 """Events of a channel for those who hold a permission there, and whether for bots only (§2)."""
 
-_SEES_AUDIT_LOG = int(Permission.VIEW_AUDIT_LOG)
 _SEES_BANS = int(Permission.BAN_MEMBERS | Permission.VIEW_AUDIT_LOG)
+_GUILD_HOLDERS = {
+    "GUILD_BAN_ADD": _SEES_BANS,
+    "GUILD_BAN_REMOVE": _SEES_BANS,
+    "GUILD_AUDIT_LOG_ENTRY_CREATE": int(Permission.VIEW_AUDIT_LOG),
+}
+"""Events of a guild for those who hold any of these permissions there (§2)."""
 
 log = structlog.get_logger("tocsin.gateway")
 
@@ -81,9 +86,7 @@ class Policy:
             "GUILD_MEMBER_ADD": self._member_add,
             "GUILD_MEMBER_UPDATE": self._member_update,
             "GUILD_MEMBER_REMOVE": self._member_remove,
-            "GUILD_BAN_ADD": self._ban,
-            "GUILD_BAN_REMOVE": self._ban,
-            "GUILD_AUDIT_LOG_ENTRY_CREATE": self._audit_entry,
+            **dict.fromkeys(_GUILD_HOLDERS, self._to_guild_holders),
             **dict.fromkeys(_HOLDERS, self._to_holders),
         }
 
@@ -355,15 +358,9 @@ class Policy:
             batch.unassign(session.key, guild.id)
             guild.unseat(session, self._clock())
 
-    def _ban(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _to_guild_holders(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         guild.state.apply(event)
-        cohorts = [each.id for each in guild.cohorts.with_any(_SEES_BANS)]
-        if cohorts:
-            batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
-
-    def _audit_entry(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
-        guild.state.apply(event)
-        cohorts = [each.id for each in guild.cohorts.with_any(_SEES_AUDIT_LOG)]
+        cohorts = [each.id for each in guild.cohorts.with_any(_GUILD_HOLDERS[event.name])]
         if cohorts:
             batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
 

@@ -133,6 +133,15 @@ class Thread(Channel, frozen=True, kw_only=True):
     total_message_sent: int = 0
     member_count: int = 0
 
+    def with_message(self, message_id: int) -> Thread:
+        """Return the thread with one message more, the newest."""
+        return msgspec.structs.replace(
+            self,
+            last_message_id=message_id,
+            message_count=self.message_count + 1,
+            total_message_sent=self.total_message_sent + 1,
+        )
+
     @property
     def private(self) -> bool:
         """Whether only its members and those who manage threads may view it."""

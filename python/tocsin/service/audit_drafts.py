@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tocsin.model.guild_state import GuildState
 
 _decode = msgspec.json.Decoder().decode
 Body = dict[str, Any]
+T = TypeVar("T")
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -47,6 +48,14 @@ _CHANNELS = {
     "THREAD_CREATE": AuditAction.THREAD_CREATE,
     "THREAD_DELETE": AuditAction.THREAD_DELETE,
 }
+# Of what was made, changed, deleted.
+_Actions = tuple[AuditAction, AuditAction, AuditAction]
+_OVERWRITE_ACTIONS: _Actions = (
+    AuditAction.CHANNEL_OVERWRITE_CREATE,
+    AuditAction.CHANNEL_OVERWRITE_UPDATE,
+    AuditAction.CHANNEL_OVERWRITE_DELETE,
+)
+_EMOJI_ACTIONS: _Actions = (AuditAction.EMOJI_CREATE, AuditAction.EMOJI_UPDATE, AuditAction.EMOJI_DELETE)
 _INVITE_KEYS = ("code", "channel_id", "max_age", "max_uses", "temporary")
 _THREAD_KEYS = ("archived", "locked", "invitable", "auto_archive_duration")
 _MEMBER_KEYS = ("nick", "mute", "deaf", "communication_disabled_until")
@@ -68,6 +77,22 @@ def changes_between(old: Body, new: Body) -> list[Body]:
             change["old_value"] = before
         changes.append(change)
     return changes
+
+
+def _whole(body: Body, *, gone: bool) -> list[Body]:
+    """Return all of an object as `changes`: it was made, or is gone."""
+    return changes_between(body, {}) if gone else changes_between({}, body)
+
+
+def _differences(
+    former: dict[str, T], latter: dict[str, T], actions: _Actions
+) -> Iterator[tuple[AuditAction, str, T | None, T | None]]:
+    """Return what was done to each thing that was made, changed or deleted: its key, what it was and what it is."""
+    made, changed, deleted = actions
+    for key in dict.fromkeys([*former, *latter]):
+        was, now = former.get(key), latter.get(key)
+        if was != now:
+            yield made if was is None else deleted if now is None else changed, key, was, now
 
 
 def drafts_of(events: Sequence[Event], before: Before) -> Iterator[Draft]:
@@ -98,8 +123,7 @@ def _drafts(event: Event, before: Before) -> Iterable[Draft]:
     name, state = event.name, before.guild
     if name in _CHANNELS:
         gone = name.endswith("_DELETE")
-        changes = changes_between(body, {}) if gone else changes_between({}, body)
-        return [Draft(_CHANNELS[name], int(body["id"]), changes)]
+        return [Draft(_CHANNELS[name], int(body["id"]), _whole(body, gone=gone))]
     if name == "CHANNEL_UPDATE":
         return _channel_update(body, state)
     if name == "THREAD_UPDATE":
@@ -123,8 +147,7 @@ def _drafts(event: Event, before: Before) -> Iterable[Draft]:
     if name in ("INVITE_CREATE", "INVITE_DELETE"):
         gone = name.endswith("DELETE")
         told: Body = {key: body[key] for key in _INVITE_KEYS if key in body}
-        changes = changes_between(told, {}) if gone else changes_between({}, told)
-        return [Draft(AuditAction.INVITE_DELETE if gone else AuditAction.INVITE_CREATE, None, changes)]
+        return [Draft(AuditAction.INVITE_DELETE if gone else AuditAction.INVITE_CREATE, None, _whole(told, gone=gone))]
     if name == "GUILD_EMOJIS_UPDATE":
         return _emojis(body, state)
     if name == "MESSAGE_DELETE_BULK":
@@ -142,13 +165,7 @@ def _channel_update(body: Body, state: GuildState | None) -> Iterator[Draft]:
         yield Draft(AuditAction.CHANNEL_UPDATE, channel_id, changes)
     former = {each["id"]: each for each in old.get("permission_overwrites", [])}
     latter = {each["id"]: each for each in body["permission_overwrites"]}
-    for target in dict.fromkeys([*former, *latter]):
-        was, now = former.get(target), latter.get(target)
-        if was == now:
-            continue
-        action = AuditAction.CHANNEL_OVERWRITE_UPDATE
-        if was is None or now is None:
-            action = AuditAction.CHANNEL_OVERWRITE_CREATE if was is None else AuditAction.CHANNEL_OVERWRITE_DELETE
+    for action, target, was, now in _differences(former, latter, _OVERWRITE_ACTIONS):
         shown = now or was or {}
         options = {"id": target, "type": str(shown["type"])}
         role = None if state is None else state.roles.get(int(target))
@@ -192,11 +209,5 @@ def _name_of(role_id: int, state: GuildState | None) -> str:
 def _emojis(body: Body, state: GuildState | None) -> Iterator[Draft]:
     former = {} if state is None else {str(each.id): each.name for each in state.emojis.values()}
     latter = {each["id"]: each["name"] for each in body["emojis"]}
-    for emoji_id in dict.fromkeys([*former, *latter]):
-        was, now = former.get(emoji_id), latter.get(emoji_id)
-        if was == now:
-            continue
-        action = AuditAction.EMOJI_UPDATE
-        if was is None or now is None:
-            action = AuditAction.EMOJI_CREATE if was is None else AuditAction.EMOJI_DELETE
+    for action, emoji_id, was, now in _differences(former, latter, _EMOJI_ACTIONS):
         yield Draft(action, int(emoji_id), changes_between({"name": was}, {"name": now}))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, MissingPermissions, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Ban, User
+from tocsin.model.entities import Ban, Member, User
 from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at
@@ -81,14 +81,9 @@ class BanService:
                 need_above_member(access.guild, access.member, member)
             ops: list[Op] = []
             told: list[Event] = []
-            if await self._store.ban(guild_id, user_id) is None:
-                ops += rows.ban_ops(Ban(guild_id=guild_id, user_id=user_id, reason=reason))
-                told.append(guild_events.ban_add(guild_id, user))
-            if member is not None:
-                ops += rows.member_delete_ops(guild_id, user_id)
-                told.append(guild_events.member_remove(guild_id, user))
-            if purge_seconds:
-                await self._purge(access, user_id, purge_seconds, ops, told)
+            known = await self._store.ban(guild_id, user_id)
+            ban = None if known is not None else Ban(guild_id=guild_id, user_id=user_id, reason=reason)
+            await self._put_out(access, user, member, ban, purge_seconds, ops, told)
             if ops:
                 await self._store.commit(ops, told)
 
@@ -123,13 +118,8 @@ class BanService:
                 )
                 if user_id not in users or refused or await self._store.ban(guild_id, user_id) is not None:
                     continue
-                ops += rows.ban_ops(Ban(guild_id=guild_id, user_id=user_id, reason=reason))
-                told.append(guild_events.ban_add(guild_id, users[user_id]))
-                if member is not None:
-                    ops += rows.member_delete_ops(guild_id, user_id)
-                    told.append(guild_events.member_remove(guild_id, users[user_id]))
-                if purge_seconds:
-                    await self._purge(access, user_id, purge_seconds, ops, told)
+                ban = Ban(guild_id=guild_id, user_id=user_id, reason=reason)
+                await self._put_out(access, users[user_id], member, ban, purge_seconds, ops, told)
                 banned.append(user_id)
             if not banned:
                 raise BadRequest(500000, "Failed to ban users")
@@ -146,6 +136,27 @@ class BanService:
                 raise unknown("ban")
             op = Delete("bans", {"guild_id": guild_id, "user_id": user_id})
             await self._store.commit([op], [guild_events.ban_remove(guild_id, user)])
+
+    async def _put_out(
+        self,
+        access: GuildAccess,
+        user: User,
+        member: Member | None,
+        ban: Ban | None,
+        purge_seconds: int,
+        ops: list[Op],
+        told: list[Event],
+    ) -> None:
+        """Add a user's ban, unless they are banned already, the end of their membership, and of what they wrote."""
+        guild_id = access.guild.guild.id
+        if ban is not None:
+            ops += rows.ban_ops(ban)
+            told.append(guild_events.ban_add(guild_id, user))
+        if member is not None:
+            ops += rows.member_delete_ops(guild_id, user.id)
+            told.append(guild_events.member_remove(guild_id, user))
+        if purge_seconds:
+            await self._purge(access, user.id, purge_seconds, ops, told)
 
     async def _purge(self, access: GuildAccess, user_id: int, seconds: int, ops: list[Op], told: list[Event]) -> None:
         """Add what deletes the user's latest messages in the guild to `ops` and `told`."""

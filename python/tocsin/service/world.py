@@ -399,13 +399,7 @@ class World:
             if thread is None:
                 self._threads.drop(event.channel_id)
             elif (thread.last_message_id or 0) < message_id:
-                counted = msgspec.structs.replace(
-                    thread,
-                    last_message_id=message_id,
-                    message_count=thread.message_count + 1,
-                    total_message_sent=thread.total_message_sent + 1,
-                )
-                self._threads.put(thread.id, counted)
+                self._threads.put(thread.id, thread.with_message(message_id))
                 return
             state = self._guilds.peek(event.guild_id)
             if state is not None:
