@@ -67,6 +67,8 @@ class Gatekeeper:
         self._planned.clear()
 
     def _planned_refusal(self, group: str, identity: Hashable) -> RateLimited | None:
+        if not self._planned:
+            return None
         for key in ((group, identity), (group, None), (None, identity), (None, None)):
             limit = self._planned.get(key)
             if limit is not None:
