@@ -86,6 +86,7 @@ class NotFound(ApiError):
 
 
 UNKNOWN = {
+    "application": (10002, "Unknown Application"),
     "channel": (10003, "Unknown Channel"),
     "guild": (10004, "Unknown Guild"),
     "invite": (10006, "Unknown Invite"),
@@ -97,6 +98,8 @@ UNKNOWN = {
     "emoji": (10014, "Unknown Emoji"),
     "webhook": (10015, "Unknown Webhook"),
     "ban": (10026, "Unknown Ban"),
+    "interaction": (10062, "Unknown interaction"),
+    "application command": (10063, "Unknown application command"),
     "voice state": (10065, "Unknown Voice State"),
 }
 

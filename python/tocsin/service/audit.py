@@ -17,18 +17,18 @@ from tocsin.model import automod, wire
 from tocsin.model.audit import AuditAction, AuditEntry, entry_body
 from tocsin.model.automod import AutoModRule
 from tocsin.model.entities import Webhook
-from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at
 from tocsin.service.audit_drafts import Before, Draft, drafts_of
 from tocsin.service.auth import Principal
+from tocsin.service.guild_events import state_event
 from tocsin.store import rows
 from tocsin.store.base import Delete, Op, Select
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
 
-_encode = msgspec.json.Encoder().encode
 _VIEW = int(Permission.VIEW_AUDIT_LOG)
 Body = dict[str, Any]
 
@@ -66,6 +66,11 @@ def note(action: AuditAction, target_id: int | None, changes: list[Body] | None 
     acting = _acting.get()
     if acting is not None:
         acting.drafts.append(Draft(action, target_id, changes or [], options))
+
+
+def rule_options(rule: AutoModRule) -> dict[str, str]:
+    """Return what entries about a rule say of it."""
+    return {"auto_moderation_rule_name": rule.name, "auto_moderation_rule_trigger_type": str(rule.trigger_type)}
 
 
 class AuditService:
@@ -111,11 +116,7 @@ class AuditService:
 
     def of_rule(self, user_id: int, action: AuditAction, rule: AutoModRule, channel_id: int) -> AuditEntry:
         """Return the entry of what a rule did about a user's message."""
-        options = {
-            "auto_moderation_rule_name": rule.name,
-            "auto_moderation_rule_trigger_type": str(rule.trigger_type),
-            "channel_id": str(channel_id),
-        }
+        options = {**rule_options(rule), "channel_id": str(channel_id)}
         return self._entry(rule.guild_id, user_id, Draft(action, user_id, options=options), None)
 
     async def write(
@@ -216,10 +217,5 @@ def _shown(webhook: Webhook) -> Body:
 
 
 def _told(entry: AuditEntry) -> Event:
-    return Event(
-        name="GUILD_AUDIT_LOG_ENTRY_CREATE",
-        scope=Scope(ScopeKind.GUILD, entry.guild_id),
-        body=_encode({**entry_body(entry), "guild_id": str(entry.guild_id)}),
-        guild_id=entry.guild_id,
-        state=True,
-    )
+    body = {**entry_body(entry), "guild_id": str(entry.guild_id)}
+    return state_event("GUILD_AUDIT_LOG_ENTRY_CREATE", entry.guild_id, body)

@@ -14,15 +14,16 @@ from tocsin.errors import BadRequest, InvalidForm, MissingPermissions, NotFound
 from tocsin.model.audit import AuditAction, AuditEntry
 from tocsin.model.automod import Action, AutoModRule, Trigger, rule_body
 from tocsin.model.entities import Message
-from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.service import events, guild_events
-from tocsin.service.audit import AuditService, note
+from tocsin.service.audit import AuditService, note, rule_options
 from tocsin.service.audit_drafts import changes_between
 from tocsin.service.auth import Principal
 from tocsin.service.automod_form import check_rule, metadata_for
 from tocsin.service.automod_match import Keywords, Match, Mentions, SpamWatch
 from tocsin.service.cache import ReadThrough
+from tocsin.service.guild_events import state_event
 from tocsin.service.message_view import NOTHING_MORE, for_event
 from tocsin.service.world import ChannelAccess, GuildAccess
 from tocsin.store import rows
@@ -163,7 +164,7 @@ class AutoModService:
             await self._manager(actor, guild_id)
             rule = await self._rule(guild_id, rule_id)
             _note(AuditAction.AUTO_MODERATION_RULE_DELETE, rule, rule_body(rule), {})
-            event = _event("AUTO_MODERATION_RULE_DELETE", guild_id, rule_body(rule))
+            event = state_event("AUTO_MODERATION_RULE_DELETE", guild_id, rule_body(rule))
             await self._store.commit([Delete("auto_moderation_rules", {"id": rule.id})], [event])
 
     def _check(self, access: GuildAccess, rule: AutoModRule) -> None:
@@ -174,7 +175,9 @@ class AutoModService:
             access.need(_MODERATE)
 
     async def _save(self, rule: AutoModRule, name: str) -> None:
-        await self._store.commit(rows.auto_moderation_rule_ops(rule), [_event(name, rule.guild_id, rule_body(rule))])
+        await self._store.commit(
+            rows.auto_moderation_rule_ops(rule), [state_event(name, rule.guild_id, rule_body(rule))]
+        )
 
     async def _manager(self, actor: Principal, guild_id: int) -> GuildAccess:
         return await self._world.require_guild(guild_id, actor.id, _MANAGE_GUILD)
@@ -233,7 +236,7 @@ class AutoModService:
             alert = await self._alert(actor, access, content, hit, message_id, ops, told)
             for action in hit.rule.actions:
                 body = _execution(hit, action, actor.id, access.channel.id, content, message_id, alert)
-                told.append(_event("AUTO_MODERATION_ACTION_EXECUTION", hit.rule.guild_id, body))
+                told.append(state_event("AUTO_MODERATION_ACTION_EXECUTION", hit.rule.guild_id, body))
                 action_type = _AUDITED[Action(action["type"])]
                 entries.append(self._audit.of_rule(actor.id, action_type, hit.rule, access.channel.id))
             await self._store.commit(*self._audit.with_entries(ops, told, entries))
@@ -322,19 +325,7 @@ def need_to_delete(message_type: int, access: ChannelAccess) -> None:
 
 
 def _note(action: AuditAction, rule: AutoModRule, old: Body, new: Body) -> None:
-    note(
-        action,
-        rule.id,
-        changes_between(old, new),
-        auto_moderation_rule_name=rule.name,
-        auto_moderation_rule_trigger_type=str(rule.trigger_type),
-    )
-
-
-def _event(name: str, guild_id: int, body: Body) -> Event:
-    # A state event, though it changes no replica: only the policy knows who has MANAGE_GUILD.
-    scope = Scope(ScopeKind.GUILD, guild_id)
-    return Event(name=name, scope=scope, body=_encode(body), guild_id=guild_id, state=True)
+    note(action, rule.id, changes_between(old, new), **rule_options(rule))
 
 
 def _execution(

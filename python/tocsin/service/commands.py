@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tocsin.errors import BadRequest, Forbidden, MissingAccess, NotFound
+from tocsin.errors import BadRequest, Forbidden, MissingAccess, unknown
 from tocsin.model.entities import Application
 from tocsin.model.interactions import Command, command_body
 from tocsin.service import command_form
@@ -120,7 +120,7 @@ class CommandService:
             for command in await self._find(application_id, place):
                 if command.id == command_id or (not command_id and _key(command) == (kind, name)):
                     return command
-        raise _unknown()
+        raise unknown("application command")
 
     async def _own(self, actor: Principal, application_id: int, guild_id: int) -> None:
         if actor.application is None or actor.application.id != application_id:
@@ -136,7 +136,7 @@ class CommandService:
         where = {"id": command_id, "application_id": application_id, "guild_id": guild_id}
         found = await self._store.find_one(Select(entity=Command, table="application_commands", where=where))
         if found is None:
-            raise _unknown()
+            raise unknown("application command")
         return found
 
     def _made(self, application_id: int, guild_id: int, fields: Body, command_id: int) -> Command:
@@ -158,7 +158,3 @@ def _need_room(count: int, kind: int) -> None:
     limit = MAX_COMMANDS[kind]
     if count > limit:
         raise BadRequest(30032, f"Maximum number of application commands reached ({limit})")
-
-
-def _unknown() -> NotFound:
-    return NotFound(10063, "Unknown application command")

@@ -138,12 +138,18 @@ def dm_create(channel: Channel, user_id: int, body: dict[str, Any]) -> Event:
     )
 
 
+def to_user(user_id: int, name: str, body: dict[str, Any], *, guild_id: int = 0, state: bool = False) -> Event:
+    """Build an event for all sessions of a user; of those in `guild_id`, where a shard has the guild, that shard's."""
+    return Event(
+        name=name,
+        scope=Scope(ScopeKind.USER, user_id),
+        body=_encode(body),
+        users=(user_id,),
+        guild_id=guild_id,
+        state=state,
+    )
+
+
 def user_update(user_id: int, own_user: dict[str, Any]) -> Event:
     """USER_UPDATE, to all sessions of the user."""
-    return Event(
-        name="USER_UPDATE",
-        scope=Scope(ScopeKind.USER, user_id),
-        body=_encode(own_user),
-        users=(user_id,),
-        state=True,
-    )
+    return to_user(user_id, "USER_UPDATE", own_user, state=True)

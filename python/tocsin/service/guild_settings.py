@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tocsin.model.entities import UserGuildSettings
-from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.service.auth import Principal
+from tocsin.service.events import to_user
 from tocsin.store.base import Select, Upsert
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
 
-_encode = msgspec.json.Encoder().encode
 _DEFAULTS: dict[str, Any] = {
     "muted": False,
     "mute_config": None,
@@ -52,12 +51,7 @@ class GuildSettingsService:
             before = await self._of(actor.id, guild_id)
             changed = msgspec.structs.replace(before, settings=before.settings | changes, version=before.version + 1)
             body = body_of(changed)
-            told = Event(
-                name="USER_GUILD_SETTINGS_UPDATE",
-                scope=Scope(ScopeKind.USER, actor.id),
-                body=_encode(body),
-                users=(actor.id,),
-            )
+            told = to_user(actor.id, "USER_GUILD_SETTINGS_UPDATE", body)
             row = msgspec.structs.asdict(changed)
             await self._context.store.commit([Upsert("user_guild_settings", ("user_id", "guild_id"), row)], [told])
         return body

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.event import Event
 from tocsin.model.interactions import Interaction
+from tocsin.service.events import to_user
 
-_encode = msgspec.json.Encoder().encode
 Body = dict[str, Any]
-
-
-def _for(user_id: int, name: str, body: Body, guild_id: int = 0) -> Event:
-    return Event(
-        name=name, scope=Scope(ScopeKind.USER, user_id), body=_encode(body), users=(user_id,), guild_id=guild_id
-    )
 
 
 def to_bot(interaction: Interaction, body: Body) -> Event:
     """INTERACTION_CREATE, whole, to the shard of the bot that has the guild."""
-    return _for(interaction.bot_id, "INTERACTION_CREATE", body, interaction.guild_id)
+    return to_user(interaction.bot_id, "INTERACTION_CREATE", body, guild_id=interaction.guild_id)
 
 
 def to_invoker(interaction: Interaction, name: str, **more: Any) -> Event:
@@ -32,4 +24,4 @@ def to_invoker(interaction: Interaction, name: str, **more: Any) -> Event:
     body: Body = {"id": str(interaction.id), **more}
     if interaction.nonce:
         body["nonce"] = interaction.nonce
-    return _for(interaction.user_id, name, body)
+    return to_user(interaction.user_id, name, body)

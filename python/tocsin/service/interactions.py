@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tocsin.errors import BadRequest, InvalidForm, MissingPermissions, NotFound, unknown
+from tocsin.errors import BadRequest, InvalidForm, MissingPermissions, unknown
 from tocsin.model import wire
 from tocsin.model.entities import Application, Message
 from tocsin.model.interactions import (
@@ -122,7 +122,7 @@ class InteractionService:
         select = Select(entity=Application, table="applications", where={"id": application_id})
         found = await self._store.find_one(select)
         if found is None:
-            raise NotFound(10002, "Unknown Application")
+            raise unknown("application")
         return found
 
     async def _bot_there(self, application: Application, access: ChannelAccess) -> int:
@@ -130,11 +130,11 @@ class InteractionService:
         channel = access.channel
         if access.guild is None:
             if application.bot_user_id not in channel.recipients:
-                raise NotFound(10002, "Unknown Application")
+                raise unknown("application")
             return access.permissions
         member = await self._world.member(channel.guild_id, application.bot_user_id)
         if member is None:
-            raise NotFound(10002, "Unknown Application")
+            raise unknown("application")
         return int(access.guild.permissions(member, channel, self._context.clock()))
 
     async def _command(self, access: ChannelAccess, application: Application, data: Body) -> Command:
@@ -144,7 +144,7 @@ class InteractionService:
         command = await self._commands.find(application.id, guild_id, kind, command_id, str(data.get("name", "")))
         if access.guild is None or access.member is None:
             if command.more.get("dm_permission") is False:
-                raise NotFound(10063, "Unknown application command")
+                raise unknown("application command")
             return command
         access.need(_USE)
         wanted = command.more.get("default_member_permissions")
@@ -302,11 +302,11 @@ class InteractionService:
         found = await self._store.find_one(Select(entity=Interaction, table="interactions", where=where))
         oldest = self._context.clock() - self._context.settings.interaction_timeout_ms
         if found is None or not hmac.compare_digest(found.token.encode(), token.encode("utf-8", "replace")):
-            raise NotFound(10062, "Unknown interaction")
+            raise unknown("interaction")
         if found.waiting != Waiting.ANSWER:
             raise BadRequest(40060, "Interaction has already been acknowledged.")
         if found.created_at < oldest:
-            raise NotFound(10062, "Unknown interaction")
+            raise unknown("interaction")
         return found
 
     async def _settle(self, interaction: Interaction) -> None:
@@ -332,7 +332,7 @@ class InteractionService:
     async def follow_up(self, interaction: Interaction, draft: MessageDraft) -> Body:
         """Send another message; the first one after a deferral takes its place. Raises as a message's create."""
         if interaction.waiting == Waiting.ANSWER:
-            raise NotFound(10015, "Unknown Webhook")
+            raise unknown("webhook")
         if interaction.waiting == Waiting.MESSAGE:
             content, files = draft.content, draft.files
             patch = MessagePatch(content=content, embeds=draft.embeds, components=draft.components, files=files)

@@ -7,16 +7,17 @@ DM): O(mentioned). Roles and @everyone are not counted, which would cost a row f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from tocsin.errors import Forbidden, NotFound
 from tocsin.model import wire
 from tocsin.model.entities import Channel, Message, ReadState
-from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.service.auth import Principal
+from tocsin.service.events import to_user
 from tocsin.store import rows
 from tocsin.store.base import Delete, Op, Select
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tocsin.service.world import World
 
 _VIEW = int(Permission.VIEW_CHANNEL)
-_encode = msgspec.json.Encoder().encode
 
 
 class Ack(NamedTuple):
@@ -83,7 +83,7 @@ class ReadStateService:
             state = msgspec.structs.replace(
                 before, last_pin_timestamp=access.channel.last_pin_timestamp or 0, version=before.version + 1
             )
-            told = _to(actor.id, "CHANNEL_PINS_ACK", wire.channel_pins_ack(state))
+            told = to_user(actor.id, "CHANNEL_PINS_ACK", wire.channel_pins_ack(state))
             await self._store.commit(rows.read_state_ops(state), [told])
 
     async def _keep(
@@ -99,7 +99,7 @@ class ReadStateService:
                     state, last_message_id=read, mention_count=mention_count, version=state.version + 1
                 )
                 ops += rows.read_state_ops(state)
-                told.append(_to(actor.id, "MESSAGE_ACK", wire.message_ack(state, manual=manual)))
+                told.append(to_user(actor.id, "MESSAGE_ACK", wire.message_ack(state, manual=manual)))
             await self._store.commit(ops, told)
 
     async def _of(self, user_id: int, channel_ids: list[int]) -> list[ReadState]:
@@ -125,7 +125,3 @@ def message_ops(message: Message, called: Sequence[int], *, by_person: bool) -> 
     for user_id in called:
         ops += rows.read_state_mention_ops(user_id, message.channel_id)
     return ops
-
-
-def _to(user_id: int, name: str, body: dict[str, Any]) -> Event:
-    return Event(name=name, scope=Scope(ScopeKind.USER, user_id), body=_encode(body), users=(user_id,))

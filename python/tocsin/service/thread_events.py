@@ -8,26 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from tocsin.model import wire
 from tocsin.model.entities import Member, Thread, ThreadMember, User
-from tocsin.model.event import Event, Scope, ScopeKind
-
-_encode = msgspec.json.Encoder().encode
+from tocsin.model.event import Event
+from tocsin.service.guild_events import state_event
 
 
 def _event(name: str, thread: Thread, body: dict[str, Any], members: Sequence[ThreadMember] | None = None) -> Event:
     if members is not None:
         body = {**body, "thread_members": [wire.thread_member(each) for each in members]}
-    return Event(
-        name=name,
-        scope=Scope(ScopeKind.GUILD, thread.guild_id),
-        body=_encode(body),
-        guild_id=thread.guild_id,
-        channel_id=thread.id,
-        state=True,
-    )
+    return state_event(name, thread.guild_id, body, thread.id)
 
 
 def thread_create(thread: Thread, members: Sequence[ThreadMember]) -> Event:

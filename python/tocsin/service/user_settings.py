@@ -6,12 +6,10 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from tocsin.errors import InvalidForm, unknown
 from tocsin.model.entities import UserNote, UserSettings
-from tocsin.model.event import Event, Scope, ScopeKind
 from tocsin.service.auth import Principal
+from tocsin.service.events import to_user
 from tocsin.service.forms import Form
 from tocsin.store.base import Delete, Op, Select, Upsert
 
@@ -24,7 +22,6 @@ TYPES = (PRELOADED, 2, 3)
 MAX_NOTE = 256
 MAX_SETTINGS = 100_000
 """Characters of base64; this server's own bound."""
-_encode = msgspec.json.Encoder().encode
 
 
 class UserSettingsService:
@@ -60,7 +57,7 @@ class UserSettingsService:
             raise unknown("user")
         key = {"user_id": actor.id, "target_id": target_id}
         op: Op = Upsert("user_notes", tuple(key), {**key, "note": note}) if note else Delete("user_notes", {**key})
-        await self._store.commit([op], [_to(actor.id, "USER_NOTE_UPDATE", {"id": str(target_id), "note": note})])
+        await self._store.commit([op], [to_user(actor.id, "USER_NOTE_UPDATE", {"id": str(target_id), "note": note})])
 
     async def settings(self, user_id: int, kind: int) -> str:
         """Return settings as they were given, empty at first. Raises `errors.InvalidForm` for an unknown type."""
@@ -85,7 +82,7 @@ class UserSettingsService:
             raise InvalidForm.field("settings", "INVALID_USER_SETTINGS_DATA", "Invalid user settings data") from None
         key = {"user_id": actor.id, "type": kind}
         body = {"settings": {"type": kind, "proto": settings}, "partial": False}
-        told = _to(actor.id, "USER_SETTINGS_PROTO_UPDATE", body)
+        told = to_user(actor.id, "USER_SETTINGS_PROTO_UPDATE", body)
         await self._store.commit([Upsert("user_settings", tuple(key), {**key, "settings": settings})], [told])
         return settings
 
@@ -93,7 +90,3 @@ class UserSettingsService:
 def _check(kind: int) -> None:
     if kind not in TYPES:
         raise InvalidForm.field("type", "BASE_TYPE_CHOICES", "Value must be one of (1, 2, 3).")
-
-
-def _to(user_id: int, name: str, body: dict[str, Any]) -> Event:
-    return Event(name=name, scope=Scope(ScopeKind.USER, user_id), body=_encode(body), users=(user_id,))
