@@ -295,6 +295,21 @@ async def test_a_hidden_answer_is_for_the_person_alone(api: Api) -> None:
     assert error_of(await api.get(hook)) == (404, 10008)
 
 
+async def test_another_bot_neither_reads_nor_changes_a_hidden_answer(api: Api) -> None:
+    await register(api)
+    got = await use(api, name="ping")
+    sent = (await answer(api, got, content="psst", flags=64)).json()["resource"]["message"]
+    assert (await api.post("/applications/1005/commands", "eddy", PING)).status_code == 201
+    body = {"type": 2, "application_id": "1005", "channel_id": str(GENERAL), "data": {"name": "ping"}}
+    assert (await api.post("/interactions", "carl", body)).status_code == 204
+    (theirs,) = [body for users, body in told(api, "INTERACTION_CREATE") if users == (1005,)]
+    await answer(api, theirs, content="mine", flags=64)
+    path = f"/webhooks/1005/{theirs['token']}/messages/{sent['id']}"
+    assert error_of(await api.get(path)) == (404, 10008)
+    assert error_of(await api.patch(path, None, {"content": "taken over"})) == (404, 10008)
+    assert error_of(await api.delete(path)) == (404, 10008)
+
+
 async def test_a_component_is_used_and_its_message_updated(api: Api) -> None:
     await register(api)
     got = await use(api, name="ping")

@@ -63,7 +63,7 @@ class Waiting(IntEnum):
 class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     """What a person did with an application. `message_id` is the original response, or the component's message.
 
-    `hidden`: that message is shown to the person alone. `origin` is what its messages say of it.
+    `message_type` is that of the messages that answer it, and `origin` what they say of it.
     """
 
     id: int
@@ -77,7 +77,7 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     waiting: int = 0
     message_id: int = 0
-    hidden: bool = False
+    message_type: int = 0
     nonce: str = ""
     origin: Body = {}
 

@@ -6,7 +6,6 @@ half-way, and whatever is deleted, is a row of no message, which `sweep` removes
 
 from __future__ import annotations
 
-import hmac
 import mimetypes
 import re
 import secrets
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from tocsin.errors import ApiError, BadRequest, InvalidForm, NotFound
 from tocsin.model.entities import Attachment
 from tocsin.model.snowflake import snowflake_at
+from tocsin.service.auth import same_secret
 from tocsin.service.drafts import FileNote, Upload
 from tocsin.service.images import sniff
 from tocsin.store import rows
@@ -122,12 +122,7 @@ class AttachmentService:
         """Return a message's file to whoever has its whole URL. Raises `errors.NotFound`."""
         where = {"id": attachment_id, "channel_id": channel_id}
         found = await self._store.find_one(Select(entity=Attachment, table="attachments", where=where))
-        if (
-            found is None
-            or not found.message_id
-            or found.filename != name
-            or not hmac.compare_digest(found.secret.encode(), secret.encode("utf-8", "replace"))
-        ):
+        if found is None or not found.message_id or found.filename != name or not same_secret(found.secret, secret):
             raise NotFound(0, "404: Not Found")
         data = await self._context.content.get(_key(attachment_id))
         if data is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -59,6 +60,11 @@ def strip_scheme(authorization: str) -> str:
 def digest_of(token: str) -> bytes:
     """Return what is stored of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def same_secret(kept: str, given: str) -> bool:
+    """Compare a secret with what a caller gives, in a time that tells nothing of where they differ."""
+    return hmac.compare_digest(kept.encode(), given.encode("utf-8", "replace"))
 
 
 def new_token(user_id: int, now_ms: int) -> str:

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import UNSET
 
 from tocsin.errors import BadRequest, unknown
-from tocsin.model.entities import Message
+from tocsin.model.entities import Channel, Message
 from tocsin.model.event import Event
-from tocsin.model.interactions import HiddenMessage, Interaction, InteractionType, Waiting
+from tocsin.model.interactions import HiddenMessage, Interaction, Waiting
 from tocsin.model.permissions import ALL
 from tocsin.service import events
 from tocsin.service.auth import Principal
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tocsin.service.context import Context
 
 HIDDEN, LOADING = 1 << 6, 1 << 7
-CHAT_COMMAND, CONTEXT_COMMAND = 20, 23
 _USERS_ONLY = AllowedMentions(parse=("users",))
 _decode = msgspec.json.Decoder().decode
 Body = dict[str, Any]
@@ -57,12 +56,9 @@ class InteractionMessages:
         bot, access = await self.speaker(interaction)
         hidden = bool(draft.flags & HIDDEN)
         draft = msgspec.structs.replace(draft, reference=None, allowed_mentions=draft.allowed_mentions or _USERS_ONLY)
-        kind = CHAT_COMMAND if interaction.type == InteractionType.COMMAND else 0
-        if interaction.origin.get("target_type", 1) != 1:
-            kind = CONTEXT_COMMAND
+        kind = interaction.message_type
         flags = (LOADING if loading else 0) | (HIDDEN if hidden else 0)
-        told = {key: value for key, value in interaction.origin.items() if key != "target_type"}
-        origin = Origin(kind, interaction.application_id, flags, told, loading)
+        origin = Origin(kind, interaction.application_id, flags, interaction.origin, loading)
         if not hidden:
             sent: Body = _decode(await self._messages.create(bot, interaction.channel_id, draft, access, origin))
             return sent
@@ -87,7 +83,7 @@ class InteractionMessages:
 
     async def get(self, interaction: Interaction, message_id: int) -> Body:
         """Return one of the interaction's messages. Raises 10008."""
-        hidden = await self._hidden(interaction, message_id)
+        hidden = await self._own_hidden(interaction, message_id)
         if hidden is not None:
             return await self._render(interaction, hidden)
         bot, _ = await self.speaker(interaction)
@@ -97,7 +93,7 @@ class InteractionMessages:
         """Change one of the interaction's messages, which then no longer loads. Raises 10008, and as an edit."""
         if patch.content is not UNSET and patch.allowed_mentions is UNSET:
             patch = msgspec.structs.replace(patch, allowed_mentions=_USERS_ONLY)
-        hidden = await self._hidden(interaction, message_id)
+        hidden = await self._own_hidden(interaction, message_id)
         if hidden is not None:
             return await self._edit_hidden(interaction, hidden, patch)
         bot, access = await self.speaker(interaction)
@@ -109,48 +105,52 @@ class InteractionMessages:
 
     async def delete(self, interaction: Interaction, message_id: int) -> None:
         """Delete one of the interaction's messages. Raises 10008."""
-        hidden = await self._hidden(interaction, message_id)
+        hidden = await self._own_hidden(interaction, message_id)
         if hidden is None:
             bot, access = await self.speaker(interaction)
             await self._stored(interaction, message_id)
             await self._messages.delete(bot, interaction.channel_id, message_id, access)
             return
+        channel = await self._channel(interaction)
         await self._store.commit([Delete("hidden_messages", {"id": message_id})])
-        access = (await self.speaker(interaction))[1]
-        self._publish(interaction, events.message_delete(access.channel, message_id))
+        self._publish(interaction, events.message_delete(channel, message_id))
 
     async def seen_by(self, user_id: int, channel_id: int, message_id: int) -> Message:
         """Return a message of the channel, or one that only this user sees. Raises 10008."""
-        where = {"id": message_id, "user_id": user_id, "channel_id": channel_id}
-        found = await self._store.find_one(Select(entity=HiddenMessage, table="hidden_messages", where=where))
-        if found is not None:
-            return msgspec.convert(found.message, Message)
-        return await self._world.message(channel_id, message_id)
-
-    async def shown(self, message: Message, interaction: Interaction) -> Body:
-        """Render the message whose component was used, for its bot."""
-        return await self._view.updated(message, await self._view.quoted(message))
+        found = await self._hidden(user_id, channel_id, message_id)
+        return found or await self._world.message(channel_id, message_id)
 
     async def speaker(self, interaction: Interaction) -> tuple[Principal, ChannelAccess]:
         """Return the bot, and the channel as its answers find it. Raises 10003 or 10013."""
+        channel = await self._channel(interaction)
         user = await self._world.user(interaction.bot_id)
-        channel = await self._world.channel(interaction.channel_id)
         if user is None:
             raise unknown("user")
-        if channel is None:
-            raise unknown("channel")
         application = await self._store.application_of_bot(user.id)
         guild = await self._world.guild(channel.guild_id) if channel.guild_id else None
         member = await self._world.member(channel.guild_id, user.id) if channel.guild_id else None
         principal = Principal(user=user, application=application, token_digest=b"")
         return principal, ChannelAccess(channel, guild, member, int(ALL))
 
+    async def _channel(self, interaction: Interaction) -> Channel:
+        channel = await self._world.channel(interaction.channel_id)
+        if channel is None:
+            raise unknown("channel")
+        return channel
+
     # -- messages that only one person sees
 
-    async def _hidden(self, interaction: Interaction, message_id: int) -> Message | None:
-        where = {"id": message_id, "user_id": interaction.user_id}
+    async def _hidden(self, user_id: int, channel_id: int, message_id: int) -> Message | None:
+        where = {"id": message_id, "user_id": user_id, "channel_id": channel_id}
         found = await self._store.find_one(Select(entity=HiddenMessage, table="hidden_messages", where=where))
         return None if found is None else msgspec.convert(found.message, Message)
+
+    async def _own_hidden(self, interaction: Interaction, message_id: int) -> Message | None:
+        """Return the message if only the invoker sees it. Raises 10008 for another bot's."""
+        found = await self._hidden(interaction.user_id, interaction.channel_id, message_id)
+        if found is not None and found.author_id != interaction.bot_id:
+            raise unknown("message")
+        return found
 
     async def _edit_hidden(self, interaction: Interaction, message: Message, patch: MessagePatch) -> Body:
         form = Form()
@@ -184,14 +184,11 @@ class InteractionMessages:
         )
 
     async def _render(self, interaction: Interaction, message: Message) -> Body:
-        body = await self._view.updated(message, None, interaction.origin)
-        body.pop("target_type", None)
-        return body
+        return await self._view.updated(message, None, interaction.origin)
 
     async def _tell(self, interaction: Interaction, name: str, message: Message) -> Body:
-        body = await self._render(interaction, message)
-        access = (await self.speaker(interaction))[1]
-        self._publish(interaction, events.in_channel(name, access.channel, body, author_id=message.author_id))
+        channel, body = await self._channel(interaction), await self._render(interaction, message)
+        self._publish(interaction, events.in_channel(name, channel, body, author_id=message.author_id))
         return body
 
     def _publish(self, interaction: Interaction, event: Event) -> None:
@@ -207,7 +204,6 @@ class InteractionMessages:
 
 def after_answer(interaction: Interaction, message: Body) -> list[Op]:
     """Note an interaction's first message."""
-    hidden = bool(message["flags"] & HIDDEN)
     waiting = Waiting.MESSAGE if message["flags"] & LOADING else Waiting.NOTHING
-    changes = {"message_id": int(message["id"]), "hidden": hidden, "waiting": int(waiting)}
+    changes = {"message_id": int(message["id"]), "waiting": int(waiting)}
     return [Update("interactions", {"id": interaction.id}, changes)]

@@ -6,7 +6,6 @@ The first answer is due within `interaction_timeout_ms`; its token then works fo
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from tocsin.model.interactions import (
 )
 from tocsin.model.permissions import Permission
 from tocsin.service import interaction_data
-from tocsin.service.auth import Principal
+from tocsin.service.auth import Principal, same_secret
 from tocsin.service.commands import CommandService
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.interaction_events import to_bot, to_invoker
@@ -39,6 +38,11 @@ if TYPE_CHECKING:
     from tocsin.service.context import Context
 
 TOKEN_MS = 15 * 60_000
+TOKEN_MARK = "aW50ZXJhY3Rpb246"
+"""What tokens of interactions begin with, as Discord's do: `interaction:` in base64. No webhook's is looked up."""
+
+CHAT_COMMAND, CONTEXT_COMMAND = 20, 23
+"""The types of the messages that answer commands."""
 _USE = int(Permission.USE_APPLICATION_COMMANDS)
 _COMPONENT_KEYS = ("custom_id", "component_type", "components", "values")
 _OF_COMPONENTS = (InteractionType.COMPONENT, InteractionType.MODAL)
@@ -91,7 +95,7 @@ class InteractionService:
             raise InvalidForm.field("type", "BASE_TYPE_CHOICES", "Value must be one of (2, 3, 4, 5).")
         interaction = Interaction(
             id=self._context.snowflakes.next(),
-            token=secrets.token_urlsafe(48),
+            token=TOKEN_MARK + secrets.token_urlsafe(48),
             application_id=application.id,
             bot_id=application.bot_user_id,
             user_id=actor.id,
@@ -100,7 +104,7 @@ class InteractionService:
             type=kind,
             created_at=self._context.clock(),
             message_id=0 if message is None else message.id,
-            hidden=message is not None and bool(message.flags & HIDDEN),
+            message_type=_message_type(kind, command),
             nonce=nonce,
         )
         interaction = msgspec.structs.replace(interaction, origin=_origin(interaction, actor, command))
@@ -205,7 +209,7 @@ class InteractionService:
         else:
             body["data"] = {key: data[key] for key in _COMPONENT_KEYS if key in data}
         if message is not None:
-            body["message"] = await self._messages.shown(message, interaction)
+            body["message"] = await self._shown(message)
         return body
 
     async def _command_data(self, access: ChannelAccess, command: Command, data: Body) -> Body:
@@ -243,14 +247,19 @@ class InteractionService:
                 found["channels"] = {str(each.id): wire.channel(each) for each in seen}
         if named.message:
             message = await self._world.message(access.channel.id, named.message)
-            body = await self._view.updated(message, await self._view.quoted(message))
-            found["messages"] = {str(message.id): body}
+            found["messages"] = {str(message.id): await self._shown(message)}
         return found
+
+    async def _shown(self, message: Message) -> Body:
+        """Render a message that is part of an interaction."""
+        return await self._view.updated(message, await self._view.quoted(message))
 
     # -- what the bot answers
 
     async def of_token(self, application_id: int, token: str) -> Interaction | None:
         """Return the interaction whose token this is, if it still works."""
+        if not token.startswith(TOKEN_MARK):
+            return None
         where = {"application_id": application_id, "token": token}
         found = await self._store.find_one(Select(entity=Interaction, table="interactions", where=where))
         if found is None or self._context.clock() - found.created_at >= TOKEN_MS:
@@ -301,7 +310,7 @@ class InteractionService:
         where = {"id": interaction_id}
         found = await self._store.find_one(Select(entity=Interaction, table="interactions", where=where))
         oldest = self._context.clock() - self._context.settings.interaction_timeout_ms
-        if found is None or not hmac.compare_digest(found.token.encode(), token.encode("utf-8", "replace")):
+        if found is None or not same_secret(found.token, token):
             raise unknown("interaction")
         if found.waiting != Waiting.ANSWER:
             raise BadRequest(40060, "Interaction has already been acknowledged.")
@@ -371,6 +380,12 @@ class InteractionService:
             )
 
 
+def _message_type(kind: int, command: Command | None) -> int:
+    if command is not None and command.type != CommandType.CHAT_INPUT:
+        return CONTEXT_COMMAND
+    return CHAT_COMMAND if kind == InteractionType.COMMAND else 0
+
+
 def _wrong_type() -> InvalidForm:
     return InvalidForm.field("type", "INTERACTION_CALLBACK_TYPE_INVALID", "This type of answer does not fit here.")
 
@@ -394,5 +409,4 @@ def _origin(interaction: Interaction, actor: Principal, command: Command | None)
             "name": command.name,
             "user": user,
         }
-        origin["target_type"] = command.type
     return origin

@@ -5,7 +5,6 @@ A message of a webhook has the webhook as its author, under the name of the mome
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +19,7 @@ from tocsin.model.permissions import ALL, Permission
 from tocsin.service import guild_events
 from tocsin.service.audit import note
 from tocsin.service.audit_drafts import changes_between
-from tocsin.service.auth import Principal
+from tocsin.service.auth import Principal, same_secret
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.mentions import AllowedMentions
 from tocsin.service.message_view import MessageView
@@ -198,7 +197,7 @@ class WebhookService:
         found = await self._find({"id": webhook_id})
         if not found:
             raise unknown("webhook")
-        if not hmac.compare_digest(found[0].token.encode(), token.encode("utf-8", "replace")):
+        if not same_secret(found[0].token, token):
             raise Unauthorized(50027, "Invalid Webhook Token")
         return found[0]
 

@@ -392,7 +392,7 @@ Table(
     _id("created_at"),
     _int("waiting"),
     _id("message_id"),
-    _bool("hidden"),
+    _int("message_type"),
     _text("nonce"),
     _text("origin"),
 )

@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of a406ae3afa2266caec74f267bdd98ea0cc82d1cd6864c09331a6fd6f99643e31
+-- Made by `python -m tests.packaging.schema` of 0c038250621c7f107430d87e1b980854377bc6a1be82509ab050b948b53e65c6
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -192,7 +192,7 @@ CREATE TABLE interactions (
 	created_at INTEGER NOT NULL, 
 	waiting INTEGER NOT NULL, 
 	message_id INTEGER NOT NULL, 
-	hidden BOOLEAN NOT NULL, 
+	message_type INTEGER NOT NULL, 
 	nonce TEXT NOT NULL, 
 	origin TEXT NOT NULL, 
 	PRIMARY KEY (id)

@@ -52,7 +52,7 @@ def upgrade() -> None:
         _big("created_at"),
         _int("waiting"),
         _big("message_id"),
-        sa.Column("hidden", sa.Boolean(), nullable=False),
+        _int("message_type"),
         _text("nonce"),
         _text("origin"),
         sa.PrimaryKeyConstraint("id"),
