@@ -8,7 +8,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,15 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
-
 import httpx
 
+from bench.servers import CLIENT_CPU, ROOT, SERVER_CPU, pinned
+from bench.testing_cost import cpu_ms
 from tocsin.testing.server import launch
 
-ROOT = Path(__file__).parents[1]
 LOAD = ROOT / "target" / "bench" / "release" / "tocsin-load"
-SERVER_CPU, CLIENT_CPU = 0, 1
 LIMITS = (
     *("--message-rate-limit=0", "--global-rate-limit=0", "--identify-max-concurrency=1000000"),
     *("--session-start-limit=1000000", "--identify-timeout-ms=600000", "--handshake-timeout-ms=600000"),
@@ -44,11 +41,6 @@ def world(members: int, sessions: int) -> dict[str, Any]:
     return {"users": [ada], "guilds": [guild], "generate": crowds}
 
 
-def cpu_s(pid: int) -> float:
-    """CPU seconds that all threads of a process have used."""
-    return sum(int(each.read_text().split()[0]) for each in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
-
-
 def rss_mib(pid: int) -> float:
     """Resident MiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -62,8 +54,9 @@ def sessions(server: Any, ready: dict[str, Any], count: int, token: str, intents
     command = [str(LOAD), "gateway", "--port", port, "--pid", str(server.pid), "--connections", str(count)]
     command += ["--token", token, "--intents", str(intents), "--http", ready["http"].rpartition(":")[2]]
     command += ["--channel", "3001", "--author", "ada-token", "--steps", steps]
-    pin = (lambda: os.sched_setaffinity(0, {CLIENT_CPU})) if (os.cpu_count() or 1) > 1 else None
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=pin)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=pinned(CLIENT_CPU)
+    )
     try:
         yield process
     finally:
@@ -86,7 +79,7 @@ def posts(server: Any, ready: dict[str, Any], count: int, rate: float) -> dict[s
     took = []
     with httpx.Client(base_url=f"{ready['http']}/api/v10", headers={"Authorization": "ada-token"}) as http:
         http.post("/channels/3001/messages", json={"content": "warm"})
-        before, began = cpu_s(server.pid), time.monotonic()
+        before, began = cpu_ms(server.pid), time.monotonic()
         for number in range(count):
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
             sent = time.monotonic()
@@ -94,7 +87,7 @@ def posts(server: Any, ready: dict[str, Any], count: int, rate: float) -> dict[s
             took.append((time.monotonic() - sent) * 1e3)
     took.sort()
     return {
-        "cpu_us": round((cpu_s(server.pid) - before) / count * 1e6, 1),
+        "cpu_us": round((cpu_ms(server.pid) - before) / count * 1e3, 1),
         "post_p50_ms": round(statistics.median(took), 2),
         "post_p99_ms": round(took[int(count * 0.99)], 2),
     }
@@ -113,20 +106,20 @@ def measure(members: int, count: int, messages: int) -> dict[str, Any]:
                 for task in Path(f"/proc/{server.pid}/task").iterdir():
                     os.sched_setaffinity(int(task.name), {SERVER_CPU})
             found["seed_and_start_s"] = round(time.monotonic() - began, 1)
-            found["seed_and_start_cpu_s"] = round(cpu_s(server.pid), 1)
+            found["seed_and_start_cpu_s"] = round(cpu_ms(server.pid) / 1e3, 1)
             found["rss_seeded_mib"] = round(rss_mib(server.pid))
             found["alone"] = posts(server, ready, messages, 20)
             for name, token, intents in (
                 ("people", "load-token-{n}", 1 << 9 | 1),
                 ("bots", "bot-token-{n}", 1 << 9 | 1),
             ):
-                before, began = cpu_s(server.pid), time.monotonic()
+                before, began = cpu_ms(server.pid), time.monotonic()
                 known = sum(found.get(each, {}).get("sessions", 0) for each in ("people", "bots"))
                 with sessions(server, ready, count, token, intents, "connect,identify,idle:3600"):
                     until_identified(ready, known + count)
                     figures: dict[str, Any] = {
                         "sessions": count,
-                        "identify_cpu_us": round((cpu_s(server.pid) - before) / count * 1e6),
+                        "identify_cpu_us": round((cpu_ms(server.pid) - before) / count * 1e3),
                         "identify_s": round(time.monotonic() - began, 1),
                         "rss_mib": round(rss_mib(server.pid)),
                     }

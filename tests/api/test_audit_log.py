@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.support.api_world import ADA, BELL, CARL, DORA, GENERAL, LAB, STAFF_ONLY, STAFF_ROLE, Api, error_of
+from tests.support.rules import word_rule
 
 LOG = f"/guilds/{LAB}/audit-logs"
 WHY = {"X-Audit-Log-Reason": quote("because ünicode")}
@@ -224,14 +225,7 @@ async def test_a_reason_too_long_is_refused_and_nothing_is_done(api: Api) -> Non
 
 
 async def test_an_automatic_block_is_told(api: Api) -> None:
-    rule = {
-        "name": "no bad words",
-        "event_type": 1,
-        "trigger_type": 1,
-        "trigger_metadata": {"keyword_filter": ["bad"]},
-        "actions": [{"type": 1}],
-        "enabled": True,
-    }
+    rule = word_rule(name="no bad words")
     made = await api.post(f"/guilds/{LAB}/auto-moderation/rules", "ada", rule)
     assert made.status_code == 200, made.text
     await api.post(f"/channels/{GENERAL}/messages", "carl", {"content": "bad"})

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.api_world import ADA, BELL, CARL, EVERYONE, GENERAL, LAB, STAFF_ONLY, VOICE, Api, error_of
+from tests.support.rules import word_rule
 from tests.support.shapes import FIXTURES, differences
 from tocsin.model.permissions import Permission
 from tocsin.service.threads import CREATED, STARTER
@@ -465,14 +466,7 @@ async def test_a_webhook_writes_in_a_thread_of_its_channel_and_opens_it(api: Api
 
 
 async def test_automatic_moderation_reads_threads_and_spares_those_of_exempt_channels(api: Api) -> None:
-    rule = {
-        "name": "words",
-        "event_type": 1,
-        "trigger_type": 1,
-        "trigger_metadata": {"keyword_filter": ["bad"]},
-        "actions": [{"type": 1}],
-        "enabled": True,
-    }
+    rule = word_rule()
     made = (await api.post(f"/guilds/{LAB}/auto-moderation/rules", "ada", rule)).json()
     thread = await start(api)
     path = f"/channels/{thread['id']}/messages"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import contextmanager
 
-import httpx
 import pytest
 
+from tests.support.api_client import ApiClient
 from tests.support.raw_client import RawClient
 from tests.support.redis_server import RedisServer
 from tests.support.server import Server
@@ -17,26 +16,9 @@ GENERAL, STAFF_ONLY = "3001", "3002"
 ALL = 1 | 1 << 1 | 1 << 9 | 1 << 12 | 1 << 15
 
 
-class Api:
-    """Requests to one node as one account."""
-
-    def __init__(self, server: Server, token: str) -> None:
-        self._http = httpx.Client(base_url=server.api, headers={"Authorization": token}, timeout=30)
-
-    def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        return self._http.request(method, path, json=body)
-
-    def ok(self, method: str, path: str, body: Any = None) -> Any:
-        response = self.call(method, path, body)
-        assert response.status_code < 300, response.text
-        return response.json() if response.content else None
-
-    def say(self, channel: str, content: str) -> str:
-        made: str = self.ok("POST", f"/channels/{channel}/messages", {"content": content})["id"]
-        return made
-
-    def close(self) -> None:
-        self._http.close()
+def say(api: ApiClient, channel: str, content: str) -> str:
+    made: str = api.ok("POST", f"/channels/{channel}/messages", {"content": content})["id"]
+    return made
 
 
 @contextmanager
@@ -50,12 +32,9 @@ def session(server: Server, token: str) -> Iterator[RawClient]:
 
 
 @pytest.fixture
-def apis(nodes: tuple[Server, Server]) -> Iterator[tuple[Api, Api]]:
+def apis(nodes: tuple[Server, Server]) -> tuple[ApiClient, ApiClient]:
     """The owner at either node."""
-    both = Api(nodes[0], "ada-token"), Api(nodes[1], "ada-token")
-    yield both
-    for each in both:
-        each.close()
+    return ApiClient(nodes[0].api, "ada-token"), ApiClient(nodes[1].api, "ada-token")
 
 
 def contents(client: RawClient, count: int) -> list[str]:
@@ -63,42 +42,41 @@ def contents(client: RawClient, count: int) -> list[str]:
 
 
 def test_what_is_said_at_either_node_is_heard_at_both_once_and_in_order(
-    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
 ) -> None:
     with session(nodes[0], "ada-token") as here, session(nodes[1], "dora-token") as there:
         said = []
         for number in range(60):
-            apis[number % 2].say(GENERAL, str(number))
+            say(apis[number % 2], GENERAL, str(number))
             said.append(str(number))
         assert contents(here, 60) == said
         assert contents(there, 60) == said
 
 
 def test_who_loses_a_channel_at_one_node_hears_nothing_more_at_the_other(
-    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
 ) -> None:
-    dora = Api(nodes[1], "dora-token")
+    dora = ApiClient(nodes[1].api, "dora-token")
     with session(nodes[1], "dora-token") as there:
-        dora.say(GENERAL, "before")
+        say(dora, GENERAL, "before")
         assert contents(there, 1) == ["before"]
         apis[0].ok("PUT", f"/channels/{GENERAL}/permissions/1004", {"type": 1, "deny": "1024", "allow": "0"})
-        apis[0].say(GENERAL, "secret, said here")
-        apis[1].say(GENERAL, "secret, said there")
+        say(apis[0], GENERAL, "secret, said here")
+        say(apis[1], GENERAL, "secret, said there")
         gone = there.read_until(0)
         assert (gone["t"], gone["d"]["id"]) == ("CHANNEL_DELETE", GENERAL)
         # What the session was told, its node's API knows too.
-        assert dora.call("GET", f"/channels/{GENERAL}/messages").status_code == 403
-        assert dora.call("POST", f"/channels/{GENERAL}/messages", {"content": "no"}).status_code == 403
+        assert dora.call("GET", f"/channels/{GENERAL}/messages")[0] == 403
+        assert dora.call("POST", f"/channels/{GENERAL}/messages", {"content": "no"})[0] == 403
         apis[1].ok("DELETE", f"/channels/{GENERAL}/permissions/1004")
         back = there.read_until(0)
         assert (back["t"], back["d"]["id"]) == ("CHANNEL_CREATE", GENERAL)
-        apis[0].say(GENERAL, "after")
+        say(apis[0], GENERAL, "after")
         assert contents(there, 1) == ["after"]
-    dora.close()
 
 
 def test_members_roles_and_names_changed_at_one_node_are_true_at_the_other(
-    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
 ) -> None:
     with session(nodes[1], "dora-token") as there:
         assert apis[1].ok("GET", "/guilds/2001/members/1004")["roles"] == []
@@ -107,77 +85,74 @@ def test_members_roles_and_names_changed_at_one_node_are_true_at_the_other(
         assert (told["nick"], told["roles"]) == ("dee", ["2101"])
         shown = apis[1].ok("GET", "/guilds/2001/members/1004")
         assert (shown["nick"], shown["roles"]) == ("dee", ["2101"])
-        apis[0].say(STAFF_ONLY, "for staff")
+        say(apis[0], STAFF_ONLY, "for staff")
         assert contents(there, 1) == ["for staff"]
         apis[0].ok("DELETE", "/guilds/2001/members/1004")
         there.read_until(0, "GUILD_DELETE")
-    assert apis[1].call("GET", "/guilds/2001/members/1004").status_code == 404
+    assert apis[1].call("GET", "/guilds/2001/members/1004")[0] == 404
 
 
 def test_a_private_threads_members_change_at_one_node_and_are_true_at_the_other(
-    nodes: tuple[Server, Server], apis: tuple[Api, Api]
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
 ) -> None:
-    dora = Api(nodes[1], "dora-token")
+    dora = ApiClient(nodes[1].api, "dora-token")
     with session(nodes[1], "dora-token") as there:
         thread = apis[0].ok("POST", f"/channels/{GENERAL}/threads", {"name": "psst", "type": 12})["id"]
         path = f"/channels/{thread}"
-        apis[0].say(thread, "secret, said here")
-        apis[1].say(thread, "secret, said there")
-        assert dora.call("GET", path).status_code == 403
+        say(apis[0], thread, "secret, said here")
+        say(apis[1], thread, "secret, said there")
+        assert dora.call("GET", path)[0] == 403
         apis[0].ok("PUT", f"{path}/thread-members/1004")
         assert there.read_until(0)["t"] == "THREAD_CREATE"
         assert there.read_until(0)["t"] == "THREAD_MEMBERS_UPDATE"
         assert dora.ok("GET", path)["member_count"] == 2
-        apis[0].say(thread, "for dora")
+        say(apis[0], thread, "for dora")
         assert contents(there, 1) == ["for dora"]
         apis[0].ok("PATCH", path, {"name": "renamed"})
         assert there.read_until(0)["d"]["name"] == "renamed"
         assert dora.ok("GET", path)["name"] == "renamed"
         apis[0].ok("DELETE", f"{path}/thread-members/1004")
         assert [there.read_until(0)["t"] for _ in range(2)] == ["THREAD_MEMBERS_UPDATE", "THREAD_DELETE"]
-        assert dora.call("GET", path).status_code == 403
-        assert dora.call("POST", f"{path}/messages", {"content": "no"}).status_code == 403
-        apis[1].say(thread, "without dora")
-        apis[1].say(GENERAL, "the end")
+        assert dora.call("GET", path)[0] == 403
+        assert dora.call("POST", f"{path}/messages", {"content": "no"})[0] == 403
+        say(apis[1], thread, "without dora")
+        say(apis[1], GENERAL, "the end")
         assert contents(there, 1) == ["the end"]
-    dora.close()
 
 
 def test_a_first_direct_message_finds_its_reader_at_the_other_node(nodes: tuple[Server, Server]) -> None:
-    with ExitStack() as stack:
-        there = stack.enter_context(session(nodes[1], "stranger-token"))
-        api = Api(nodes[0], "dora-token")
-        stack.callback(api.close)
+    api = ApiClient(nodes[0].api, "dora-token")
+    with session(nodes[1], "stranger-token") as there:
         channel = api.ok("POST", "/users/@me/channels", {"recipient_id": "1005"})["id"]
-        api.say(channel, "hello")
+        say(api, channel, "hello")
         heard = there.read_until(0, "MESSAGE_CREATE")["d"]
         assert (heard["channel_id"], heard["content"]) == (channel, "hello")
 
 
 def test_a_redis_that_comes_back_empty_loses_nothing_and_ends_no_session(
-    nodes: tuple[Server, Server], apis: tuple[Api, Api], redis: RedisServer
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient], redis: RedisServer
 ) -> None:
     with session(nodes[0], "ada-token") as here, session(nodes[1], "dora-token") as there:
-        apis[0].say(GENERAL, "before")
+        say(apis[0], GENERAL, "before")
         redis.kill()
         during = [str(number) for number in range(20)]
         for number in during:
-            apis[int(number) % 2].say(GENERAL, number)
+            say(apis[int(number) % 2], GENERAL, number)
         redis.start()
-        apis[1].say(GENERAL, "after")
+        say(apis[1], GENERAL, "after")
         said = ["before", *during, "after"]
         assert contents(here, len(said)) == said
         assert contents(there, len(said)) == said
 
 
 def test_what_a_node_committed_and_died_before_it_could_publish_is_published_by_the_other(
-    nodes: tuple[Server, Server], apis: tuple[Api, Api], redis: RedisServer
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient], redis: RedisServer
 ) -> None:
     with session(nodes[1], "dora-token") as there:
-        apis[0].say(GENERAL, "before")
+        say(apis[0], GENERAL, "before")
         assert contents(there, 1) == ["before"]
         redis.kill()
-        apis[0].say(GENERAL, "committed")
+        say(apis[0], GENERAL, "committed")
         nodes[0].kill()
         redis.start()
         assert contents(there, 1) == ["committed"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.rules import word_rule
 from tests.support.town import BELL, NO_PRIVILEGED, Person, Place, Town, names
 from tocsin.model.intents import Intents
 
@@ -14,14 +15,7 @@ CONFIGURATION, EXECUTION = int(Intents.AUTO_MODERATION_CONFIGURATION), int(Inten
 
 
 def make_rule(town: Town, place: Place) -> Any:
-    body = {
-        "name": "words",
-        "event_type": 1,
-        "trigger_type": 1,
-        "trigger_metadata": {"keyword_filter": ["bad*"]},
-        "actions": [{"type": 1}],
-        "enabled": True,
-    }
+    body = word_rule("bad*")
     return town.call(place.owner, "POST", f"/guilds/{place.id}/auto-moderation/rules", body)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.rules import word_rule
 from tests.support.shapes import FIXTURES, differences
 from tests.support.town import BELL, CLERK, Listener, Person, Place, Town, names
 from tocsin.model.permissions import Permission
@@ -209,14 +210,7 @@ def test_what_automatic_moderation_did_in_a_thread_is_told_to_who_may_view_it(to
     place = town.place(owner, member, boss)
     role = town.call(owner, "POST", f"/guilds/{place.id}/roles", {"name": "m", "permissions": "32"})["id"]
     town.call(owner, "PUT", f"/guilds/{place.id}/members/{boss.id}/roles/{role}")
-    rule = {
-        "name": "words",
-        "event_type": 1,
-        "trigger_type": 1,
-        "trigger_metadata": {"keyword_filter": ["bad"]},
-        "actions": [{"type": 1}],
-        "enabled": True,
-    }
+    rule = word_rule()
     town.call(owner, "POST", f"/guilds/{place.id}/auto-moderation/rules", rule)
     thread = start(town, place, member, 12)
     sees, does_not = town.listen(owner), town.listen(boss)
