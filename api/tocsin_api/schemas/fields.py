@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from tocsin.model import wire
 from tocsin.service.forms import Form
 from tocsin_api.request import Bits, Snowflake
 
@@ -61,6 +62,15 @@ class Fields:
         if value is UNSET or (value is None and not null):
             return
         self.changes[name] = int(value) if isinstance(value, (Snowflake, Bits)) else value
+
+    def time(self, name: str, value: Any, change: str) -> None:
+        """Take an ISO 8601 time as Unix ms, or null; the entity calls it `change`."""
+        if value is UNSET:
+            return
+        try:
+            self.changes[change] = None if value is None else wire.parse_timestamp(value)
+        except (ValueError, OverflowError):
+            self.form.add((name,), "DATE_TIME_TYPE_PARSE", f'Could not parse "{value[:64]}". Should be ISO8601.')
 
     def image(self, name: str, value: Any) -> None:
         """Take an image away; this server keeps none."""

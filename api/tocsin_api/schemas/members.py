@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tocsin.model import wire
 from tocsin_api.request import Snowflake
 from tocsin_api.schemas.fields import Fields
 
@@ -43,15 +42,7 @@ class MemberIn(Struct):
         fields.plain("mute", self.mute)
         fields.plain("deaf", self.deaf)
         fields.number("flags", self.flags, 0, 2**31 - 1)
-        until = self.communication_disabled_until
-        if isinstance(until, str):
-            try:
-                fields.changes["timeout_until"] = wire.parse_timestamp(until)
-            except (ValueError, OverflowError):
-                message = f'Could not parse "{until[:64]}". Should be ISO8601.'
-                fields.form.add(("communication_disabled_until",), "DATE_TIME_TYPE_PARSE", message)
-        elif until is None:
-            fields.changes["timeout_until"] = None
+        fields.time("communication_disabled_until", self.communication_disabled_until, "timeout_until")
         return fields.done()
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tocsin.model import wire
 from tocsin_api.request import Snowflake
 from tocsin_api.schemas.fields import Fields
 
@@ -18,11 +17,14 @@ class VoiceStateIn(Struct):
     suppress: bool | UnsetType | None = UNSET
 
     def changes(self) -> dict[str, Any]:
-        """Return the checked changes."""
+        """Return the checked changes, `requested_at` in Unix ms. Raises `errors.InvalidForm`."""
+        return self._fields().done()
+
+    def _fields(self) -> Fields:
         fields = Fields()
         fields.plain("channel_id", self.channel_id)
         fields.plain("suppress", self.suppress)
-        return fields.done()
+        return fields
 
 
 class OwnVoiceStateIn(VoiceStateIn):
@@ -30,18 +32,7 @@ class OwnVoiceStateIn(VoiceStateIn):
 
     request_to_speak_timestamp: str | UnsetType | None = UNSET
 
-    def changes(self) -> dict[str, Any]:
-        """Return the checked changes, with `requested_at` in Unix ms. Raises `errors.InvalidForm`."""
-        fields = Fields()
-        fields.plain("channel_id", self.channel_id)
-        fields.plain("suppress", self.suppress)
-        asked = self.request_to_speak_timestamp
-        if isinstance(asked, str):
-            try:
-                fields.changes["requested_at"] = wire.parse_timestamp(asked)
-            except (ValueError, OverflowError):
-                message = f'Could not parse "{asked[:64]}". Should be ISO8601.'
-                fields.form.add(("request_to_speak_timestamp",), "DATE_TIME_TYPE_PARSE", message)
-        elif asked is None:
-            fields.changes["requested_at"] = None
-        return fields.done()
+    def _fields(self) -> Fields:
+        fields = VoiceStateIn._fields(self)
+        fields.time("request_to_speak_timestamp", self.request_to_speak_timestamp, "requested_at")
+        return fields

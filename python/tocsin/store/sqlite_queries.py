@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tocsin.model.entities import (
+    THREAD_TYPES,
     Application,
     Ban,
     Channel,
@@ -39,7 +40,7 @@ MESSAGES = sql.Reader(Message)
 THREADS = sql.Reader(Thread, "overwrites", "recipients", "member_count")
 THREAD_MEMBERS = sql.Reader(ThreadMember)
 _THREAD_COLUMNS = sql.Reader(Thread, *Channel.__struct_fields__, "member_count").columns("t.")
-_THREAD_TYPES = "(10, 11, 12)"
+_THREAD_TYPES = f"({', '.join(str(int(each)) for each in sorted(THREAD_TYPES))})"
 
 
 def member_roles(

@@ -58,7 +58,10 @@ class Person:
     # -- HTTP
 
     def _call(self, method: str, path: str, body: Any = None) -> Future[Any]:
-        return self._portal.run(self._portal.request(method, API + path, self.token, body))
+        return self._portal.run(self._request(method, path, body))
+
+    async def _request(self, method: str, path: str, body: Any = None) -> Any:
+        return await self._portal.request(method, API + path, self.token, body)
 
     def _channel(self, channel: str | None) -> str:
         """Return a channel's id by its name in the guild, by its id, or the first channel's."""
@@ -108,9 +111,6 @@ class Person:
     async def _interact(self, kind: int, application: str, channel: str, data: Payload, **more: Any) -> None:
         body = {"type": kind, "application_id": application, "channel_id": channel, "data": data, **more}
         await self._request("POST", "/interactions", body)
-
-    async def _request(self, method: str, path: str, body: Any = None) -> Any:
-        return await self._portal.request(method, API + path, self.token, body)
 
     def _type(self, channel: str | None) -> Future[Any]:
         return self._call("POST", f"/channels/{self._channel(channel)}/typing")
