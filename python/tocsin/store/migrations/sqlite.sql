@@ -1,11 +1,11 @@
--- Made by `python -m tests.packaging.schema` of 0c038250621c7f107430d87e1b980854377bc6a1be82509ab050b948b53e65c6
+-- Made by `python -m tests.packaging.schema` of f7a94c8632effb9b27b2f36c225f9bb4e4baab76c5c6f2de58fe32eaee46a17e
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0007');
+INSERT INTO "alembic_version" VALUES('0009');
 
 CREATE TABLE application_commands (
 	id INTEGER NOT NULL, 
