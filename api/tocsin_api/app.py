@@ -90,10 +90,10 @@ _SERVED = {"9", "10"}
 class Api(Litestar):
     """Litestar with one name per route: other spellings of the version are rewritten before routing.
 
-    `express` is asked before Litestar is.
+    `express` is asked before Litestar is; None where there is no message API.
     """
 
-    express: Express
+    express: Express | None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Serve one ASGI connection."""
@@ -107,9 +107,10 @@ class Api(Litestar):
                 rest = path[found.end() :] if found is not None else path[len("/api") :]
                 scope["path"] = ROOT + rest
                 scope["raw_path"] = scope["path"].encode()
-            channel = self.express.takes(scope)
-            if channel is not None:
-                await self.express.serve(scope, receive, send, channel)
+            express = self.express
+            channel = None if express is None else express.takes(scope)
+            if express is not None and channel is not None:
+                await express.serve(scope, receive, send, channel)
                 return
         await super().__call__(scope, receive, send)
 
@@ -120,6 +121,7 @@ def create_app(
     gateway_url: Callable[[], str],
     metrics: Callable[[], str],
     ready: Callable[[], bool],
+    message_api: bool = True,
 ) -> Litestar:
     """Build the API over the node's services.
 
@@ -128,9 +130,12 @@ def create_app(
         gateway_url: returns the gateway's `ws://host:port`, without path and query.
         metrics: returns the node's metrics in Prometheus' text format.
         ready: whether the node takes work.
+        message_api: without it there are only the gateway's URL, health, metrics and the node's own tools.
     """
     settings = services.context.settings
-    handlers: list[Any] = [handler for module in MODULES for handler in module.HANDLERS]
+    handlers: list[Any] = [
+        handler for module in (MODULES if message_api else (gateway,)) for handler in module.HANDLERS
+    ]
     keeper = Gatekeeper(services)
 
     def gate(app: ASGIApp) -> ASGIApp:
@@ -143,7 +148,7 @@ def create_app(
             Router(ROOT, route_handlers=handlers, middleware=[gate]),
             *health.HANDLERS,
             *control.HANDLERS,
-            *content.HANDLERS,
+            *(content.HANDLERS if message_api else ()),
         ],
         exception_handlers=errors.HANDLERS,
         state=State(parts, deep_copy=False),
@@ -151,5 +156,5 @@ def create_app(
         logging_config=None,
         request_max_body_size=settings.body_max_bytes,
     )
-    app.express = Express(services, keeper)
+    app.express = Express(services, keeper) if message_api else None
     return app

@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_http_url: str = ""
     # -- data
     data: str = "tocsin-data"
+    content: str = ""  # "" = {data}/content; a folder that all nodes see where there are several
     database: str = ""  # "" = sqlite:///{data}/tocsin.db
     bus: str = "local:"
     bus_prefix: str = "tocsin"  # what all keys of the bus in Redis begin with
@@ -181,6 +182,25 @@ def load_settings(
         if value is not None:
             values[name] = _check(name, value, f"from --{name.replace('_', '-')}")
     return Settings(**values)
+
+
+def check_half(settings: Settings, verb: str) -> None:
+    """Refuse settings with which half a node has no other half: `verb` is `gateway` or `api`.
+
+    Raises:
+        errors.ConfigError: names the setting.
+    """
+    if settings.bus == "local:":
+        raise ConfigError(
+            f"bus: `tocsin {verb}` meets the other half over a bus, such as --bus redis://HOST:6379; "
+            "local: stays within the one process of `tocsin serve`"
+        )
+    if not settings.database:
+        raise ConfigError(f"database: `tocsin {verb}` shares one with the other half; name it, such as sqlite:///PATH")
+    if verb == "api" and not settings.public_gateway_url:
+        raise ConfigError(
+            "public_gateway_url: `tocsin api` has no gateway of its own to name; give the one for clients"
+        )
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -19,10 +19,14 @@ _PROBE_PAUSE_S = 0.01
 
 
 class HttpServer:
-    """Serves `app` at `host`:`port`. With port 0 a free one is taken; `port` tells which after `start`."""
+    """Serves `app` at `host`:`port`. With port 0 a free one is taken; `port` tells which after `start`.
 
-    def __init__(self, app: Any, host: str, port: int) -> None:
+    `shared` says that other processes of ours serve there too.
+    """
+
+    def __init__(self, app: Any, host: str, port: int, *, shared: bool = False) -> None:
         self._app = app
+        self._shared = shared
         self._host = host
         self.port = port
         self._server: Server | None = None
@@ -34,7 +38,7 @@ class HttpServer:
         Raises:
             OSError: the port cannot be bound, or nothing answers there within 15 s.
         """
-        held = _reserve(self._host, self.port)
+        held = reserve(self._host, self.port, shared=self._shared)
         try:
             self.port = held.getsockname()[1]
             self._server = Server(
@@ -88,14 +92,17 @@ class HttpServer:
         self._server = None
 
 
-def _reserve(host: str, port: int) -> socket.socket:
+def reserve(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a bound socket that does not listen, so that the port stays ours until Granian listens on it.
 
     Granian shares its port (SO_REUSEPORT), and would share it with another node without a word; so it is tried alone
-    first.
+    first, unless it is `shared` with processes of ours.
+
+    Raises:
+        OSError: the port is in use or cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if port:
+    if port and not shared:
         with socket.socket(family, socket.SOCK_STREAM) as alone:
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import gc
 import importlib
 import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -49,20 +50,46 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class Role(enum.Enum):
+    """What of a node a process runs; the values are the verbs of the command line."""
+
+    BOTH = "serve"
+    GATEWAY = "gateway"
+    API = "api"
+
+
+class Worker(NamedTuple):
+    """The place of one of the processes of `tocsin api`, which share a port and a control token."""
+
+    number: int  # 0 and up
+    control_token: str
+
+
 class Node:
     """A node in this process, on the running loop. `start` once, `stop` once.
 
     Args:
         settings: ports may be 0; `http_url` and `gateway_url` tell what was bound.
         clock: gives Unix milliseconds.
+        role: which half of a node it is, or both.
+        worker: its place among those that share its port; None for a process by itself.
     """
 
     store: Store
     services: Services
 
-    def __init__(self, settings: Settings, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], int] = now_ms,
+        *,
+        role: Role = Role.BOTH,
+        worker: Worker | None = None,
+    ) -> None:
         self.settings = settings
-        self.control_token = new_control_token()
+        self.control_token = new_control_token() if worker is None else worker.control_token
+        self._role = role
+        self._worker = worker
         self._clock = clock
         self._ready = False
         self._stack = contextlib.AsyncExitStack()
@@ -142,7 +169,9 @@ class Node:
                 self._clock,
             )
             world = World(store, self._clock, interest)
-            gateway = self._gateway = GatewayNode(settings, carried, world.on_commit)
+            gateway = self._gateway = GatewayNode(
+                settings, carried, world.on_commit, listens=self._role is not Role.API
+            )
         context = Context(settings, store, bus, world, snowflakes, self._clock, interest=interest)
         services = self.services = build_services(context)
         services.attachments.base_url = lambda: self.http_url
@@ -161,12 +190,15 @@ class Node:
         store.on_commit[:] = [world.on_commit, gateway.on_commit, bus.publish]
         gateway.start(services)
         stack.push_async_callback(gateway.stop)
-        self._http = HttpServer(self._app(), settings.host, settings.http_port)
+        shared = self._worker is not None
+        self._http = HttpServer(self._app(), settings.host, settings.http_port, shared=shared)
         await self._http.start()
         stack.push_async_callback(self._http.stop)
-        stack.push_async_callback(_cancel, asyncio.create_task(self._prune()))
+        if self._role is not Role.GATEWAY and (self._worker is None or self._worker.number == 0):
+            stack.push_async_callback(_cancel, asyncio.create_task(self._prune()))
         self._ready = True
-        self._announce()
+        if self._worker is None:
+            self._announce()
 
     def _app(self) -> Any:
         # Found by name: the API is built on this package, not the other way round.
@@ -176,9 +208,10 @@ class Node:
             gateway_url=lambda: self.gateway_url,
             metrics=self.metrics,
             ready=lambda: self._ready,
+            message_api=self._role is not Role.GATEWAY,
         )
         app.state.control_token = self.control_token
-        app.state.faults = self.faults
+        app.state.faults = None if self._role is Role.API else self.faults
         return app
 
     def _announce(self) -> None:
@@ -246,8 +279,22 @@ async def _cancel(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def serve(settings: Settings, on_ready: Callable[[Node], None] | None = None) -> int:
+async def serve(
+    settings: Settings,
+    on_ready: Callable[[Node], None] | None = None,
+    *,
+    role: Role = Role.BOTH,
+    worker: Worker | None = None,
+    lifeline: int | None = None,
+) -> int:
     """Run a node until SIGTERM or SIGINT; return the exit code. A second signal ends the drain early.
+
+    Args:
+        settings: the node's.
+        on_ready: called once, when both listeners accept.
+        role: as of `Node`.
+        worker: as of `Node`.
+        lifeline: a pipe's reading end; when the other end is closed, that is as good as SIGTERM.
 
     Raises:
         As `Node.start`.
@@ -260,7 +307,9 @@ async def serve(settings: Settings, on_ready: Callable[[Node], None] | None = No
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    node = Node(settings)
+    if lifeline is not None:
+        loop.add_reader(lifeline, _on_lifeline, loop, lifeline, asked.set)
+    node = Node(settings, role=role, worker=worker)
     starting = asyncio.create_task(node.start())
     try:
         if not await _first(starting, asked.wait()):
@@ -276,6 +325,12 @@ async def serve(settings: Settings, on_ready: Callable[[Node], None] | None = No
         return 0
     finally:
         await node.stop()
+
+
+def _on_lifeline(loop: asyncio.AbstractEventLoop, lifeline: int, cut: Callable[[], None]) -> None:
+    if not os.read(lifeline, 1):
+        loop.remove_reader(lifeline)
+        cut()
 
 
 def _spare_the_collector() -> None:
@@ -304,19 +359,24 @@ async def _first(wanted: Awaitable[object], otherwise: Awaitable[object]) -> boo
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def run(settings: Settings, on_ready: Callable[[Node], None] | None = None) -> int:
+def run(
+    settings: Settings,
+    on_ready: Callable[[Node], None] | None = None,
+    *,
+    role: Role = Role.BOTH,
+    worker: Worker | None = None,
+    lifeline: int | None = None,
+) -> int:
     """Serve in this process on uvloop until told to end; return the exit code.
 
-    Args:
-        settings: the node's.
-        on_ready: called once, when both listeners accept.
+    Arguments as of `serve`.
 
     Raises:
         As `Node.start`.
     """
     configure_logs(settings)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(serve(settings, on_ready))
+        return runner.run(serve(settings, on_ready, role=role, worker=worker, lifeline=lifeline))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

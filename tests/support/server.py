@@ -73,8 +73,14 @@ class Server:
         return self.process.wait(60)
 
 
-def start_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORLD, module: str = "tocsin") -> Server:
-    """Start a server on a data folder and wait until it accepts. `module` is what Python runs.
+def start_server(
+    data: Path,
+    *flags: str,
+    world: Mapping[str, Any] | None = WORLD,
+    module: str = "tocsin",
+    verb: str = "serve",
+) -> Server:
+    """Start a server on a data folder and wait until it accepts. `module` is what Python runs, `verb` what of a node.
 
     Raises:
         RuntimeError: it ended or did not become ready; its log is in the message.
@@ -86,7 +92,7 @@ def start_server(data: Path, *flags: str, world: Mapping[str, Any] | None = WORL
         world_file.write_text(json.dumps(world))
         seed = [f"--seed={world_file}"]
     ours = ("--http-port=0", "--gateway-port=0", "--workers=2", "--drain-spread-ms=100", *seed)
-    process, ready = launch(data, *ours, *flags, module=module)
+    process, ready = launch(data, *ours, *flags, module=module, verb=verb)
     return Server(process, ready, data)
 
 

@@ -18,8 +18,8 @@ COMMANDS = {
     "token": ("tocsin.cli.token:token", "Make and revoke tokens."),
     "db": ("tocsin.cli.db:db", "Look after the database's schema."),
     "doctor": ("tocsin.cli.doctor:doctor", "Say what is wrong with this machine and how to mend it."),
-    "gateway": ("tocsin.cli.halves:gateway", "Run the gateway half (needs Redis and PostgreSQL: a later version)."),
-    "api": ("tocsin.cli.halves:api", "Run the API half (needs Redis and PostgreSQL: a later version)."),
+    "gateway": ("tocsin.cli.gateway:gateway", "Run a gateway without the message API."),
+    "api": ("tocsin.cli.api:api", "Run the message API without a gateway, in several processes."),
 }
 """Verb: where it lives, and its line in the help."""
 

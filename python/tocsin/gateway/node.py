@@ -61,6 +61,7 @@ class GatewayNode:
         settings: the node's.
         bus: what carries events between nodes; None where this is the only one.
         heard: takes what other nodes committed, as a store's `on_commit` does.
+        listens: whether it takes sessions. Without, it only hears the bus, for an API that has no gateway of its own.
     """
 
     def __init__(
@@ -68,8 +69,11 @@ class GatewayNode:
         settings: Settings,
         bus: RedisBus | None = None,
         heard: Callable[[Sequence[Event]], None] | None = None,
+        *,
+        listens: bool = True,
     ) -> None:
         self._settings = settings
+        self._listens = listens
         self._bus = bus
         self._heard = heard
         self._link: _core.Bus | None = None
@@ -79,7 +83,7 @@ class GatewayNode:
         self._core_batch = core_batch
         loop = asyncio.get_running_loop()
         self._orders = Orders(core_batch, loop.call_soon)
-        self._core = _core.Gateway(config_of(settings))
+        self._core = _core.Gateway(config_of(settings) if listens else config_of(_deaf(settings)))
         self._sessions = Sessions()
         self.faults = Faults(self._orders, self._sessions)
         self._guilds: GuildRegistry | None = None
@@ -151,6 +155,8 @@ class GatewayNode:
         self._metrics.watch("tocsin_presence_merged", "Presence changes replaced untold", lambda: presences.merged)
         self._metrics.watch("tocsin_presence_delayed", "Presences put off in a storm", lambda: presences.delayed)
         self._core.start()
+        if not self._listens:
+            self._core.begin_drain(0)  # closes the door; there is nobody to send away
         self._running = True
         self._host.start()
         services.auth.on_revoked.append(self._on_revoked)
@@ -291,6 +297,11 @@ class GatewayNode:
 
 def _figure(link: _core.Bus, name: str) -> int:
     return link.figures()[name][1]
+
+
+def _deaf(settings: Settings) -> Settings:
+    """Return the settings of a core that takes nobody: one worker, behind a door that is closed at once."""
+    return msgspec.structs.replace(settings, host="127.0.0.1", gateway_port=0, workers=1)
 
 
 def config_of(settings: Settings) -> _core.GatewayConfig:

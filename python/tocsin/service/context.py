@@ -31,5 +31,5 @@ class Context:
 
     @property
     def content(self) -> ContentStore:
-        """Files that people give, in the data folder."""
-        return FolderContent(Path(self.settings.data) / "content")
+        """Files that people give."""
+        return FolderContent(Path(self.settings.content or Path(self.settings.data) / "content"))

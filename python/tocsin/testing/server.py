@@ -177,11 +177,14 @@ def _ids() -> Callable[[], str]:
     return lambda: str(factory.next())
 
 
-def launch(data: Path, *flags: str, module: str = "tocsin") -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
-    """Start `serve` on a data folder and wait until it accepts; return what its ready file says. It logs there.
+def launch(
+    data: Path, *flags: str, module: str = "tocsin", verb: str = "serve"
+) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+    """Start a node on a data folder and wait until it accepts; return what its ready file says. It logs there.
 
     Args:
         module: what Python runs.
+        verb: `serve`, `gateway` or `api`.
 
     Raises:
         RuntimeError: it did not start; its log is in the message.
@@ -192,7 +195,7 @@ def launch(data: Path, *flags: str, module: str = "tocsin") -> tuple[subprocess.
     until = time.monotonic() + START_S
     with log_path.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "serve", f"--data={data}", f"--ready-file={ready}", *flags],
+            [sys.executable, "-m", module, verb, f"--data={data}", f"--ready-file={ready}", *flags],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

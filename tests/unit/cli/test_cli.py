@@ -76,11 +76,28 @@ def test_every_setting_is_a_flag_of_serve_with_its_help(run: Run) -> None:
         assert f"--{name.replace('_', '-')}" in shown
 
 
-@pytest.mark.parametrize("verb", ["gateway", "api"])
-def test_the_halves_say_honestly_that_they_cannot_run(run: Run, verb: str) -> None:
-    done = run(verb)
+@pytest.mark.parametrize(
+    ("verb", "flags", "setting"),
+    [
+        ("gateway", (), "bus"),
+        ("api", (), "bus"),
+        ("gateway", ("--bus=redis://127.0.0.1",), "database"),
+        ("api", ("--bus=redis://127.0.0.1", "--database=sqlite:///x"), "public_gateway_url"),
+    ],
+)
+def test_half_a_node_names_the_setting_without_which_it_has_no_other_half(
+    run: Run, verb: str, flags: tuple[str, ...], setting: str
+) -> None:
+    done = run(verb, *flags)
     assert done.code == 2
-    assert "Redis and PostgreSQL" in done.err
+    assert done.err.startswith(f"tocsin: {setting}: ")
+
+
+def test_more_api_workers_than_numbers_are_refused(run: Run, tmp_path: Path) -> None:
+    more = ("--public-gateway-url=ws://127.0.0.1:1", "--node-number=1022", "--workers=3", f"--data={tmp_path}")
+    done = run("api", "--bus=redis://127.0.0.1", "--database=sqlite:///x", *more)
+    assert done.code == 2
+    assert done.err.startswith("tocsin: node_number: 3 workers ")
 
 
 def test_a_wrong_setting_exits_2_and_is_named(run: Run) -> None:
