@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from tocsin.errors import BadRequest
 from tocsin_api import errors, health, openapi
 from tocsin_api.express import Express
+from tocsin_api.figures import HttpFigures
 from tocsin_api.gate import Gate, Gatekeeper, refuse
 from tocsin_api.routes import (
     applications,
@@ -94,6 +96,7 @@ class Api(Litestar):
     """
 
     express: Express | None
+    figures: HttpFigures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Serve one ASGI connection."""
@@ -112,7 +115,23 @@ class Api(Litestar):
             if express is not None and channel is not None:
                 await express.serve(scope, receive, send, channel)
                 return
+            await self._counted(scope, receive, send)
+            return
         await super().__call__(scope, receive, send)
+
+    async def _counted(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        began, status = perf_counter(), 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, noting)
+        finally:
+            self.figures.answered(scope["method"], status, perf_counter() - began)
 
 
 def create_app(
@@ -137,12 +156,19 @@ def create_app(
         handler for module in (MODULES if message_api else (gateway,)) for handler in module.HANDLERS
     ]
     keeper = Gatekeeper(services)
+    figures = HttpFigures()
 
     def gate(app: ASGIApp) -> ASGIApp:
         # A function, because Litestar copies its routers deeply, and functions alone are not copied.
         return Gate(app, keeper)
 
-    parts = {"keeper": keeper, "services": services, "gateway_url": gateway_url, "metrics": metrics, "ready": ready}
+    parts = {
+        "keeper": keeper,
+        "services": services,
+        "gateway_url": gateway_url,
+        "metrics": lambda: metrics() + figures.text(),
+        "ready": ready,
+    }
     app = Api(
         route_handlers=[
             Router(ROOT, route_handlers=handlers, middleware=[gate]),
@@ -156,5 +182,6 @@ def create_app(
         logging_config=None,
         request_max_body_size=settings.body_max_bytes,
     )
-    app.express = Express(services, keeper) if message_api else None
+    app.figures = figures
+    app.express = Express(services, keeper, figures) if message_api else None
     return app

@@ -7,12 +7,14 @@ What this saves is in docs/adr/0005-cost-of-a-message-post.md.
 from __future__ import annotations
 
 import re
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from litestar.types import HTTPScope, Receive, Send
 
 from tocsin.errors import ApiError
 from tocsin_api.errors import refusal_of, too_large
+from tocsin_api.figures import HttpFigures
 from tocsin_api.gate import Gatekeeper, refuse, reply
 from tocsin_api.ratelimit import CREATE_MESSAGE
 from tocsin_api.request import decode, parse_id
@@ -28,7 +30,8 @@ _JSON = b"application/json"
 class Express:
     """Serves what `takes` lets in."""
 
-    def __init__(self, services: Services, keeper: Gatekeeper) -> None:
+    def __init__(self, services: Services, keeper: Gatekeeper, figures: HttpFigures) -> None:
+        self._figures = figures
         self._services = services
         self._keeper = keeper
         self._body_max_bytes = services.context.settings.body_max_bytes
@@ -48,26 +51,30 @@ class Express:
 
     async def serve(self, scope: HTTPScope, receive: Receive, send: Send, channel: str) -> None:
         """Answer 200 once the message is on disk; errors and headers as every route has them."""
+        began = perf_counter()
+        status = await self._serve(scope, receive, send, channel)
+        self._figures.posted(status, perf_counter() - began)
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send, channel: str) -> int:
+        """Answer, and return the status; 0 when the client went away."""
         try:
             principal = await self._keeper.principal(scope)
         except ApiError as error:
-            await refuse(send, error)
-            return
+            return await refuse(send, error)
         headers, refusal = self._keeper.count(CREATE_MESSAGE, principal.id, {"channel_id": channel})
         if refusal is not None:
-            await refuse(send, refusal, headers)
-            return
+            return await refuse(send, refusal, headers)
         try:
             channel_id = parse_id(channel, "channel_id")
             raw = await _read(scope, receive, self._body_max_bytes)
             if raw is None:
-                return
+                return 0
             draft = decode(raw, MessageCreate).draft()
             body = await self._services.messages.create(principal, channel_id, draft)
         except Exception as error:
-            await refuse(send, refusal_of(error, f"POST {scope['path']}"), headers)
-            return
+            return await refuse(send, refusal_of(error, f"POST {scope['path']}"), headers)
         await reply(send, 200, body, headers)
+        return 200
 
 
 async def _read(scope: HTTPScope, receive: Receive, limit: int) -> bytes | None:

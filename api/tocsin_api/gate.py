@@ -153,12 +153,13 @@ class Gate:
         await self.app(scope, receive, send_with_headers)
 
 
-async def refuse(send: Send, error: ApiError, bucket: list[Header] | None = None) -> None:
-    """Answer with an error, without a route. Its own headers come before those of its `bucket`."""
+async def refuse(send: Send, error: ApiError, bucket: list[Header] | None = None) -> int:
+    """Answer with an error, without a route; return its status. Its own headers come before those of its `bucket`."""
     status, given, body = render(error)
     mine = [(name.lower().encode(), value.encode()) for name, value in given.items()]
     names = {name for name, _ in mine}
     await reply(send, status, body, mine + [header for header in bucket or () if header[0] not in names])
+    return status
 
 
 async def reply(send: Send, status: int, body: bytes, headers: list[Header]) -> None:

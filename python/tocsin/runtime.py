@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from tocsin import __version__
 from tocsin.bus.base import Interest
 from tocsin.bus.local import Everything, LocalBus
 from tocsin.bus.redis import RedisBus
 from tocsin.config import Settings
+from tocsin.figures import family
 from tocsin.gateway.faults import Faults
 from tocsin.gateway.node import GatewayNode, url_host
 from tocsin.http import HttpServer
@@ -131,7 +133,10 @@ class Node:
 
     def metrics(self) -> str:
         """Return all figures in Prometheus' text format."""
-        return self.gateway.metrics()
+        info = f'tocsin_node_info{{role="{self._role.value}",version="{__version__}"}} 1'
+        own = family("tocsin_node_info", "gauge", "What of a node this process is", [info])
+        own += family("tocsin_ready", "gauge", "Whether it takes work", [f"tocsin_ready {int(self._ready)}"])
+        return own + self.gateway.metrics() + self.store.figures.text()
 
     # -- life
 

@@ -290,7 +290,8 @@ async def test_health_readiness_and_metrics(api: Api) -> None:
     api.ready = False
     assert (await api.get("/readyz")).status_code == 503
     metrics = await api.get("/metrics")
-    assert metrics.text == "up 1\n"
+    assert metrics.text.startswith("up 1\n")
+    assert 'tocsin_http_requests_total{method="GET",status="200"} 2' in metrics.text
     assert metrics.headers["content-type"].startswith("text/plain")
 
 

@@ -98,6 +98,16 @@ class RedisBus(LocalBus):
         """Whether Redis cannot be reached."""
         return self._away
 
+    @property
+    def followed(self) -> int:
+        """How many scopes' events come to this node."""
+        return len(self._followed)
+
+    @property
+    def behind(self) -> int:
+        """How many scopes are being published anew from the outbox."""
+        return len(self._behind)
+
     def _spawn(self, work: Awaitable[object]) -> None:
         task: asyncio.Future[object] = asyncio.ensure_future(work)
         self._tasks.add(task)

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+
+class _Totals(Collector):
+    """Counters that others keep, all read at once when they are asked for."""
+
+    def __init__(self, read: Callable[[], Iterable[tuple[str, str, float]]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        for name, text, value in self._read():
+            yield CounterMetricFamily(name, text, value=value)
+
+    def describe(self) -> list[CounterMetricFamily]:
+        return []  # the registry need not ask before there is anything
 
 
 class ControlMetrics:
@@ -12,6 +28,7 @@ class ControlMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)  # memory, CPU time, open files of the process
         self._identifies = Counter(
             "tocsin_identifies",
             "Identifies by outcome: ok, limited, error or close code",
@@ -43,6 +60,10 @@ class ControlMetrics:
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show a figure that is read when it is asked for."""
         Gauge(name, text, registry=self._registry).set_function(read)
+
+    def watch_totals(self, read: Callable[[], Iterable[tuple[str, str, float]]]) -> None:
+        """Show counters that are read when they are asked for: name (`_total` is added), meaning and value of each."""
+        self._registry.register(_Totals(read))
 
     def text(self) -> str:
         """Return all in Prometheus' text format."""

@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import msgspec
 import structlog
@@ -151,9 +150,13 @@ class GatewayNode:
             self._on_messages,
         )
         self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
-        self._metrics.watch("tocsin_presence_updates", "Presence changes told", lambda: presences.told)
-        self._metrics.watch("tocsin_presence_merged", "Presence changes replaced untold", lambda: presences.merged)
-        self._metrics.watch("tocsin_presence_delayed", "Presences put off in a storm", lambda: presences.delayed)
+        self._metrics.watch_totals(
+            lambda: (
+                ("tocsin_presence_updates", "Presence changes told", presences.told),
+                ("tocsin_presence_merged", "Presence changes replaced untold", presences.merged),
+                ("tocsin_presence_delayed", "Presences put off in a storm", presences.delayed),
+            )
+        )
         self._core.start()
         if not self._listens:
             self._core.begin_drain(0)  # closes the door; there is nobody to send away
@@ -180,8 +183,12 @@ class GatewayNode:
         )
         bus.start(link)
         self._outgoing.attach(lambda: link.publish(self._outgoing_batch))
-        for name, (meaning, _) in link.figures().items():
-            self._metrics.watch(f"tocsin_bus_{name}_total", meaning, partial(_figure, link, name))
+        self._metrics.watch("tocsin_bus_away", "Whether Redis cannot be reached", lambda: bus.away)
+        self._metrics.watch("tocsin_bus_scopes", "Scopes whose events come to this node", lambda: bus.followed)
+        self._metrics.watch("tocsin_bus_behind_scopes", "Scopes that are being caught up", lambda: bus.behind)
+        self._metrics.watch_totals(
+            lambda: [(f"tocsin_bus_{name}", meaning, value) for name, (meaning, value) in link.figures().items()]
+        )
 
     def _on_messages(self, messages: Sequence[tuple[int, int, int, bytes]]) -> None:
         """Note messages that came over the bus, whoever committed them."""
@@ -293,10 +300,6 @@ class GatewayNode:
             await asyncio.to_thread(self._link.stop, BUS_GRACE_MS)
         self._orders.detach()
         self._core.stop()
-
-
-def _figure(link: _core.Bus, name: str) -> int:
-    return link.figures()[name][1]
 
 
 def _deaf(settings: Settings) -> Settings:

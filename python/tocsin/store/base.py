@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from tocsin.figures import CommitFigures
 from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
 from tocsin.model.event import Event, Scope
 from tocsin.model.snapshot import GuildSnapshot as GuildSnapshot
@@ -103,6 +104,7 @@ class Store(Protocol):
 
     on_commit: list[OnCommit]
     amend: Amend | None
+    figures: CommitFigures
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

@@ -6,11 +6,13 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import msgspec
 
 from tocsin.errors import ConfigError, StoreUnavailable
+from tocsin.figures import CommitFigures
 from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
 from tocsin.model.event import Event, Scope
 from tocsin.store import sql, sqlite_schema
@@ -57,6 +59,7 @@ class SqliteStore:
         self.path = path
         self.on_commit: list[OnCommit] = []
         self.amend: Amend | None = None
+        self.figures = CommitFigures()
         self._clock = clock
         self._outbox_window_ms = outbox_window_ms
         self._nonce_window_ms = nonce_window_ms
@@ -119,7 +122,17 @@ class SqliteStore:
         """Write all in one transaction; see `Store.commit`."""
         if self.amend is not None:
             ops, events = self.amend(ops, events)
-        return await self._open()[0].submit(ops, events)
+        figures, began = self.figures, perf_counter()
+        figures.waiting += 1
+        try:
+            written = await self._open()[0].submit(ops, events)
+        except Exception:
+            figures.refused += 1
+            raise
+        finally:
+            figures.waiting -= 1
+        figures.done.note(perf_counter() - began)
+        return written
 
     async def prune(self, now_ms: int) -> None:
         """Drop outbox rows and nonces past their age."""
