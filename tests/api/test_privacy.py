@@ -48,7 +48,10 @@ def routes() -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def walk(api: Api) -> Walk:
-    """A hidden channel with one of everything in it, carl who was let in and out, dora who was a member."""
+    """A hidden channel with one of everything in it, carl who was let in and out, dora who was a member.
+
+    And a group DM that both were in.
+    """
     await api.store.commit([*rows.user_ops(User(id=1099, username="nobody"))])
     await api.store.commit(rows.token_ops(digest_of("nobody-token"), 1099, api.clock()))
     role = f"/guilds/{LAB}/members/{CARL}/roles/{STAFF_ROLE}"
@@ -72,6 +75,11 @@ async def walk(api: Api) -> Walk:
     for thread in threads:
         await api.say("the secret plan", channel=int(thread["id"]))
     assert (await api.put(f"/channels/{threads[1]['id']}/thread-members/{DORA}", "ada")).status_code == 204
+    group = (await api.post("/users/@me/channels", "ada", {"recipients": [str(CARL), str(DORA)]})).json()["id"]
+    for who in (CARL, DORA):
+        assert (await api.delete(f"/channels/{group}/recipients/{who}", "ada")).status_code == 204
+    assert (await api.patch(f"/channels/{group}", "ada", {"name": "secret group"})).status_code == 200
+    await api.say("the secret plan", channel=int(group))
     assert (await api.delete(role, "ada")).status_code == 204
     assert (await api.delete(f"/guilds/{LAB}/members/{DORA}", "ada")).status_code == 204
     params = {
@@ -108,9 +116,10 @@ async def walk(api: Api) -> Walk:
         *("staff-only", "the secret plan", "secret title", "secret.txt", "secret hook", "secret rule"),
         *(thread["id"] for thread in threads),
         "secret thread",
+        *(group, "secret group"),
     }
     api.bus.take()
-    places = [str(STAFF_ONLY), *(thread["id"] for thread in threads)]
+    places = [str(STAFF_ONLY), *(thread["id"] for thread in threads), group]
     return Walk(
         params, places, of_channel, {*of_channel, str(LAB), str(GENERAL), emoji["id"], "Lab", "labmoji", "pingable"}
     )
@@ -168,7 +177,8 @@ async def told(api: Api, walk: Walk, who: str, needles: set[str]) -> list[str]:
 @pytest.mark.parametrize("who", ["nobody", "dora"])
 async def test_strangers_and_those_who_left_learn_nothing_and_change_nothing(api: Api, walk: Walk, who: str) -> None:
     assert await told(api, walk, who, walk.of_guild) == []
-    assert [event.name for event, _ in api.bus.take() if event.guild_id == LAB] == []
+    told_of = (event for event, _ in api.bus.take() if event.guild_id == LAB or str(event.channel_id) in walk.places)
+    assert [event.name for event in told_of] == []
 
 
 async def test_a_member_who_lost_a_channel_learns_nothing_of_it(api: Api, walk: Walk) -> None:

@@ -60,6 +60,42 @@ def somebody_is_let_in_and_out(scene: Scene) -> None:
     scene.call("DELETE", f"/channels/{thread}")
 
 
+# -- among several
+
+
+GROUP = frozenset({"owner", "insider", "member"})
+
+
+@walked("CHANNEL_RECIPIENT_ADD", GROUP)
+@walked("CHANNEL_RECIPIENT_REMOVE", GROUP)
+@walked("CHANNEL_UPDATE", GROUP)
+@walked("TYPING_START", GROUP)
+@walked("CHANNEL_CREATE", GROUP | NEWCOMER, "newcomer")
+@walked("MESSAGE_CREATE", GROUP | NEWCOMER)
+def a_group_lives_without_one_who_was_in_it(scene: Scene) -> None:
+    path = _group_without_the_newcomer(scene)
+    scene.of_act.add("among-us")
+    scene.call("PATCH", path, {"name": "among-us"}, "insider")
+    scene.call("POST", f"{path}/typing")
+    scene.call("POST", f"{path}/messages", {"content": "among-us"}, "member")
+
+
+@walked("CHANNEL_DELETE", NEWCOMER, "newcomer")
+def somebody_is_put_out_of_a_group(scene: Scene) -> None:
+    _group_without_the_newcomer(scene)
+
+
+def _group_without_the_newcomer(scene: Scene) -> str:
+    others = [scene.people[name].id for name in ("insider", "member")]
+    newcomer = scene.newcomer().id
+    group = scene.call("POST", "/users/@me/channels", {"recipients": others})["id"]
+    scene.of_guild.add(group)
+    path = f"/channels/{group}"
+    scene.call("PUT", f"{path}/recipients/{newcomer}", who="insider")
+    scene.call("DELETE", f"{path}/recipients/{newcomer}")
+    return path
+
+
 # -- a guild so large that people are passive in it
 
 

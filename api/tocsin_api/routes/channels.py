@@ -20,16 +20,19 @@ async def get_channel(request: ApiRequest) -> Response[bytes]:
 
 @patch(CHANNEL, opt={"body": ChannelIn}, summary="Change a channel")
 async def edit_channel(request: ApiRequest) -> Response[bytes]:
-    """Needs MANAGE_CHANNELS, and MANAGE_ROLES for overwrites."""
+    """Needs MANAGE_CHANNELS, and MANAGE_ROLES for overwrites; a group DM is changed by whoever is in it."""
     audit_reason(request)
     channel_id = path_id(request, "channel_id")
     body = await read_body(request, ChannelIn)
+    groups = services(request).group_dms
+    if await groups.has(channel_id):
+        return answer_json(await groups.update(request.user, channel_id, body.group_changes()))
     return answer_json(await services(request).channels.update(request.user, channel_id, body.changes()))
 
 
 @delete(CHANNEL, status_code=200, summary="Delete a channel")
 async def delete_channel(request: ApiRequest) -> Response[bytes]:
-    """Needs MANAGE_CHANNELS; a DM is closed for the caller."""
+    """Needs MANAGE_CHANNELS; a DM is closed for the caller, a group DM left."""
     audit_reason(request)
     return answer_json(await services(request).channels.delete(request.user, path_id(request, "channel_id")))
 

@@ -61,6 +61,18 @@ class ChannelIn(Struct):
     auto_archive_duration: int | UnsetType | None = UNSET
     locked: bool | UnsetType | None = UNSET
     invitable: bool | UnsetType | None = UNSET
+    # A group DM's own.
+    icon: str | UnsetType | None = UNSET
+    owner: Snowflake | UnsetType | None = UNSET
+
+    def group_changes(self) -> dict[str, Any]:
+        """Return the checked changes of a group DM."""
+        fields = Fields()
+        fields.text("name", self.name, 1, 100, null=True)
+        fields.image("icon", self.icon)
+        fields.plain("owner", self.owner)
+        changes = fields.done()
+        return changes | {"owner_id": changes.pop("owner")} if "owner" in changes else changes
 
     def changes(self, *, making: bool = False) -> dict[str, Any]:
         """Return the checked changes of a `Channel`. One that is being made needs a name."""

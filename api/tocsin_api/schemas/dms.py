@@ -8,7 +8,8 @@ from tocsin_api.request import Snowflake
 
 
 class DmOpen(Struct):
-    """Body of POST /users/@me/channels: one recipient, by either key."""
+    """Body of POST /users/@me/channels: one recipient by either key, or those of a group. Nicknames are not kept."""
 
     recipient_id: Snowflake | None = None
     recipients: list[Snowflake] | None = None
+    access_tokens: list[str] | None = None

@@ -29,7 +29,7 @@ from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
 from tocsin.gateway.voice import Voice
-from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.event import PRIVATE_CHANNEL_EVENTS, Event, Scope, ScopeKind
 from tocsin.service.services import Services
 
 SWEEP_S = 5.0
@@ -233,7 +233,7 @@ class GatewayNode:
             elif event.name in OWN:
                 for pending in self._sessions.pending_of(event.scope.id):
                     pending.own_changed = True
-            elif event.name == "CHANNEL_CREATE" and not event.guild_id:
+            elif event.name in PRIVATE_CHANNEL_EVENTS and not event.guild_id:
                 for user_id in event.users:
                     for pending in self._sessions.pending_of(user_id):
                         pending.dms_changed = True

@@ -88,7 +88,10 @@ class Overwrite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """A guild channel, a DM or a group DM. `recipients` only for the last two."""
+    """A guild channel, a DM or a group DM. `recipients` only for the last two.
+
+    `recipients_version` counts the changes of a group's recipients; what is told to them is committed on it.
+    """
 
     id: int
     type: int
@@ -110,6 +113,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     flags: int = 0
     owner_id: int | None = None
     icon: str | None = None
+    recipients_version: int = 0
     overwrites: tuple[Overwrite, ...] = ()
     recipients: tuple[int, ...] = ()
 

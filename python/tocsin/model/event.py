@@ -7,6 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
+PRIVATE_CHANNEL_EVENTS = frozenset(
+    {"CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE", "CHANNEL_RECIPIENT_ADD", "CHANNEL_RECIPIENT_REMOVE"}
+)
+"""What, without a guild, changes the private channels that a person has, or who is in them."""
+
 
 class ScopeKind(IntEnum):
     """The unit of order and interest (house.md §4)."""

@@ -19,6 +19,7 @@ from tocsin.model.permissions import Permission
 from tocsin.service import dms, guild_events, overwrites
 from tocsin.service.auth import Principal
 from tocsin.service.channel_form import check_changes, parent_of, siblings_end
+from tocsin.service.group_dms import GroupDmService
 from tocsin.service.roles import sorted_roles
 from tocsin.service.threads import ThreadService
 from tocsin.service.world import ChannelAccess, GuildAccess
@@ -57,9 +58,10 @@ class ChannelMove(msgspec.Struct, frozen=True, kw_only=True):
 class ChannelService:
     """Lists, makes, changes, moves and deletes channels, and their overwrites."""
 
-    def __init__(self, context: Context, threads: ThreadService) -> None:
+    def __init__(self, context: Context, threads: ThreadService, group_dms: GroupDmService) -> None:
         self._context = context
         self._threads = threads
+        self._group_dms = group_dms
         self._store = context.store
         self._world = context.world
 
@@ -249,12 +251,14 @@ class ChannelService:
     # -- delete
 
     async def delete(self, actor: Principal, channel_id: int) -> Body:
-        """Delete a guild channel or a thread, or close a DM for the actor; return it.
+        """Delete a guild channel or a thread, close a DM for the actor, or leave a group DM; return it.
 
         A category's children stay, without a parent; threads go with theirs. What in the guild names the channel
         names none.
         """
         channel = await self._world.channel(channel_id)
+        if channel is not None and channel.type == ChannelType.GROUP_DM:
+            return await self._group_dms.leave(actor, channel_id)
         if channel is not None and not channel.guild_id:
             return await self._close(actor, channel)
         if isinstance(channel, Thread):

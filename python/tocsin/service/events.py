@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tocsin.model import wire
-from tocsin.model.entities import Channel, EmojiRef, Message, Thread
+from tocsin.model.entities import Channel, EmojiRef, Message, Thread, User
 from tocsin.model.event import Event, Scope, ScopeKind
 
 _encode = msgspec.json.Encoder().encode
@@ -127,10 +127,25 @@ def typing_start(channel: Channel, user_id: int, now_ms: int, member: dict[str, 
     return in_channel("TYPING_START", channel, body, author_id=user_id)
 
 
+def recipient_add(channel: Channel, user: User) -> Event:
+    """CHANNEL_RECIPIENT_ADD, for those who were in the group before."""
+    return in_channel("CHANNEL_RECIPIENT_ADD", channel, {"channel_id": str(channel.id), "user": wire.user(user)})
+
+
+def recipient_remove(channel: Channel, user: User) -> Event:
+    """CHANNEL_RECIPIENT_REMOVE, for those who are left."""
+    return in_channel("CHANNEL_RECIPIENT_REMOVE", channel, {"channel_id": str(channel.id), "user": wire.user(user)})
+
+
 def dm_create(channel: Channel, user_id: int, body: dict[str, Any]) -> Event:
-    """CHANNEL_CREATE of a DM for one of its people; `body` leaves that person out of `recipients`."""
+    """CHANNEL_CREATE of a DM or group DM for one of its people."""
+    return private_channel("CHANNEL_CREATE", channel, user_id, body)
+
+
+def private_channel(name: str, channel: Channel, user_id: int, body: dict[str, Any]) -> Event:
+    """An event of a DM or group DM for one of its people; `body` leaves that person out of `recipients`."""
     return Event(
-        name="CHANNEL_CREATE",
+        name=name,
         scope=Scope(ScopeKind.CHANNEL, channel.id),
         body=_encode(body),
         channel_id=channel.id,

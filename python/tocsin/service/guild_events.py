@@ -151,6 +151,6 @@ def ban_remove(guild_id: int, user: User) -> Event:
 
 
 def dm_delete(channel: Channel, user_id: int, body: dict[str, Any]) -> Event:
-    """CHANNEL_DELETE of a DM, for the one who closed it."""
+    """CHANNEL_DELETE of a DM, for the one who closed it, or of a group DM, for the one who is out of it."""
     scope = Scope(ScopeKind.CHANNEL, channel.id)
     return Event(name="CHANNEL_DELETE", scope=scope, body=_encode(body), channel_id=channel.id, users=(user_id,))

@@ -20,11 +20,12 @@ from tocsin.errors import (
     unknown,
 )
 from tocsin.model.audit import AuditAction
-from tocsin.model.entities import Channel, Message, WebhookAuthor
+from tocsin.model.entities import Channel, ChannelType, Message, WebhookAuthor
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions, read_states
 from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
+from tocsin.service.audience import ATTEMPTS, Draft, commit_to
 from tocsin.service.audit import note
 from tocsin.service.auth import Principal
 from tocsin.service.automod import AutoModService, need_to_delete
@@ -149,7 +150,7 @@ class MessageService:
         if draft.files:
             access.need(ATTACH_FILES)
             kept = await self._attachments.keep(channel_id, draft.files, draft.notes, checked.embeds)
-        for attempt in range(3):
+        for attempt in range(ATTEMPTS):
             access = await self._thread_members.enter(actor, access)
             message = self._build(actor, access.channel, draft, checked, found, replied, kept.bodies)
             if origin is not None:
@@ -175,12 +176,14 @@ class MessageService:
                 if earlier is not None:
                     return earlier
                 access = webhook or await self._world.require(channel_id, actor.id, SEND)
+                if access.channel.type == ChannelType.GROUP_DM:
+                    called = await read_states.whom_it_calls(self._world, access.channel, actor.id, found.users)
                 continue
             self._slowmode.note(*slow, self._context.clock())
             if hits:
                 await self._automod.act(actor, access, checked.content, hits, message.id)
             return _encode(body) if veil(actor, message, replied, body) else event.body
-        raise StoreUnavailable("a message conflicted three times over")
+        raise StoreUnavailable("a message conflicted too often")
 
     def _build(
         self,
@@ -226,7 +229,7 @@ class MessageService:
         *,
         replace: bool,
     ) -> list[Op]:
-        ops = rows.message_ops(message, channel, self._context.clock())
+        ops = [*rows.audience_ops(channel), *rows.message_ops(message, channel, self._context.clock())]
         if message.webhook_id == actor.id:
             name = actor.user.username
             ops += rows.webhook_author_ops(
@@ -430,7 +433,6 @@ class MessageService:
         self, actor: Principal, channel: Channel, before: Message, after: Message, replied: Message | None, kept: Kept
     ) -> bytes:
         body = await self._view.updated(after, replied)
-        event = events.message_event("MESSAGE_UPDATE", channel, after, body)
         old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
         row = {name: value for name, value in new.items() if value != old[name]}
         if row:
@@ -438,11 +440,16 @@ class MessageService:
             gone = {each["id"] for each in before.attachments} - {each["id"] for each in after.attachments}
             ops = [Update("messages", where, row, must_match=True)]
             moved = [*rows.attach_ops(kept.ids, after.id), *rows.attach_ops([int(each) for each in gone], 0)]
+
+            def draft(to: Channel) -> Draft:
+                return [*ops, *moved], [events.message_event("MESSAGE_UPDATE", to, after, body)]
+
             try:
-                await self._store.commit([*ops, *moved], [event])
+                await commit_to(self._context, actor.id, channel, draft)
             except Conflict:
                 raise unknown("message") from None
-        return _encode(body) if veil(actor, after, replied, body) else event.body
+        veil(actor, after, replied, body)
+        return _encode(body)
 
     # -- delete
 
@@ -466,11 +473,13 @@ class MessageService:
             raise Forbidden(50021, "Cannot execute action on a system message")
         if message.author_id != actor.id:
             note(AuditAction.MESSAGE_DELETE, message.author_id, channel_id=str(channel_id), count="1")
-        event = events.message_delete(access.channel, message_id)
+
+        def draft(to: Channel) -> Draft:
+            ops = rows.message_delete_ops(channel_id, [message_id], to, must_match=True)
+            return ops, [events.message_delete(to, message_id)]
+
         try:
-            await self._store.commit(
-                rows.message_delete_ops(channel_id, [message_id], access.channel, must_match=True), [event]
-            )
+            await commit_to(self._context, actor.id, access.channel, draft)
         except Conflict:
             raise unknown("message") from None
 

@@ -9,10 +9,11 @@ import msgspec
 from tocsin.errors import BadRequest, Conflict, Forbidden, MissingPermissions, unknown
 from tocsin.model import wire
 from tocsin.model.audit import AuditAction
-from tocsin.model.entities import Message, Pin
+from tocsin.model.entities import Channel, Message, Pin
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events
+from tocsin.service.audience import Draft, commit_to
 from tocsin.service.audit import note
 from tocsin.service.auth import Principal
 from tocsin.service.message_view import NOTHING_MORE, MessageView, for_event
@@ -86,22 +87,22 @@ class PinService:
             changed = msgspec.structs.replace(message, pinned=True)
             body = await self._view.updated(changed, await self._view.quoted(message))
             pin = Pin(message_id=message_id, channel_id=channel_id, id=self._context.snowflakes.next())
-            notice = self._notice(actor, access, message_id)
-            said = rows.message_ops(notice, access.channel, self._context.clock())
             pinned_at = snowflake_ms(pin.id)
-            told = [
-                events.message_event("MESSAGE_UPDATE", access.channel, changed, body),
-                events.channel_pins_update(access.channel, pinned_at),
-                events.message_event(
-                    "MESSAGE_CREATE",
-                    access.channel,
-                    notice,
-                    for_event(notice, actor.user, access.member, NOTHING_MORE),
-                ),
-            ]
+
+            def draft(to: Channel) -> Draft:
+                notice = self._notice(actor, to, message_id)
+                said = rows.message_ops(notice, to, self._context.clock())
+                shown = for_event(notice, actor.user, access.member, NOTHING_MORE)
+                told = [
+                    events.message_event("MESSAGE_UPDATE", to, changed, body),
+                    events.channel_pins_update(to, pinned_at),
+                    events.message_event("MESSAGE_CREATE", to, notice, shown),
+                ]
+                return [*rows.pin_ops(pin, pinned_at), *said], told
+
             self._note(AuditAction.MESSAGE_PIN, message)
             try:
-                await self._store.commit([*rows.pin_ops(pin, pinned_at), *said], told)
+                await commit_to(self._context, actor.id, access.channel, draft)
             except Conflict:
                 raise unknown("message") from None
 
@@ -114,13 +115,17 @@ class PinService:
                 return
             changed = msgspec.structs.replace(message, pinned=False)
             body = await self._view.updated(changed, await self._view.quoted(message))
-            told = [
-                events.message_event("MESSAGE_UPDATE", access.channel, changed, body),
-                events.channel_pins_update(access.channel, access.channel.last_pin_timestamp),
-            ]
+
+            def draft(to: Channel) -> Draft:
+                told = [
+                    events.message_event("MESSAGE_UPDATE", to, changed, body),
+                    events.channel_pins_update(to, to.last_pin_timestamp),
+                ]
+                return rows.unpin_ops(channel_id, message_id), told
+
             self._note(AuditAction.MESSAGE_UNPIN, message)
             try:
-                await self._store.commit(rows.unpin_ops(channel_id, message_id), told)
+                await commit_to(self._context, actor.id, access.channel, draft)
             except Conflict:
                 raise unknown("message") from None
 
@@ -128,8 +133,7 @@ class PinService:
     def _note(action: AuditAction, message: Message) -> None:
         note(action, message.author_id, channel_id=str(message.channel_id), message_id=str(message.id))
 
-    def _notice(self, actor: Principal, access: ChannelAccess, message_id: int) -> Message:
-        channel = access.channel
+    def _notice(self, actor: Principal, channel: Channel, message_id: int) -> Message:
         reference: Body = {"type": 0, "message_id": str(message_id), "channel_id": str(channel.id)}
         if channel.guild_id:
             reference["guild_id"] = str(channel.guild_id)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, Conflict, Forbidden, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Emoji, EmojiRef, Reaction, ReactionCount
+from tocsin.model.entities import Channel, Emoji, EmojiRef, Reaction, ReactionCount
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import MAX_SNOWFLAKE
 from tocsin.service import events
+from tocsin.service.audience import Draft, commit_to
 from tocsin.service.auth import Principal
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
@@ -103,9 +104,13 @@ class ReactionService:
                 animated=wanted.animated,
             )
             member = None if access.member is None else wire.member(access.member, actor.user)
-            event = events.reaction_add(access.channel, message, actor.id, wanted, member)
+            put = wanted
+
+            def draft(to: Channel) -> Draft:
+                return rows.reaction_ops(reaction), [events.reaction_add(to, message, actor.id, put, member)]
+
             try:
-                await self._store.commit(rows.reaction_ops(reaction), [event])
+                await commit_to(self._context, actor.id, access.channel, draft)
             except Conflict:
                 raise unknown("message") from None
 
@@ -157,8 +162,12 @@ class ReactionService:
             if found is None or not found.me:
                 return
             op = Delete("reactions", {"message_id": message_id, "emoji": wanted.key, "user_id": user_id})
-            event = events.reaction_remove(access.channel, message_id, user_id, found.emoji)
-            await self._store.commit([op], [event])
+            taken = found.emoji
+
+            def draft(to: Channel) -> Draft:
+                return [op], [events.reaction_remove(to, message_id, user_id, taken)]
+
+            await commit_to(self._context, actor.id, access.channel, draft)
 
     async def clear(self, actor: Principal, channel_id: int, message_id: int, emoji: str | None = None) -> None:
         """Take away all reactions, or all with one emoji. Needs MANAGE_MESSAGES."""

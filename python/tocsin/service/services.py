@@ -14,6 +14,7 @@ from tocsin.service.commands import CommandService
 from tocsin.service.context import Context
 from tocsin.service.dms import DmService
 from tocsin.service.emojis import EmojiService
+from tocsin.service.group_dms import GroupDmService
 from tocsin.service.guild_settings import GuildSettingsService
 from tocsin.service.guilds import GuildService
 from tocsin.service.interaction_messages import InteractionMessages
@@ -68,6 +69,7 @@ class Services:
     user_settings: UserSettingsService
     guild_settings: GuildSettingsService
     dms: DmService
+    group_dms: GroupDmService
     typing: TypingService
     session_starts: SessionStarts
     voice: VoiceService
@@ -85,13 +87,14 @@ def build_services(context: Context) -> Services:
     messages = MessageService(context, attachments, automod, thread_members)
     guilds = GuildService(context)
     commands = CommandService(context)
+    group_dms = GroupDmService(context)
     return Services(
         context=context,
         auth=AuthService(context),
         users=UserService(context),
         guilds=guilds,
         invites=InviteService(context, guilds),
-        channels=ChannelService(context, threads),
+        channels=ChannelService(context, threads, group_dms),
         threads=threads,
         thread_members=thread_members,
         roles=RoleService(context),
@@ -113,6 +116,7 @@ def build_services(context: Context) -> Services:
         user_settings=UserSettingsService(context),
         guild_settings=GuildSettingsService(context),
         dms=DmService(context),
+        group_dms=group_dms,
         typing=TypingService(context),
         session_starts=SessionStarts(context.settings, context.clock),
         voice=voice,

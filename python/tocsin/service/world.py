@@ -14,8 +14,8 @@ import msgspec
 from tocsin.bus.base import Interest
 from tocsin.bus.local import Everything
 from tocsin.errors import BadRequest, MissingAccess, MissingPermissions, unknown
-from tocsin.model.entities import THREAD_TYPES, Channel, Member, Message, Thread, ThreadMember, User
-from tocsin.model.event import Event, Scope, ScopeKind
+from tocsin.model.entities import THREAD_TYPES, Channel, ChannelType, Member, Message, Thread, ThreadMember, User
+from tocsin.model.event import PRIVATE_CHANNEL_EVENTS, Event, Scope, ScopeKind
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import DM_PERMISSIONS, Permission
 from tocsin.service.cache import ReadThrough
@@ -135,6 +135,8 @@ class World:
         self._users: ReadThrough[int, User] = ReadThrough(USERS_KEPT, self._load_user)
         # Messages committed while their guild is being read: a busy channel must not make the read start over.
         self._late_messages: dict[int, dict[int, int]] = {}
+        # How often people of group DMs changed, as far as is heard here.
+        self._group_changes = 0
         self.on_user_change: list[Callable[[int], None]] = []
         self.on_rules_change: list[Callable[[int], None]] = []
 
@@ -181,6 +183,8 @@ class World:
     async def channel(self, channel_id: int) -> Channel | None:
         """Return a guild channel, a thread with its parent's overwrites, or a DM; None when there is none."""
         found = self._channels.peek(channel_id) or await self._channels.get(channel_id)
+        if found is not None and found.type == ChannelType.GROUP_DM:
+            return await self._group(channel_id)
         if found is None or not found.guild_id:
             return found
         guild = self._guilds.peek(found.guild_id) or await self._guilds.get(found.guild_id)
@@ -188,6 +192,14 @@ class World:
             return None if guild is None else guild.channels.get(channel_id)
         thread = self._threads.peek(channel_id) or await self._threads.get(channel_id)
         return None if thread is None else _under_parent(thread, guild)
+
+    async def _group(self, channel_id: int) -> Channel | None:
+        """Read a group DM as it is now: another process may have put somebody out, and nothing of it comes here."""
+        while True:
+            heard = self._group_changes
+            found = await self._store.channel(channel_id)
+            if heard == self._group_changes:
+                return found
 
     async def thread_member(self, thread_id: int, user_id: int) -> ThreadMember | None:
         """Return the user's place in the thread, or None."""
@@ -334,6 +346,8 @@ class World:
                 self._threads.drop(int(_decode_ref(event.body).channel_id))
             elif event.name == "CHANNEL_PINS_UPDATE":
                 self._channels.drop(event.channel_id)
+            elif event.name in PRIVATE_CHANNEL_EVENTS and not event.guild_id:
+                self._group_changes += 1
 
     def _on_guild_event(self, event: Event) -> None:
         guild_id, name = event.guild_id, event.name

@@ -14,6 +14,7 @@ from tocsin.model.entities import (
     Attachment,
     Ban,
     Channel,
+    ChannelType,
     ClosedDm,
     Emoji,
     Guild,
@@ -145,6 +146,38 @@ def channel_ops(channel: Channel) -> list[Op]:
     for user_id in channel.recipients:
         ops.append(Insert("dm_recipients", {"channel_id": channel.id, "user_id": user_id}))
     return ops
+
+
+def audience_ops(channel: Channel) -> list[Op]:
+    """Have a commit hold only while a group DM has the people it was read with; else `errors.Conflict`."""
+    if channel.type != ChannelType.GROUP_DM:
+        return []
+    version = {"recipients_version": channel.recipients_version}
+    return [Update("channels", {"id": channel.id, **version}, version, must_match=True)]
+
+
+def recipient_add_ops(channel_id: int, user_id: int) -> list[Op]:
+    """Take a person into a group DM."""
+    return [
+        Insert("dm_recipients", {"channel_id": channel_id, "user_id": user_id}),
+        Update("channels", {"id": channel_id}, {}, must_match=True, add={"recipients_version": 1}),
+    ]
+
+
+def recipient_remove_ops(channel_id: int, user_id: int) -> list[Op]:
+    """Take a person out of a group DM, with what is kept of it for them."""
+    key = {"channel_id": channel_id, "user_id": user_id}
+    return [
+        Delete("dm_recipients", key, must_match=True),
+        Update("channels", {"id": channel_id}, {}, must_match=True, add={"recipients_version": 1}),
+        Delete("read_states", key),
+    ]
+
+
+def group_update_ops(channel: Channel) -> list[Op]:
+    """Write a group DM's name, icon and owner."""
+    row = {"name": channel.name, "icon": channel.icon, "owner_id": channel.owner_id}
+    return [Update("channels", {"id": channel.id}, row, must_match=True)]
 
 
 def channel_update_ops(channel: Channel) -> list[Op]:

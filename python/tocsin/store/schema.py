@@ -144,6 +144,7 @@ Table(
     _int("flags"),
     _id("owner_id", null=True),
     _text("icon", null=True),
+    Column("recipients_version", Integer, nullable=False, server_default="0"),
 )
 Index("channels_guild", METADATA.tables["channels"].c.guild_id)
 Table(

@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of f7a94c8632effb9b27b2f36c225f9bb4e4baab76c5c6f2de58fe32eaee46a17e
+-- Made by `python -m tests.packaging.schema` of 331b6b287b17d79f9657bd3e1018e7f700faea7c4351ae656c13ad4b09416ad9
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -100,7 +100,7 @@ CREATE TABLE channels (
 	default_thread_rate_limit_per_user INTEGER NOT NULL, 
 	flags INTEGER NOT NULL, 
 	owner_id INTEGER, 
-	icon TEXT, 
+	icon TEXT, recipients_version INTEGER DEFAULT '0' NOT NULL, 
 	PRIMARY KEY (id)
 );
 
