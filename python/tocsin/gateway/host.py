@@ -16,6 +16,7 @@ from tocsin.gateway.batch import Batch
 from tocsin.gateway.commands import Commands
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.identify import Identifier
+from tocsin.gateway.peers import TOPICS, Peers
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
@@ -43,10 +44,12 @@ class Host:
         voice: Voice,
         clock: Callable[[], int],
         bus: RedisBus | None,
+        peers: Peers | None,
         messages: Callable[[Sequence[tuple[int, int, int, bytes]]], None],
     ) -> None:
         self._core = core
         self._bus = bus
+        self._peers = peers
         self._messages = messages
         self._orders = orders
         self._sessions = sessions
@@ -101,7 +104,12 @@ class Host:
             self._commands.handle(key, op, d)
         elif request[0] == 3:  # _core.POLICY
             _, ticket, scope_kind, scope_id, seq, name, body = request
-            self._policy.apply(ticket, scope_kind, scope_id, seq, name, body)
+            if scope_kind == ScopeKind.USER and scope_id >= TOPICS:
+                if self._peers is not None:
+                    self._peers.hear(body)
+                self._orders().resolve(ticket)
+            else:
+                self._policy.apply(ticket, scope_kind, scope_id, seq, name, body)
         elif request[0] == 4:  # _core.CLOSED
             self._closed(request[1])
         elif self._bus is not None:
@@ -111,14 +119,20 @@ class Host:
     def _handle_bus(self, bus: RedisBus, request: _core.Request) -> None:
         if request[0] == 7:  # _core.BUS_OPENED
             bus.on_opened(request[1], request[2])
+            self._rejoin(request[2] != "first")
         elif request[0] == 8:  # _core.BUS_REGISTERED
             bus.on_registered(request[1], request[2])
         elif request[0] == 9:  # _core.BUS_BEHIND
             bus.on_behind(Scope(ScopeKind(request[1]), request[2]), request[3])
         elif request[0] == 10:  # _core.BUS_AWAY
             bus.on_away(request[1])
+            self._rejoin(not request[1])
         elif request[0] == 11:  # _core.BUS_MESSAGES
             self._messages(request[1])
+
+    def _rejoin(self, missed: bool) -> None:
+        if missed and self._peers is not None:
+            self._peers.rejoin()
 
     def _closed(self, key: int) -> None:
         pending = self._sessions.pending(key)

@@ -25,6 +25,7 @@ from tocsin.gateway.lookers import PassiveUpdates
 from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.metrics import ControlMetrics
+from tocsin.gateway.peers import Peers
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
@@ -88,6 +89,9 @@ class GatewayNode:
         self._guilds: GuildRegistry | None = None
         self._host: Host | None = None
         self._presences: PresenceBook | None = None
+        self._peers: Peers | None = None
+        self._recheck: asyncio.Task[None] | None = None
+        self._services: Services | None = None
         self._parts: list[MemberRequests | Commands | Policy | Subscriptions] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
@@ -111,8 +115,13 @@ class GatewayNode:
         Raises:
             OSError: the port cannot be bound, or there is no Redis fit for the bus.
         """
+        self._services = services
         context = services.context
         loop = asyncio.get_running_loop()
+        if self._bus is not None:
+            # New at each start: an inbox of an earlier life is never read again.
+            name = f"{self._settings.node_id}-{secrets.token_hex(4)}"
+            self._peers = Peers(name, self._bus, self._end_revoked, self._on_missed)
         guilds = self._guilds = GuildRegistry(
             context.store,
             context.clock,
@@ -147,6 +156,7 @@ class GatewayNode:
             voice,
             context.clock,
             self._bus,
+            self._peers,
             self._on_messages,
         )
         self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
@@ -164,17 +174,16 @@ class GatewayNode:
         self._host.start()
         services.auth.on_revoked.append(self._on_revoked)
         self._orders.attach(lambda: self._core.submit(self._core_batch))
-        if self._bus is not None:
-            self._join(self._bus)
+        if self._bus is not None and self._peers is not None:
+            self._join(self._bus, self._peers)
         self._sweeper = asyncio.create_task(self._sweep(guilds, presences))
 
-    def _join(self, bus: RedisBus) -> None:
+    def _join(self, bus: RedisBus, peers: Peers) -> None:
         settings = self._settings
         link = self._link = _core.Bus(
             self._core,
             settings.bus,
-            # New at each start: an inbox of an earlier life is never read again.
-            f"{settings.node_id}-{secrets.token_hex(4)}",
+            peers.name,
             prefix=settings.bus_prefix,
             partitions=settings.bus_partitions,
             inbox_ttl_ms=settings.bus_inbox_ttl_ms,
@@ -182,6 +191,8 @@ class GatewayNode:
             queue_max_bytes=settings.bus_queue_max_bytes,
         )
         bus.start(link)
+        peers.start()
+        self._metrics.watch("tocsin_peers", "Other nodes that this one hears of", lambda: len(peers))
         self._outgoing.attach(lambda: link.publish(self._outgoing_batch))
         self._metrics.watch("tocsin_bus_away", "Whether Redis cannot be reached", lambda: bus.away)
         self._metrics.watch("tocsin_bus_scopes", "Scopes whose events come to this node", lambda: bus.followed)
@@ -239,8 +250,35 @@ class GatewayNode:
                         pending.dms_changed = True
 
     def _on_revoked(self, user_id: int, token_digest: bytes) -> None:
+        """Forget a token that was revoked here."""
+        self._end_revoked(user_id, token_digest)
+        if self._peers is not None:
+            self._peers.revoke(user_id, token_digest)
+
+    def _end_revoked(self, user_id: int, token_digest: bytes) -> None:
+        """Forget a token that was revoked anywhere."""
+        if self._services is not None:
+            self._services.auth.forget_token(token_digest)
         for session in self._sessions.revoke(user_id, token_digest):
             self._orders().end_session(session.key, CLOSE_AUTHENTICATION)
+
+    def _on_missed(self) -> None:
+        """Look whether tokens were revoked while nothing was heard."""
+        if self._recheck is None or self._recheck.done():
+            self._recheck = asyncio.create_task(self._end_unknown())
+
+    async def _end_unknown(self) -> None:
+        assert self._services is not None
+        auth = self._services.auth
+        for session in self._sessions:
+            principal = session.principal
+            try:
+                good = await auth.good(principal.token_digest)
+            except Exception:
+                log.exception("tokens not checked")
+                return
+            if not good:
+                self._end_revoked(principal.id, principal.token_digest)
 
     def online_in(self, guild_id: int) -> int:
         """Return how many members of a guild are seen online from this node."""
@@ -293,6 +331,12 @@ class GatewayNode:
             await self._host.stop()
         for part in self._parts:
             await part.stop()
+        if self._recheck is not None:
+            self._recheck.cancel()
+            await asyncio.gather(self._recheck, return_exceptions=True)
+        if self._peers is not None:
+            await self._peers.stop()
+            self._outgoing.flush()
         if self._bus is not None:
             await self._bus.stop()
         self._outgoing.detach()

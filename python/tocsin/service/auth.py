@@ -145,6 +145,15 @@ class AuthService:
             told(user.id, digest)
         return True
 
+    def forget_token(self, token_digest: bytes) -> None:
+        """Read a token anew before it is taken again: another node has revoked it."""
+        self._changes += 1
+        self._known.pop(token_digest, None)
+
+    async def good(self, token_digest: bytes) -> bool:
+        """Return whether a token is still known to the store."""
+        return await self._context.store.user_by_token(token_digest) is not None
+
     def _forget_user(self, user_id: int) -> None:
         self._changes += 1
         for digest in [digest for digest, (_, who) in self._known.items() if who.user.id == user_id]:
