@@ -132,3 +132,16 @@ def test_the_redis_of_compose_is_one_that_the_bus_takes() -> None:
 def test_haproxy_takes_its_configuration() -> None:
     done = subprocess.run(["haproxy", "-c", "-f", CLUSTER / "haproxy.cfg"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_runbook_has_every_alert_and_names_settings_and_figures_that_exist() -> None:
+    text = (ROOT / "docs/operate.md").read_text()
+    rules = yaml.safe_load((CLUSTER / "alerts.yml").read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    assert alerts == set(re.findall(r"^\| (Tocsin\w+) \|", text, re.MULTILINE))
+    flags = {flag.replace("-", "_") for flag in re.findall(r"`--([a-z-]+)", text)}
+    assert flags <= NAMES.keys()
+    settings = {name.lower() for name in re.findall(rf"\b{PREFIX}([A-Z_]+)\b", text)}
+    assert settings <= NAMES.keys()
+    verbs = set(re.findall(r"`tocsin ([a-z]+)", text))
+    assert verbs <= COMMANDS.keys()
