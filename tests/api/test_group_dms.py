@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,15 @@ from tocsin.store import rows
 from tocsin.store.base import Op
 
 FERN = 1006
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+GIF = base64.b64decode("R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs=")
 FIRE = "/reactions/🔥/@me"
+
+
+def uri(data: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 @pytest.fixture
@@ -184,6 +195,32 @@ async def test_all_name_it_and_the_owner_gives_it_away(api: Api, group: int) -> 
     assert [name for name, *_ in told(api)] == ["CHANNEL_UPDATE"] * 3
     assert error_of(await api.delete(f"{path}/recipients/{CARL}", "ada")) == (403, 50013)
     assert (await api.delete(f"{path}/recipients/{CARL}", "dora")).status_code == 204
+
+
+async def test_an_icon_is_told_kept_and_served_while_the_group_has_it(api: Api, group: int) -> None:
+    api.bus.take()
+    path = f"/channels/{group}"
+    icon = (await api.patch(path, "carl", {"icon": uri(PNG)})).json()["icon"]
+    assert re.fullmatch("[0-9a-f]{32}", icon)
+    *updates, (said, _, notice) = told(api)
+    assert [body["icon"] for _, _, body in updates] == [icon] * 3
+    assert (said, notice["type"], notice["content"]) == ("MESSAGE_CREATE", 5, "")
+    served = await api.client.get(f"/content/channel-icons/{group}/{icon}.png")
+    assert (served.status_code, served.content, served.headers["content-type"]) == (200, PNG, "image/png")
+    guess = await api.client.get(f"/content/channel-icons/{group}/{'0' * 32}.png")
+    assert guess.status_code == 404
+    both = (await api.patch(path, "ada", {"name": "two things", "icon": uri(GIF)})).json()["icon"]
+    assert both.startswith("a_")
+    assert [body["type"] for name, _, body in told(api) if name == "MESSAGE_CREATE"] == [4, 5]
+    assert (await api.client.get(f"/content/channel-icons/{group}/{icon}.png")).status_code == 404
+    for wrong in ("http://example.org/a.png", uri(b"<svg onload=alert(1)>"), uri(PNG + bytes(1024 * 1024))):
+        assert error_of(await api.patch(path, "ada", {"icon": wrong})) == (400, 50035)
+    assert error_of(await api.patch(path, "fern", {"icon": uri(PNG)})) == (403, 50001)
+    assert error_of(await api.patch(path, "carl", {"icon": uri(PNG), "owner": str(CARL)})) == (403, 50013)
+    kept = [*(Path(api.services.context.settings.data) / "content" / "groupicons").iterdir()]
+    assert len(kept) == 1
+    assert (await api.patch(path, "ada", {"icon": None})).json()["icon"] is None
+    assert (await api.client.get(f"/content/channel-icons/{group}/{both}.gif")).status_code == 404
 
 
 async def test_what_is_done_in_a_channel_is_done_in_a_group(api: Api, group: int) -> None:

@@ -129,6 +129,28 @@ def test_a_first_direct_message_finds_its_reader_at_the_other_node(nodes: tuple[
         assert (heard["channel_id"], heard["content"]) == (channel, "hello")
 
 
+def test_who_is_removed_from_a_group_at_one_node_reads_and_hears_nothing_more_at_the_other(
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
+) -> None:
+    stranger = ApiClient(nodes[1].api, "stranger-token")
+    with session(nodes[1], "stranger-token") as there:
+        group = apis[0].ok("POST", "/users/@me/channels", {"recipients": ["1004", "1005"]})["id"]
+        seat, messages = f"/channels/{group}/recipients/1005", f"/channels/{group}/messages"
+        for number in range(5):
+            say(apis[1], group, f"with {number}")
+            stranger.ok("GET", messages)
+            apis[0].ok("DELETE", seat)
+            assert stranger.call("GET", messages)[0] == 403
+            say(apis[1], group, "without")
+            apis[0].ok("PUT", seat)
+        say(apis[1], group, "the end")
+        spoken: list[str] = []
+        while "the end" not in spoken:
+            message = there.read_until(0, "MESSAGE_CREATE")["d"]
+            spoken += [message["content"]] if message["type"] == 0 else []
+        assert spoken == [*(f"with {number}" for number in range(5)), "the end"]
+
+
 def test_a_redis_that_comes_back_empty_loses_nothing_and_ends_no_session(
     nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient], redis: RedisServer
 ) -> None:

@@ -1,4 +1,4 @@
-"""Routes of what people gave, under /content: files of messages, images of emojis.
+"""Routes of what people gave, under /content: files of messages, images of emojis, icons of group DMs.
 
 No token is needed, as with Discord's CDN: a file's URL has a secret in it.
 
@@ -33,12 +33,23 @@ SAFE = {
 async def get_emoji_image(request: Request[Any, Any, Any]) -> Response[bytes]:
     """`ID.png`, with whatever extension: the image as it was uploaded."""
     emoji_id = parse_id(str(request.path_params["file"]).partition(".")[0], "emoji_id")
-    data = await services(request).emojis.image(emoji_id)
+    return _image(await services(request).emojis.image(emoji_id), "emoji")
+
+
+def _image(data: bytes, noun: str) -> Response[bytes]:
     image = sniff(data)
     if image is None:
-        raise unknown("emoji")
+        raise unknown(noun)
     headers = {**SAFE, "Content-Disposition": "inline", "Cache-Control": "public, max-age=86400"}
     return Response(data, headers=headers, media_type=f"image/{image.kind}")
+
+
+@get("/content/channel-icons/{channel_id:str}/{file:str}", opt=OPEN, summary="Get a group DM's icon")
+async def get_group_icon(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """`ICON.png`, with whatever extension: the image as it was uploaded, while the group has it."""
+    channel_id = parse_id(str(request.path_params["channel_id"]), "channel_id")
+    name = str(request.path_params["file"]).partition(".")[0]
+    return _image(await services(request).group_dms.icons.image(channel_id, name), "channel")
 
 
 @get("/content/attachments/{channel_id:str}/{attachment_id:str}/{filename:str}", opt=OPEN, summary="Get a file")
@@ -60,4 +71,4 @@ async def get_attachment(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(data, headers=headers, media_type=found.content_type if harmless else "application/octet-stream")
 
 
-HANDLERS = [get_emoji_image, get_attachment]
+HANDLERS = [get_emoji_image, get_group_icon, get_attachment]

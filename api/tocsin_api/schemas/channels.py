@@ -69,7 +69,7 @@ class ChannelIn(Struct):
         """Return the checked changes of a group DM."""
         fields = Fields()
         fields.text("name", self.name, 1, 100, null=True)
-        fields.image("icon", self.icon)
+        fields.plain("icon", self.icon, null=True)
         fields.plain("owner", self.owner)
         changes = fields.done()
         return changes | {"owner_id": changes.pop("owner")} if "owner" in changes else changes

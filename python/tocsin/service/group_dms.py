@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tocsin.errors import BadRequest, Conflict, Forbidden, MissingPermissions, StoreUnavailable, unknown
+from tocsin.errors import BadRequest, Conflict, Forbidden, MissingPermissions, StoreUnavailable, TocsinError, unknown
 from tocsin.model.entities import Channel, ChannelType, Message, User
 from tocsin.model.event import Event
 from tocsin.service import dms, events, guild_events, read_states
 from tocsin.service.audience import ATTEMPTS
 from tocsin.service.auth import Principal
+from tocsin.service.group_icons import GroupIcons
 from tocsin.service.message_view import Resolved, for_event
 from tocsin.store import rows
 from tocsin.store.base import Op
@@ -47,6 +48,7 @@ class GroupDmService:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._world = context.world
+        self.icons = GroupIcons(context)
 
     async def has(self, channel_id: int) -> bool:
         """Whether the channel is a group DM, of whomever."""
@@ -128,21 +130,22 @@ class GroupDmService:
 
     async def leave(self, actor: Principal, channel_id: int) -> Body:
         """Leave a group, and return it as it was. Raises 10003, 50001."""
-        before: list[Channel] = []
 
         async def change(channel: Channel) -> _Change:
-            before[:] = [channel]
             return await self._without(actor, channel, actor.id)
 
-        await self._change(actor, channel_id, change)
-        return dms.render(before[0], actor.id, await self._world.users(before[0].recipients))
+        before, _ = await self._change(actor, channel_id, change)
+        return dms.render(before, actor.id, await self._world.users(before.recipients))
 
     async def update(self, actor: Principal, channel_id: int, changes: dict[str, Any]) -> Body:
-        """Change the name or the icon, which all may, or the owner, which the owner may.
+        """Change the name or the icon, a data URI, which all may, or the owner, which the owner may.
 
         Raises:
-            errors.ApiError: 10003, 50001, 50024, 50013, 50033 for an owner who is not in the group.
+            errors.ApiError: 10003, 50001, 50024, 50013, 50033 for an owner who is not in the group, 50035.
         """
+        if changes.get("icon"):
+            await self._world.channel_access(channel_id, actor.id)
+            changes = {**changes, "icon": await self.icons.keep(changes["icon"])}
 
         async def change(channel: Channel) -> _Change | None:
             owner_id = changes.get("owner_id", channel.owner_id)
@@ -166,15 +169,24 @@ class GroupDmService:
                     told += said.told
             return _Change(after, ops, told)
 
-        after = await self._change(actor, channel_id, change)
+        try:
+            before, after = await self._change(actor, channel_id, change)
+        except TocsinError:
+            await self.icons.drop(changes.get("icon"))
+            raise
+        if before.icon != after.icon:
+            await self.icons.drop(before.icon)
         return dms.render(after, actor.id, await self._world.users(after.recipients))
 
     # -- helpers
 
     async def _change(
         self, actor: Principal, channel_id: int, change: Callable[[Channel], Awaitable[_Change | None]]
-    ) -> Channel:
-        """Commit a change of the group as it is now; again when another process changed its people meanwhile."""
+    ) -> tuple[Channel, Channel]:
+        """Commit a change of the group as it is now; again when another process changed its people meanwhile.
+
+        Return it as it was and as it is.
+        """
         async with self._context.locks.hold(("group", channel_id)):
             for _ in range(ATTEMPTS):
                 channel = (await self._world.channel_access(channel_id, actor.id)).channel
@@ -182,12 +194,14 @@ class GroupDmService:
                     raise BadRequest(50024, "Cannot execute action on this channel type")
                 made = await change(channel)
                 if made is None:
-                    return channel
+                    return channel, channel
                 try:
                     await self._context.store.commit([*rows.audience_ops(channel), *made.ops], made.told)
                 except Conflict:
                     continue
-                return made.after
+                if not made.after.recipients:
+                    await self.icons.drop(channel.icon)
+                return channel, made.after
         raise StoreUnavailable("the people of a group changed too often")
 
     async def _without(self, actor: Principal, channel: Channel, user_id: int) -> _Change:
@@ -196,7 +210,8 @@ class GroupDmService:
         gone = guild_events.dm_delete(channel, user_id, dms.render(channel, user_id, users))
         left = tuple(each for each in channel.recipients if each != user_id)
         if not left:
-            return _Change(channel, rows.channel_delete_ops(channel.id), [gone])
+            after = msgspec.structs.replace(channel, recipients=())
+            return _Change(after, rows.channel_delete_ops(channel.id), [gone])
         after = msgspec.structs.replace(
             channel,
             recipients=left,
