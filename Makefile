@@ -22,6 +22,7 @@ CLIENTS := $(STAMPS)/clients
 LOAD := --manifest-path bench/load/Cargo.toml --target-dir target/bench
 CENTRIFUGO := github.com/centrifugal/centrifugo/v6@v6.9.1
 ORACLE_ARGS ?=
+NEMESIS_ARGS ?=
 
 RUST := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PACKAGE := pyproject.toml README.md $(RUST) $(shell find -L python api -name '*.py' -o -name '*.pyi')
@@ -29,7 +30,7 @@ export VIRTUAL_ENV := $(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 
-.PHONY: help serve test test-rust test-python test-clients verify verify-streams oracle check bench wheel image clean
+.PHONY: help serve test test-rust test-python test-clients verify verify-streams oracle nemesis check bench wheel image clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -60,6 +61,9 @@ verify-streams: $(STAMPS)/core $(STAMPS)/npm
 # A million deliveries under changing permissions, judged.
 oracle: $(STAMPS)/core
 	$(BIN)/python -m tests.oracle.oracle $(ORACLE_ARGS)
+
+nemesis: $(STAMPS)/core $(STAMPS)/redis ## Kill, freeze, cut off and empty the parts of a cluster under load, and judge every session
+	$(BIN)/python -m tests.cluster.nemesis $(NEMESIS_ARGS)
 
 check: $(STAMPS)/core ## Format, lints, types, layers
 	cargo fmt --all --check

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -43,6 +45,29 @@ class RedisServer:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def forget(self) -> None:
+        """Remove what a Redis that is not running left on disk."""
+        shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def call(self, *words: str) -> bytes:
+        """Send one command and return its answer as it came, of up to 64 KiB."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(PATIENCE_S)
+            link.connect(str(self.folder / "s"))
+            parts = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+            link.sendall(f"*{len(words)}\r\n{parts}".encode())
+            return link.recv(65536)
 
 
 @contextlib.contextmanager

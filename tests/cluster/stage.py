@@ -1,0 +1,350 @@
+"""Stage: nodes, a Redis behind a fault proxy per node, one database, people who write, and observers who listen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from tests.cluster.faultproxy import ProxyProcess, running_proxy
+from tests.cluster.observer import Observer, Record, all_up
+from tests.cluster.verdict import Verdict, judge, read_logs
+from tests.support.redis_server import RedisServer, running_redis
+from tests.support.server import UNLIMITED, Server, start_server
+
+SECRET_SHARE = 10
+"""One message of so many goes to the channel that members cannot view."""
+
+SETTLE_S = 60.0
+POST_S = 15.0
+HEARTBEAT_MS = 5_000
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a run is. `rate`: messages per second, over all guilds; `members`: sessions per guild."""
+
+    nodes: int = 3
+    sessions: int = 100
+    members: int = 20
+    rate: float = 50
+    heartbeat_ms: int = HEARTBEAT_MS
+    seed: int = 1
+    scatter: bool = False
+
+    @property
+    def guilds(self) -> int:
+        """How many guilds the sessions are spread over."""
+        return max(1, -(-self.sessions // self.members))
+
+
+def guild_id(number: int) -> int:
+    """The id of the n-th guild; its channels' are one and two more."""
+    return 1_000_000 + number * 10
+
+
+def open_channel(guild: int) -> int:
+    """The channel that all members may view."""
+    return guild + 1
+
+
+def secret_channel(guild: int) -> int:
+    """The channel that the owner alone may view."""
+    return guild + 2
+
+
+def world(scale: Scale) -> dict[str, Any]:
+    """Each guild has an owner, who writes, and members, each of whom has one session."""
+    users: list[dict[str, Any]] = []
+    guilds: list[dict[str, Any]] = []
+    for number in range(scale.guilds):
+        guild = guild_id(number)
+        users.append({"id": str(10_000_000 + number), "username": f"owner{number}", "token": f"owner-{number}"})
+        members = []
+        for each in range(number * scale.members, min(scale.sessions, (number + 1) * scale.members)):
+            users.append({"id": str(20_000_000 + each), "username": f"member{each}", "token": f"member-{each}"})
+            members.append({"user": f"member{each}"})
+        secret = {"overwrites": [{"role": "@everyone", "deny": "1024"}]}
+        channels = [
+            {"id": str(open_channel(guild)), "name": "open", "type": 0},
+            {"id": str(secret_channel(guild)), "name": "secret", "type": 0, **secret},
+        ]
+        name = f"guild {number}"
+        guilds.append(
+            {"id": str(guild), "name": name, "owner": f"owner{number}", "channels": channels, "members": members}
+        )
+    return {"users": users, "guilds": guilds}
+
+
+class Node:
+    """One node: its process, while there is one, and its own way to Redis. `offered`: a balancer would name it."""
+
+    def __init__(self, stage: Stage, number: int, proxy: ProxyProcess) -> None:
+        self.number, self.proxy = number, proxy
+        self.server: Server | None = None
+        self.offered = False
+        self._stage = stage
+
+    async def start(self) -> None:
+        """Start it, and offer it when it accepts."""
+        stage = self._stage
+        flags = (
+            *UNLIMITED, f"--database=sqlite:///{stage.database}", f"--bus=redis://127.0.0.1:{self.proxy.port}",
+            f"--node-id=n{self.number}", f"--node-number={self.number}", "--outbox-window-ms=86400000",
+            f"--heartbeat-interval-ms={stage.scale.heartbeat_ms}", "--log-format=json",
+        )  # fmt: skip
+        given = world(stage.scale) if self.number == 1 and not stage.seeded else None
+        self.server = await asyncio.to_thread(
+            start_server, stage.folder / f"node-{self.number}", *flags, *stage.flags, world=given
+        )
+        stage.seeded = True
+        self.offered = True
+
+    def signal(self, number: int) -> None:
+        """Send its process a signal."""
+        assert self.server is not None
+        self.server.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        self.offered = False
+        if self.server is not None:
+            await asyncio.to_thread(self.server.kill)
+        self.server = None
+
+    async def drain(self) -> int:
+        """SIGTERM, once no balancer names it any more; return the exit code."""
+        assert self.server is not None
+        self.offered = False
+        code = await asyncio.to_thread(self.server.stop)
+        self.server = None
+        return code
+
+    def freeze(self) -> None:
+        """SIGSTOP; a balancer sees that it does not answer."""
+        self.offered = False
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.signal(signal.SIGCONT)
+        self.offered = True
+
+    def log(self) -> list[dict[str, Any]]:
+        """What all its processes have logged so far. Of lines that are no JSON, tracebacks and panics."""
+        lines = []
+        for line in (
+            (self._stage.folder / f"node-{self.number}" / "server.log").read_text(errors="replace").splitlines()
+        ):
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                if "Traceback" in line or "panicked" in line:
+                    lines.append({"event": line, "level": "error"})
+        return lines
+
+    def inboxes(self) -> int:
+        """Count the inboxes that it has begun."""
+        return sum(line["event"] == "inbox" for line in self.log())
+
+    @property
+    def url(self) -> str:
+        """Where its gateway is, "" while it has no process."""
+        return self.server.gateway if self.server else ""
+
+
+class Stage:
+    """All that a run needs, for an `async with` block. `redis_flags` are of `redis-server`, `flags` of each node.
+
+    Args:
+        observing: whether to open the sessions.
+    """
+
+    def __init__(
+        self, folder: Path, scale: Scale, *, redis_flags: tuple[str, ...] = (), flags: tuple[str, ...] = ()
+    ) -> None:
+        self.folder, self.scale, self.flags = folder, scale, flags
+        self.database = folder / "shared.db"
+        self.seeded = False
+        self.dice = random.Random(scale.seed)
+        self.record = Record()
+        self.nodes: list[Node] = []
+        self.observers: list[Observer] = []
+        self.acknowledged: dict[int, int] = {}
+        self.unanswered = 0
+        self.holes_made = self.holes_found = 0
+        self.refused: dict[int, int] = {}
+        self.redis: RedisServer
+        self.http: aiohttp.ClientSession
+        self.rate = scale.rate
+        self._redis_flags = redis_flags
+        self._left = contextlib.AsyncExitStack()
+        self._writing: set[asyncio.Task[None]] = set()
+        self._counter = itertools.count()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            self.redis = stack.enter_context(running_redis(self.folder / "redis", *self._redis_flags))
+            connector = aiohttp.TCPConnector(limit=0, force_close=False)
+            self.http = await stack.enter_async_context(
+                aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=POST_S))
+            )
+            stack.push_async_callback(self._end)
+            for number in range(1, self.scale.nodes + 1):
+                proxy = stack.enter_context(running_proxy(str(self.folder / "redis" / "s"), self.scale.seed + number))
+                self.nodes.append(Node(self, number, proxy))
+                await self.nodes[-1].start()
+            self._open()
+            assert await all_up(self.observers, SETTLE_S), "the sessions did not all open"
+            self._left = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._left.aclose()
+
+    async def _end(self) -> None:
+        for task in self._writing:
+            task.cancel()
+        await asyncio.gather(*self._writing, return_exceptions=True)
+        await asyncio.gather(*(each.stop() for each in self.observers))
+        for node in self.nodes:
+            await node.kill()
+
+    def _open(self) -> None:
+        for number in range(self.scale.sessions):
+            guild = guild_id(number // self.scale.members)
+            dice = random.Random(self.dice.randrange(1 << 30))
+            each = Observer(self, self.record, f"member-{number}", guild, dice, scatter=self.scale.scatter)
+            self.observers.append(each)
+            each.start()
+
+    # -- where things are
+
+    def gateways(self) -> list[str]:
+        """The gateways that a balancer would name."""
+        return [node.url for node in self.nodes if node.offered]
+
+    def alive(self) -> list[Node]:
+        """The nodes that a balancer would name."""
+        return [node for node in self.nodes if node.offered]
+
+    def sessions_at(self, node: Node) -> list[Observer]:
+        """The observers that are attached to a node."""
+        return [each for each in self.observers if each.up and each.home == node.url]
+
+    @property
+    def guilds(self) -> list[int]:
+        """The ids of the guilds."""
+        return [guild_id(number) for number in range(self.scale.guilds)]
+
+    # -- load
+
+    def write(self) -> None:
+        """Begin to write `rate` messages a second, at any node."""
+        task = asyncio.create_task(self._write())
+        self._writing.add(task)
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + 1 / self.rate, loop.time() - 1)
+            if (pause := due - loop.time()) > 0:
+                await asyncio.sleep(pause)
+            if len(self._writing) > 500 or not self.alive():
+                continue
+            task = asyncio.create_task(self._one())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    async def _one(self) -> None:
+        number = self.dice.randrange(self.scale.guilds)
+        guild = guild_id(number)
+        secret = self.dice.randrange(SECRET_SHARE) == 0
+        await self.post(number, secret_channel(guild) if secret else open_channel(guild))
+
+    async def post(self, number: int, channel: int) -> int:
+        """Write one message as a guild's owner at some node; return its id, 0 where there was no answer with 200."""
+        node = self.dice.choice(self.alive() or self.nodes)
+        if node.server is None:
+            return 0
+        try:
+            async with self.http.post(
+                f"{node.server.api}/channels/{channel}/messages",
+                json={"content": str(next(self._counter))},
+                headers={"Authorization": f"owner-{number}"},
+            ) as reply:
+                if reply.status != 200:
+                    self.refused[reply.status] = self.refused.get(reply.status, 0) + 1
+                    return 0
+                made = int((await reply.json())["id"])
+        except (TimeoutError, OSError, aiohttp.ClientError):
+            self.unanswered += 1
+            return 0
+        self.acknowledged[made] = guild_id(number)
+        return made
+
+    @contextlib.asynccontextmanager
+    async def load(self) -> AsyncIterator[None]:
+        """Write while the block runs."""
+        task = asyncio.create_task(self._write())
+        self._writing.add(task)
+        try:
+            yield
+        finally:
+            self._writing.discard(task)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.gather(*self._writing, return_exceptions=True)
+
+    # -- the end
+
+    async def settle(self) -> None:
+        """Wait until every session is attached and has been told a last message of its guild, or patience ends."""
+        await all_up(self.observers, SETTLE_S)
+        last = {}
+        for number, guild in enumerate(self.guilds):
+            last[guild] = await self._post_at_last(number, open_channel(guild))
+        until = asyncio.get_running_loop().time() + SETTLE_S
+        while any(each.last_id != last[each.guild] for each in self.observers):
+            if asyncio.get_running_loop().time() > until:
+                return
+            await asyncio.sleep(0.05)
+
+    async def _post_at_last(self, number: int, channel: int) -> int:
+        for _ in range(600):
+            if made := await self.post(number, channel):
+                return made
+            await asyncio.sleep(0.1)
+        return 0
+
+    def logged(self) -> dict[str, Any]:
+        """What the nodes said of their inboxes (why each was begun) and of errors (how often each)."""
+        whys: Counter[str] = Counter()
+        errors: Counter[str] = Counter()
+        for node in self.nodes:
+            for line in node.log():
+                if line["event"] == "inbox":
+                    whys[line["why"]] += 1
+                elif line.get("level") in ("error", "critical"):
+                    errors[line["event"]] += 1
+        return {"inboxes": dict(whys), "errors": dict(errors.most_common(12))}
+
+    def judge(self) -> Verdict:
+        """The verdict on all that was told."""
+        logs = read_logs(self.database, self.guilds, [secret_channel(guild) for guild in self.guilds])
+        lives = [(each.guild, each.lives, each.up) for each in self.observers]
+        return judge(lives, logs, self.record, self.acknowledged)
