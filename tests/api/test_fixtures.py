@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.support.api_world import CARL, GENERAL, Api
+from tests.support.api_world import ADA, CARL, DORA, GENERAL, Api
 from tests.support.shapes import FIXTURES, differences
 
 
@@ -42,4 +42,6 @@ async def test_users_and_their_changes_have_every_key(api: Api) -> None:
 async def test_dms_and_applications_have_every_key(api: Api) -> None:
     opened = (await api.post("/users/@me/channels", "bell", {"recipient_id": CARL})).json()
     assert differences(FIXTURES["_DM"], opened) == []
+    group = (await api.post("/users/@me/channels", "ada", {"recipients": [str(CARL), str(DORA)]})).json()
+    assert differences(FIXTURES["_DM"] | {"name": None, "icon": None, "owner_id": str(ADA)}, group) == []
     assert differences(FIXTURES["_APPLICATION"], (await api.get("/oauth2/applications/@me", "bell")).json()) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
+
 from tests.support.town import Listener, Payload, Person, Town
 
 
@@ -94,3 +96,39 @@ def test_what_is_said_during_a_removal_comes_before_it_or_not_at_all(town: Town)
     heard = [name if name.startswith("CHANNEL_") else d.get("message_id") or d["id"] for name, d in removed]
     assert heard == expected
     assert expected.count("CHANNEL_DELETE") == 3
+
+
+def test_sessions_that_begin_meanwhile_end_up_knowing_what_is_true(town: Town) -> None:
+    """Somebody is taken in and put out while sessions of theirs begin; none hears a word while it is out."""
+    owner, friend, guest = (town.person() for _ in range(3))
+    place = town.place(owner, friend, guest)
+    group = make(town, owner, friend, guest)
+    seat = f"/channels/{group}/recipients/{guest.id}"
+
+    def toggle() -> None:
+        editor = Town(town.server)
+        try:
+            for number in range(30):
+                word = "with" if number % 2 else "without"
+                editor.call(owner, "PUT" if number % 2 else "DELETE", seat)
+                editor.call(owner, "POST", f"/channels/{group}/messages", {"content": word})
+        finally:
+            editor.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        toggling = pool.submit(toggle)
+        begun = [town.listen(guest) for _ in range(12)]
+        toggling.result()
+    town.call(owner, "DELETE", seat)
+    town.call(owner, "POST", f"/channels/{group}/messages", {"content": "without"})
+    for listener, told in zip(begun, town.told(place, *begun), strict=True):
+        known = bool(groups_of(listener))
+        for name, d in of_group(told, group):
+            if name in ("CHANNEL_CREATE", "CHANNEL_DELETE"):
+                known = name == "CHANNEL_CREATE"
+            else:
+                assert known, (name, d)
+                assert d["content"] != "without"
+        assert not known
+    seen = httpx.get(f"{town.server.api}/channels/{group}/messages", headers={"Authorization": guest.token})
+    assert seen.status_code == 403
