@@ -46,7 +46,7 @@ test-rust: $(STAMPS)/redis
 	cargo test --locked --quiet $(LOAD)
 
 # Python, the API, real sockets, the client libraries of Python and Node, and the wheel.
-test-python: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/redis
+test-python: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/redis $(STAMPS)/postgres
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-clients: $(STAMPS)/core $(STAMPS)/npm $(CLIENTS)/discordgo $(CLIENTS)/jda/stamp $(CLIENTS)/twilight ## Run the same scenarios with every client library, of Go, Java and Rust too
@@ -121,6 +121,16 @@ $(STAMPS)/redis:
 	@mkdir -p $(STAMPS)
 	command -v redis-server > /dev/null || (apt-get update && apt-get install -y --no-install-recommends redis-server) \
 		> $(STAMPS)/redis.log 2>&1 || { echo "no redis-server, and apt did not bring one: $(STAMPS)/redis.log" >&2; exit 1; }
+	@touch $@
+
+# So do those of the database. Debian's package would also start a cluster of its own, which nobody needs.
+$(STAMPS)/postgres:
+	@mkdir -p $(STAMPS)
+	command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || (apt-get update \
+		&& apt-get install -y --no-install-recommends postgresql-common \
+		&& sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
+		&& apt-get install -y --no-install-recommends postgresql) \
+		> $(STAMPS)/postgres.log 2>&1 || { echo "no PostgreSQL, and apt did not bring one: $(STAMPS)/postgres.log" >&2; exit 1; }
 	@touch $@
 
 $(STAMPS)/npm: tests/clients/js/package-lock.json

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,7 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # -- data
     data: str = "tocsin-data"
     content: str = ""  # "" = {data}/content; a folder that all nodes see where there are several
-    database: str = ""  # "" = sqlite:///{data}/tocsin.db
+    database: str = ""  # "" = sqlite:///{data}/tocsin.db; or postgresql://USER:PASSWORD@HOST:PORT/NAME
+    database_pool_size: int = 8  # PostgreSQL: connections that read; one more writes
+    database_timeout_ms: int = 5000  # PostgreSQL: the longest a read, or a group of commits, may take
     bus: str = "local:"
     bus_prefix: str = "tocsin"  # what all keys of the bus in Redis begin with
     bus_partitions: int = 1  # the same on every node
@@ -94,6 +97,8 @@ _GIB = 1 << 30
 RANGES: dict[str, tuple[int, int]] = {
     "http_port": (0, 65535),
     "gateway_port": (0, 65535),
+    "database_pool_size": (1, 1000),
+    "database_timeout_ms": (100, _HOUR_MS),
     "node_number": (0, 1023),
     "bus_partitions": (1, 64),
     "bus_inbox_ttl_ms": (1000, _HOUR_MS),
@@ -144,6 +149,7 @@ _SCHEMES: dict[str, tuple[str, ...]] = {
     "public_gateway_url": ("ws://", "wss://"),
     "public_http_url": ("http://", "https://"),
 }
+_POSTGRES = ("postgresql://", "postgres://")
 _REDIS = ("redis://", "redis+unix://")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -262,6 +268,23 @@ def _text_problem(name: str, value: str) -> str:
         return f"must be local: or begin with {' or '.join(_REDIS)}"
     if name == "bus_prefix" and not _PREFIX.fullmatch(value):
         return f"must be letters, digits, - and _, not {value!r}"
-    if value and name == "database" and not (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
-        return f"this version stores in sqlite:///PATH only, not in {value!r}"
-    return ""
+    return _database_problem(value) if value and name == "database" else ""
+
+
+def _database_problem(value: str) -> str:
+    # Nothing of the value is said: it may hold a password.
+    if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
+        return ""
+    if not is_postgres(value):
+        return "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - it raises
+    except ValueError:
+        return "must be postgresql://USER:PASSWORD@HOST:PORT/NAME; what is given has no such form"
+    return "" if len(parts.path) > 1 else "must name a database: postgresql://USER:PASSWORD@HOST:PORT/NAME"
+
+
+def is_postgres(url: str) -> bool:
+    """Return whether the `database` setting names a PostgreSQL."""
+    return url.startswith(_POSTGRES)

@@ -53,7 +53,11 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({"bus": "nats://127.0.0.1"}, {}, "bus: must be local: or begin with redis:// or redis+unix://"),
     ({"bus_prefix": "{a}"}, {}, "bus_prefix: must be letters, digits, - and _, not '{a}'"),
     ({"bus_partitions": 0}, {}, "bus_partitions: must be between 1 and 64, not 0"),
-    ({"database": "postgresql://a/b"}, {}, "database: this version stores in sqlite:///PATH only"),
+    ({"database": "mysql://u:hidden@a/b"}, {}, "database: must be sqlite:///PATH or postgresql://"),
+    ({"database": "postgresql://u:hidden@a"}, {}, "database: must name a database: postgresql://USER"),
+    ({"database": "postgresql://u:hidden@a:none/b"}, {}, "database: must be postgresql://USER"),
+    ({"database_pool_size": 0}, {}, "database_pool_size: must be between 1 and 1000, not 0"),
+    ({}, {"TOCSIN_DATABASE_TIMEOUT_MS": "5"}, "database_timeout_ms: must be between 100 and 3600000, not 5"),
     ({"data": "a\0b"}, {}, "data: must not hold a NUL"),
 ]
 

@@ -18,9 +18,13 @@ def db() -> None:
 @settings_options("data", "database")
 def upgrade(config: str | None, **flags: str | None) -> None:
     """Bring the database to this version's schema. `tocsin serve` does so by itself."""
+    from tocsin.config import is_postgres
     from tocsin.store import database_url, migrate
+    from tocsin.store.postgres_link import shown
 
     url = database_url(settings_from(config, flags))
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if not is_postgres(url):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     before, after = migrate.upgrade(url)
-    click.echo(f"{url}: at {after} already" if before == after else f"{url}: {before or 'empty'} -> {after}")
+    where = shown(url)
+    click.echo(f"{where}: at {after} already" if before == after else f"{where}: {before or 'empty'} -> {after}")

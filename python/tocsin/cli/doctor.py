@@ -111,27 +111,27 @@ def _data(settings: Settings) -> Finding:
     return Finding("data", "ok", f"{folder}: writable, {free >> 30} GiB free")
 
 
-def _database(settings: Settings) -> Path:
-    from tocsin.store import database_url
-
-    return Path(database_url(settings).removeprefix("sqlite:///"))
-
-
 def _schema(settings: Settings) -> Finding:
-    from tocsin.store import migrate
+    from tocsin.config import is_postgres
+    from tocsin.store import database_url, migrate
+    from tocsin.store.postgres_link import shown
 
-    path = _database(settings)
-    if not path.exists():
-        return Finding("schema", "ok", f"{path}: not there yet; the first start makes it")
+    url = database_url(settings)
+    where = shown(url).removeprefix("sqlite:///")
+    if not is_postgres(url) and not Path(where).exists():
+        return Finding("schema", "ok", f"{where}: not there yet; the first start makes it")
     try:
-        at, wanted = migrate.current(f"sqlite:///{path}"), migrate.head()
+        at, wanted = migrate.current(url), migrate.head()
     except Exception as error:  # whatever the database library says, the person shall read it
-        return Finding("schema", "wrong", f"{path}: cannot be read: {error}", "restore it from a copy, or move it away")
+        mend = "restore it from a copy, or move it away"
+        if is_postgres(url):
+            mend = "start PostgreSQL, make the database and its user, or change --database"
+        return Finding("schema", "wrong", f"{where}: cannot be read: {error or type(error).__name__}", mend)
     if at == wanted:
-        return Finding("schema", "ok", f"{path}: at {at}")
+        return Finding("schema", "ok", f"{where}: at {at}")
     if at is None or at in migrate.known():
-        return Finding("schema", "warning", f"{path}: at {at or 'nothing'}, not {wanted}", "`tocsin db upgrade`")
-    return Finding("schema", "wrong", f"{path}: at {at}, which a newer tocsin wrote", "use that tocsin")
+        return Finding("schema", "warning", f"{where}: at {at or 'nothing'}, not {wanted}", "`tocsin db upgrade`")
+    return Finding("schema", "wrong", f"{where}: at {at}, which a newer tocsin wrote", "use that tocsin")
 
 
 def _clock(settings: Settings) -> Finding:
@@ -141,7 +141,7 @@ def _clock(settings: Settings) -> Finding:
     sync = "set the clock, and let chrony or systemd-timesyncd keep it"
     if now < BUILT_MS:
         return Finding("clock", "wrong", f"it says {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC", sync)
-    newest = _newest_id(_database(settings))
+    newest = _newest_id(settings)
     ahead_ms = snowflake_ms(newest) - now if newest else 0
     if ahead_ms > 1000:
         what = f"the newest id is from {ahead_ms / 1000:.0f} s in the future; new ids go on from there"
@@ -149,18 +149,18 @@ def _clock(settings: Settings) -> Finding:
     return Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
 
 
-def _newest_id(path: Path) -> int:
-    if not path.exists():
+def _newest_id(settings: Settings) -> int:
+    """Return the newest message's id; 0 when it cannot be told, which `_schema` says more of."""
+    from tocsin.config import is_postgres
+    from tocsin.store import database_url, migrate
+
+    url = database_url(settings)
+    if not is_postgres(url) and not Path(url.removeprefix("sqlite:///")).exists():
         return 0
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            (newest,) = connection.execute("SELECT max(id) FROM messages").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.Error:
+        return migrate.newest_message(url)
+    except Exception:
         return 0
-    return newest or 0
 
 
 def _ports(settings: Settings) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tocsin.config import Settings
+from tocsin.config import Settings, is_postgres
 from tocsin.errors import ConfigError
 from tocsin.store.base import Store
 from tocsin.store.sqlite import SqliteStore
@@ -32,4 +32,15 @@ def open_store(settings: Settings, clock: Callable[[], int]) -> Store:
             outbox_window_ms=settings.outbox_window_ms,
             nonce_window_ms=settings.nonce_window_ms,
         )
-    raise ConfigError(f"database: this version stores in sqlite:///PATH only, not in {url.split(':', 1)[0]}:")
+    if is_postgres(url):
+        from tocsin.store.postgres import PostgresStore  # only here: most nodes have no use for its imports
+
+        return PostgresStore(
+            url,
+            clock,
+            pool_size=settings.database_pool_size,
+            timeout_ms=settings.database_timeout_ms,
+            outbox_window_ms=settings.outbox_window_ms,
+            nonce_window_ms=settings.nonce_window_ms,
+        )
+    raise ConfigError("database: must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME")

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from tocsin.config import is_postgres
 from tocsin.errors import ConfigError, StoreUnavailable
+from tocsin.store.postgres_link import REFUSALS, reason, shown
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 _SQLITE = "sqlite:///"
+_LOCK = 0x746F6373696E
+"""Of PostgreSQL's advisory locks the one that whoever migrates holds."""
+
+_PATIENCE_S = 30.0
+T = TypeVar("T")
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -27,10 +39,22 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def _engine(url: str) -> Engine:
+def _with(url: str, work: Callable[[Connection], T]) -> T:
+    """Return what `work` does on a connection; without a commit of its own, nothing stays."""
+    if is_postgres(url):
+        return asyncio.run(_with_postgres(url, work))
     # A path is taken as it stands: make_url would read ? and % in it.
-    parsed = URL.create("sqlite", database=url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else make_url(url)
-    return create_engine(parsed, poolclass=NullPool)
+    engine = create_engine(URL.create("sqlite", database=url.removeprefix(_SQLITE)), poolclass=NullPool)
+    with closing(engine.connect()) as connection:
+        return work(connection)
+
+
+async def _with_postgres(url: str, work: Callable[[Connection], T]) -> T:
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, timeout=_PATIENCE_S), poolclass=NullPool
+    )
+    async with engine.connect() as connection:
+        return await connection.run_sync(work)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -51,8 +75,12 @@ def known() -> set[str]:
 
 def current(url: str) -> str | None:
     """Return the revision a database is at, or None for an empty one."""
-    with closing(_engine(url).connect()) as connection:
-        return _revision(connection)
+    return _with(url, _revision)
+
+
+def newest_message(url: str) -> int:
+    """Return the greatest id of a message, 0 without one."""
+    return _with(url, lambda connection: connection.exec_driver_sql("SELECT max(id) FROM messages").scalar()) or 0
 
 
 def upgrade(url: str) -> tuple[str | None, str]:
@@ -67,13 +95,16 @@ def upgrade(url: str) -> tuple[str | None, str]:
     try:
         return _upgrade(url)
     except DBAPIError as error:
-        raise StoreUnavailable(f"cannot open {url.removeprefix(_SQLITE)}: {error.orig}") from error
+        raise StoreUnavailable(f"cannot open {shown(url).removeprefix(_SQLITE)}: {error.orig}") from error
+    except REFUSALS as error:
+        raise StoreUnavailable(f"cannot open {shown(url)}: {reason(error)}") from error
 
 
 def _upgrade(url: str) -> tuple[str | None, str]:
     scripts = ScriptDirectory.from_config(_config())
     target = head()
-    with closing(_engine(url).connect()) as connection:
+
+    def work(connection: Connection) -> tuple[str | None, str]:
         before = _revision(connection)
         if before == target:
             return before, target
@@ -83,10 +114,16 @@ def _upgrade(url: str) -> tuple[str | None, str]:
             connection.rollback()
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             before = _revision(connection)
+        else:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            before = _revision(connection)
         if before is not None and before not in {each.revision for each in scripts.walk_revisions()}:
             raise ConfigError(
-                f"database: {url} has schema revision {before}, which this version does not know; use a newer tocsin"
+                f"database: {shown(url)} has schema revision {before}, which this version does not know; "
+                "use a newer tocsin"
             )
         command.upgrade(_config(connection), "head")
         connection.commit()
-    return before, target
+        return before, target
+
+    return _with(url, work)

@@ -1,10 +1,15 @@
-"""SQL for the row operations, and entities from rows. Texts are cached by shape; values are always parameters."""
+"""SQL for the row operations, and entities from rows. Texts are cached by shape; values are always parameters.
+
+Texts are for no database in particular: `?` stands for a parameter, `= ANY (?)` takes a list, and LIKE takes no notice
+of case. `for_sqlite` and `for_postgres` make of a statement what the database understands.
+"""
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cache
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -12,7 +17,12 @@ import msgspec
 from tocsin.store.base import Delete, Insert, Op, Select, Update, Upsert
 
 T = TypeVar("T", bound=msgspec.Struct)
+Answer = TypeVar("Answer")
+_ANY = "= ANY (?)"
 Statement = tuple[str, list[Any]]
+Question = Generator[Statement, list[Any], Answer]
+"""Yields statements, is sent their rows, and returns the answer. All its statements see one moment."""
+
 Shape = tuple[tuple[str, bool], ...]
 """The columns of a condition, each with whether it takes a list."""
 
@@ -76,19 +86,21 @@ def _delete(table: str, shape: Shape, below: tuple[str, ...]) -> str:
 
 @cache
 def _where(shape: Shape) -> str:
-    # A list goes in as one JSON parameter: the text does not depend on its length, which SQLite would limit.
-    return " AND ".join(
-        f"{name} IN (SELECT value FROM json_each(?))" if many else f"{name} = ?" for name, many in shape
-    )
+    return " AND ".join(f"{name} {_ANY}" if many else f"{name} = ?" for name, many in shape)
 
 
 def _shape(conditions: dict[str, Any]) -> Shape:
     return tuple((name, isinstance(value, (list, tuple))) for name, value in conditions.items())
 
 
+def _asked(conditions: dict[str, Any]) -> list[Any]:
+    """Return the values of a condition, lists as lists."""
+    return [list(value) if isinstance(value, (list, tuple)) else value for value in conditions.values()]
+
+
 def where(conditions: dict[str, Any]) -> Statement:
     """Return the text and the parameters of a condition; a list means IN."""
-    return _where(_shape(conditions)), _bound(conditions.values())
+    return _where(_shape(conditions)), _asked(conditions)
 
 
 def statement(op: Op) -> Statement:
@@ -98,7 +110,7 @@ def statement(op: Op) -> Statement:
         return make(op.table, tuple(op.row)), _bound(op.row.values())
     if isinstance(op, Upsert):
         return _upsert(op.table, op.key, tuple(op.row)), _bound(op.row.values())
-    parameters = _bound(op.where.values())
+    parameters = _asked(op.where)
     if isinstance(op, Update):
         text = _update(op.table, tuple(op.set), tuple(op.add), _shape(op.where))
         return text, [*_bound(op.set.values()), *op.add.values(), *parameters]
@@ -122,7 +134,31 @@ def select(question: Select[Any], columns: str) -> Statement:
     above, below = tuple(question.above), tuple(question.below)
     text = _select(question.table, columns, _shape(question.where), above, below, question.order, bool(question.limit))
     limit = [question.limit] if question.limit else []
-    return text, [*_bound(question.where.values()), *question.above.values(), *question.below.values(), *limit]
+    return text, [*_asked(question.where), *question.above.values(), *question.below.values(), *limit]
+
+
+# -- what each database understands
+
+
+@cache
+def _sqlite_text(text: str) -> str:
+    # A list goes in as one JSON parameter: the text does not depend on its length, which SQLite would limit.
+    return text.replace(_ANY, "IN (SELECT value FROM json_each(?))")
+
+
+def for_sqlite(text: str, parameters: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """Return a statement as SQLite takes it."""
+    if _ANY not in text:
+        return text, parameters
+    return _sqlite_text(text), _bound(parameters)
+
+
+@cache
+def for_postgres(text: str) -> str:
+    """Return a statement's text as PostgreSQL takes it. Parameters stay as they are, lists too."""
+    numbers = count(1)
+    parts = text.replace(" LIKE ", " ILIKE ").split("?")
+    return parts[0] + "".join(f"${next(numbers)}{part}" for part in parts[1:])
 
 
 def must_match(op: Op) -> bool:

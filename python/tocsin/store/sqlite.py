@@ -6,19 +6,13 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import msgspec
-
 from tocsin.errors import ConfigError, StoreUnavailable
-from tocsin.figures import CommitFigures
-from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
-from tocsin.model.event import Event, Scope
+from tocsin.model.event import Event
 from tocsin.store import sql, sqlite_schema
-from tocsin.store import sqlite_queries as queries
-from tocsin.store.base import Amend, Delete, GuildSnapshot, OnCommit, Op, Select, T, ThreadQuery
-from tocsin.store.sqlite_queries import APPLICATIONS, BANS, MESSAGES, USERS
+from tocsin.store.base import Op
+from tocsin.store.sql_store import SqlStore
 from tocsin.store.sqlite_reader import SqliteReaders
 from tocsin.store.sqlite_writer import SqliteWriter
 
@@ -26,24 +20,9 @@ OLDEST_SQLITE = (3, 38, 0)
 """The first version that always has JSON functions; RETURNING and upserts are older."""
 
 BUSY_TIMEOUT_MS = 5000
-_decode_event = msgspec.msgpack.Decoder(Event).decode
-_IDS = {
-    "users": "id",
-    "guilds": "id",
-    "roles": "id",
-    "channels": "id",
-    "messages": "id",
-    "applications": "id",
-    "emojis": "id",
-    "webhooks": "id",
-    "attachments": "id",
-    "reactions": "id",
-    "pins": "id",
-    "channels AS spoken": "last_message_id",  # outlives the message
-}
 
 
-class SqliteStore:
+class SqliteStore(SqlStore):
     """See `tocsin.store.base.Store`.
 
     Args:
@@ -56,13 +35,8 @@ class SqliteStore:
     def __init__(
         self, path: Path, clock: Callable[[], int], *, outbox_window_ms: int = 600_000, nonce_window_ms: int = 300_000
     ) -> None:
+        super().__init__(clock, outbox_window_ms, nonce_window_ms)
         self.path = path
-        self.on_commit: list[OnCommit] = []
-        self.amend: Amend | None = None
-        self.figures = CommitFigures()
-        self._clock = clock
-        self._outbox_window_ms = outbox_window_ms
-        self._nonce_window_ms = nonce_window_ms
         self._parts: tuple[SqliteWriter, SqliteReaders] | None = None
 
     # -- life
@@ -107,243 +81,18 @@ class SqliteStore:
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    # -- writing
-
-    def _publish(self, events: list[Event]) -> None:
-        for callback in self.on_commit:
-            try:
-                callback(events)
-            except Exception as error:
-                # The rows are written: one listener's fault must not keep the events from the others.
-                context = {"message": "a listener of the store failed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(context)
-
-    async def commit(self, ops: Sequence[Op], events: Sequence[Event] = ()) -> list[Event]:
-        """Write all in one transaction; see `Store.commit`."""
-        if self.amend is not None:
-            ops, events = self.amend(ops, events)
-        figures, began = self.figures, perf_counter()
-        figures.waiting += 1
-        try:
-            written = await self._open()[0].submit(ops, events)
-        except Exception:
-            figures.refused += 1
-            raise
-        finally:
-            figures.waiting -= 1
-        figures.done.note(perf_counter() - began)
-        return written
-
-    async def prune(self, now_ms: int) -> None:
-        """Drop outbox rows and nonces past their age."""
-        await self.commit(
-            [
-                Delete("outbox", {}, below={"created_at": now_ms - self._outbox_window_ms}),
-                Delete("nonces", {}, below={"created_at": now_ms - self._nonce_window_ms}),
-            ]
-        )
-
-    # -- reading
+    # -- what `SqlStore` asks of it
 
     def _open(self) -> tuple[SqliteWriter, SqliteReaders]:
         if self._parts is None:
             raise StoreUnavailable("the store is not open")
         return self._parts
 
+    def _submit(self, ops: Sequence[Op], events: Sequence[Event]) -> asyncio.Future[list[Event]]:
+        return self._open()[0].submit(ops, events)
+
+    async def _ask(self, question: sql.Question[sql.Answer]) -> sql.Answer:
+        return await self._open()[1].read(question)
+
     async def _query(self, text: str, *parameters: object) -> list[Any]:
         return await self._open()[1].query(text, parameters)
-
-    async def _query_in(self, select: str, conditions: dict[str, Any]) -> list[Any]:
-        inside, parameters = sql.where(conditions)
-        return await self._query(f"{select} WHERE {inside}", *parameters)
-
-    async def highest_snowflake(self) -> int:
-        """Return the greatest id known to have been given out, 0 when there is none."""
-        union = " UNION ALL ".join(f"SELECT max({column}) AS id FROM {table}" for table, column in _IDS.items())
-        (row,) = await self._query(f"SELECT max(id) FROM ({union})")
-        return row[0] or 0
-
-    async def find(self, select: Select[T]) -> list[T]:
-        """Return what a question asks for."""
-        reader = sql.reader_of(select.entity)
-        text, parameters = sql.select(select, reader.columns())
-        return [reader.entity(row) for row in await self._query(text, *parameters)]
-
-    async def find_one(self, select: Select[T]) -> T | None:
-        """Return the first of what a question asks for."""
-        found = await self.find(select)
-        return found[0] if found else None
-
-    # -- users and tokens
-
-    async def user(self, user_id: int) -> User | None:
-        """Return a user by id."""
-        return await self._user("id = ?", user_id)
-
-    async def user_by_name(self, username: str) -> User | None:
-        """Return a user by exact name."""
-        return await self._user("username = ?", username)
-
-    async def user_by_token(self, digest: bytes) -> User | None:
-        """Return the user a token's digest stands for."""
-        return await self._user("id = (SELECT user_id FROM tokens WHERE digest = ?)", digest)
-
-    async def _user(self, condition: str, parameter: object) -> User | None:
-        rows = await self._query(f"SELECT {USERS.columns()} FROM users WHERE {condition}", parameter)
-        return USERS.entity(rows[0]) if rows else None
-
-    async def users(self, user_ids: Sequence[int]) -> list[User]:
-        """Return those of the users that exist."""
-        rows = await self._query_in(f"SELECT {USERS.columns()} FROM users", {"id": list(user_ids)})
-        return [USERS.entity(row) for row in rows]
-
-    async def password_hash(self, user_id: int) -> str | None:
-        """Return a person's password hash."""
-        rows = await self._query("SELECT hash FROM passwords WHERE user_id = ?", user_id)
-        return rows[0][0] if rows else None
-
-    async def application_of_bot(self, bot_user_id: int) -> Application | None:
-        """Return the application a bot belongs to."""
-        text = f"SELECT {APPLICATIONS.columns()} FROM applications WHERE bot_user_id = ?"
-        rows = await self._query(text, bot_user_id)
-        return APPLICATIONS.entity(rows[0]) if rows else None
-
-    # -- guilds
-
-    async def guild_ids_of(self, user_id: int) -> list[int]:
-        """Return the guilds a user is in, by id."""
-        rows = await self._query("SELECT guild_id FROM members WHERE user_id = ? ORDER BY guild_id", user_id)
-        return [row[0] for row in rows]
-
-    async def guild(self, guild_id: int, *, with_members: bool) -> GuildSnapshot | None:
-        """Return a guild at one point of its log."""
-        return await self._open()[1].read(lambda connection: queries.snapshot(connection, guild_id, with_members))
-
-    async def member(self, guild_id: int, user_id: int) -> Member | None:
-        """Return a member with their roles."""
-        return await self._open()[1].read(lambda connection: queries.member(connection, guild_id, user_id))
-
-    async def members(self, guild_id: int, *, after: int = 0, limit: int = 1000) -> list[tuple[Member, User]]:
-        """Return members with ids above `after`, by id."""
-        return await self._members(guild_id, "m.user_id > ? ORDER BY m.user_id LIMIT ?", after, limit)
-
-    async def search_members(self, guild_id: int, prefix: str, limit: int) -> list[tuple[Member, User]]:
-        """Return members whose name or nick begins with `prefix`, whatever its case."""
-        pattern = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        condition = "(u.username LIKE ? ESCAPE '\\' OR m.nick LIKE ? ESCAPE '\\') ORDER BY m.user_id LIMIT ?"
-        return await self._members(guild_id, condition, pattern, pattern, limit)
-
-    async def _members(self, guild_id: int, condition: str, *parameters: object) -> list[tuple[Member, User]]:
-        return await self._open()[1].read(
-            lambda connection: queries.members(connection, guild_id, condition, *parameters)
-        )
-
-    async def ban(self, guild_id: int, user_id: int) -> Ban | None:
-        """Return a user's ban."""
-        text = f"SELECT {BANS.columns()} FROM bans WHERE guild_id = ? AND user_id = ?"
-        rows = await self._query(text, guild_id, user_id)
-        return BANS.entity(rows[0]) if rows else None
-
-    async def bans(
-        self, guild_id: int, *, after: int = 0, before: int = 0, limit: int = 1000
-    ) -> list[tuple[Ban, User]]:
-        """Return bans by user id; with `before`, the page that ends below it."""
-        select = (
-            f"SELECT {BANS.columns('b.')}, {USERS.columns('u.')} FROM bans b JOIN users u ON u.id = b.user_id "
-            "WHERE b.guild_id = ?"
-        )
-        if before:
-            rows = await self._query(
-                f"{select} AND b.user_id < ? ORDER BY b.user_id DESC LIMIT ?", guild_id, before, limit
-            )
-            rows.reverse()
-        else:
-            rows = await self._query(f"{select} AND b.user_id > ? ORDER BY b.user_id LIMIT ?", guild_id, after, limit)
-        return [(BANS.entity(row), USERS.entity(row[BANS.width :])) for row in rows]
-
-    # -- channels and messages
-
-    async def channel(self, channel_id: int) -> Channel | None:
-        """Return a channel with its overwrites or recipients."""
-        found = await self._channels("id = ?", channel_id)
-        return found[0] if found else None
-
-    async def threads(self, query: ThreadQuery) -> list[Thread]:
-        """Return the threads that a query asks for."""
-        return await self._open()[1].read(lambda connection: queries.threads(connection, query))
-
-    async def dm_between(self, a: int, b: int) -> Channel | None:
-        """Return the DM of two users."""
-        condition = (
-            "type = 1 AND id IN (SELECT channel_id FROM dm_recipients WHERE user_id = ?) "
-            "AND id IN (SELECT channel_id FROM dm_recipients WHERE user_id = ?) ORDER BY id LIMIT 1"
-        )
-        found = await self._channels(condition, a, b)
-        return found[0] if found else None
-
-    async def dms_of(self, user_id: int) -> list[Channel]:
-        """Return a user's DMs and group DMs."""
-        return await self._channels(
-            "id IN (SELECT channel_id FROM dm_recipients WHERE user_id = ?) ORDER BY id", user_id
-        )
-
-    async def _channels(self, condition: str, *parameters: object) -> list[Channel]:
-        return await self._open()[1].read(lambda connection: queries.channels(connection, condition, *parameters))
-
-    async def message(self, channel_id: int, message_id: int) -> Message | None:
-        """Return a message."""
-        text = f"SELECT {MESSAGES.columns()} FROM messages WHERE id = ? AND channel_id = ?"
-        rows = await self._query(text, message_id, channel_id)
-        return MESSAGES.entity(rows[0]) if rows else None
-
-    async def messages(
-        self, channel_id: int, *, before: int = 0, after: int = 0, around: int = 0, limit: int = 50
-    ) -> list[Message]:
-        """Return a page, newest first; `around` gives the half before, the message and the half after."""
-        return await self._open()[1].read(
-            lambda connection: queries.messages_page(
-                connection, channel_id, before=before, after=after, around=around, limit=limit
-            )
-        )
-
-    async def messages_by_ids(self, channel_id: int, ids: Sequence[int]) -> list[Message]:
-        """Return those of the messages that exist in the channel."""
-        # The unary plus keeps SQLite from walking the channel's index: the ids are few, the channel may be long.
-        select = f"SELECT {MESSAGES.columns()} FROM messages"
-        rows = await self._query_in(select, {"+channel_id": channel_id, "id": list(ids)})
-        return [MESSAGES.entity(row) for row in rows]
-
-    async def messages_by_author(self, guild_id: int, author_id: int, since: int) -> list[tuple[int, int]]:
-        """Return (channel id, message id) of what an author wrote in a guild's channels with an id from `since` on."""
-        # CROSS JOIN keeps SQLite to this order: per channel, only the recent end of its index is read.
-        text = (
-            "SELECT m.channel_id, m.id FROM channels c CROSS JOIN messages m ON m.channel_id = c.id "
-            "WHERE c.guild_id = ? AND m.id >= ? AND m.author_id = ? ORDER BY m.id"
-        )
-        return [(row[0], row[1]) for row in await self._query(text, guild_id, since, author_id)]
-
-    async def reactions(self, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
-        """Return what is on the messages, the emoji that came first to each first."""
-        return await self._open()[1].read(lambda connection: queries.reactions(connection, message_ids, reader_id))
-
-    async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None:
-        """Return the message an author sent with a nonce that is still remembered."""
-        remembered = "author_id = ? AND channel_id = ? AND nonce = ? AND created_at >= ?"
-        message_id = f"SELECT message_id FROM nonces WHERE {remembered}"
-        text = f"SELECT {MESSAGES.columns()} FROM messages WHERE id = ({message_id})"
-        oldest = self._clock() - self._nonce_window_ms
-        rows = await self._query(text, author_id, channel_id, nonce, oldest)
-        return MESSAGES.entity(rows[0]) if rows else None
-
-    # -- log
-
-    async def outbox_after(self, scope: Scope, seq: int, limit: int = 1000) -> list[Event]:
-        """Return a scope's events above `seq` that the outbox still holds, in order."""
-        text = "SELECT event FROM outbox WHERE scope_kind = ? AND scope_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-        return [_decode_event(row[0]) for row in await self._query(text, int(scope.kind), scope.id, seq, limit)]
-
-    async def outbox_since(self, created_ms: int, limit: int = 100_000) -> list[tuple[int, Event]]:
-        """Return the events committed since then with their Unix ms, each scope's in order; the newest `limit`."""
-        newest = "SELECT * FROM outbox WHERE created_at >= ? ORDER BY created_at DESC LIMIT ?"
-        text = f"SELECT created_at, event FROM ({newest}) ORDER BY scope_kind, scope_id, seq"
-        return [(row[0], _decode_event(row[1])) for row in await self._query(text, created_ms, limit)]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tocsin.errors import StoreUnavailable
+from tocsin.store import sql
 
 THREADS = 4
 T = TypeVar("T")
@@ -35,8 +36,8 @@ class SqliteReaders:
             connection.close()
         self._opened.clear()
 
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask on a reading thread. All that the question reads is of one moment.
+    async def read(self, question: sql.Question[T]) -> T:
+        """Answer a question on a reading thread.
 
         Raises:
             errors.StoreUnavailable: SQLite refused, or the store is closed.
@@ -46,7 +47,12 @@ class SqliteReaders:
             connection = self._connection()
             connection.execute("BEGIN")
             try:
-                return question(connection)
+                statement = next(question)
+                while True:
+                    statement = question.send(connection.execute(*sql.for_sqlite(*statement)).fetchall())
+            except StopIteration as stop:
+                answer: T = stop.value
+                return answer
             finally:
                 connection.execute("COMMIT")
 
@@ -54,7 +60,8 @@ class SqliteReaders:
 
     async def query(self, text: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return the rows of one statement; errors as `read`."""
-        return await self._run(lambda: self._connection().execute(text, parameters).fetchall())
+        statement = sql.for_sqlite(text, parameters)
+        return await self._run(lambda: self._connection().execute(*statement).fetchall())
 
     async def _run(self, ask: Callable[[], T]) -> T:
         try:

@@ -5,36 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
-import msgspec
 
 from tocsin.errors import Conflict, StoreUnavailable
 from tocsin.model.event import Event, Scope
 from tocsin.store import sql
 from tocsin.store.base import Op
-
-GROUP_LIMIT = 256
-QUEUE_LIMIT = 16384
-"""Commits that may wait. More means that the disk does not keep up; they are refused."""
-
-_encode_event = msgspec.msgpack.Encoder(enc_hook=sql.plain).encode
-_NEXT_SEQ = (
-    "INSERT INTO scope_seq (scope_kind, scope_id, seq) VALUES (?, ?, ?) "
-    "ON CONFLICT (scope_kind, scope_id) DO UPDATE SET seq = seq + excluded.seq RETURNING seq"
-)
-_OUTBOX = "INSERT INTO outbox (scope_kind, scope_id, seq, event, created_at) VALUES (?, ?, ?, ?, ?)"
-
-
-class _Unit(NamedTuple):
-    ops: Sequence[Op]
-    events: Sequence[Event]
-    done: asyncio.Future[list[Event]]
-
-
-Outcome = tuple[_Unit, list[Event] | Exception]
+from tocsin.store.units import NEXT_SEQ, OUTBOX, Outcome, Unit, finish, numbered, scopes_of
 
 _DUPLICATE = frozenset(
     {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
@@ -50,6 +28,10 @@ _OWN_FAULT = frozenset(
     }
 )
 """What is wrong with one commit; any other code of SQLite's is the database's trouble and fails the group."""
+
+GROUP_LIMIT = 256
+QUEUE_LIMIT = 16384
+"""Commits that may wait. More means that the disk does not keep up; they are refused."""
 
 
 class SqliteWriter:
@@ -71,7 +53,7 @@ class SqliteWriter:
         self._clock = clock
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Unit] = deque()
+        self._queue: deque[Unit] = deque()
         self._ready = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="tocsin-store", daemon=True)
@@ -83,7 +65,7 @@ class SqliteWriter:
         Raises:
             errors.StoreUnavailable: the store is closed, or too many commits wait.
         """
-        unit = _Unit(ops, events, self._loop.create_future())
+        unit = Unit(ops, events, self._loop.create_future())
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")
@@ -138,7 +120,7 @@ class SqliteWriter:
             return None
         return connection
 
-    def _write(self, connection: sqlite3.Connection, group: list[_Unit]) -> list[Outcome]:
+    def _write(self, connection: sqlite3.Connection, group: list[Unit]) -> list[Outcome]:
         """Write a group as one batch; only when one of its commits is at fault, each in a savepoint of its own."""
         now = self._clock()
         connection.execute("BEGIN IMMEDIATE")
@@ -158,50 +140,28 @@ class SqliteWriter:
     # -- on the event loop
 
     def _finish(self, outcomes: list[Outcome]) -> None:
-        committed = [event for _, outcome in outcomes if isinstance(outcome, list) for event in outcome]
-        try:
-            if committed:
-                self._on_commit(committed)
-        finally:
-            for unit, outcome in outcomes:
-                if unit.done.done():
-                    continue  # its caller was cancelled
-                if isinstance(outcome, list):
-                    unit.done.set_result(outcome)
-                else:
-                    unit.done.set_exception(outcome)
+        finish(outcomes, self._on_commit)
 
 
-def _apply(connection: sqlite3.Connection, units: Sequence[_Unit], now: int) -> list[list[Event]]:
+def _apply(connection: sqlite3.Connection, units: Sequence[Unit], now: int) -> list[list[Event]]:
     """Write the rows of the units, then their events with the next numbers of their scopes, and return those."""
     for unit in units:
         for op in unit.ops:
-            text, parameters = sql.statement(op)
-            cursor = connection.execute(text, parameters)
+            cursor = connection.execute(*sql.for_sqlite(*sql.statement(op)))
             if cursor.rowcount == 0 and sql.must_match(op):
                 raise Conflict(f"no row in {op.table}")
     # One statement per scope and group, not per event.
     last: dict[Scope, int] = {}
-    for scope, count in Counter(event.scope for unit in units for event in unit.events).items():
-        (seq,) = connection.execute(_NEXT_SEQ, (*scope, count)).fetchone()
+    for scope, count in scopes_of(units):
+        (seq,) = connection.execute(NEXT_SEQ, (*scope, count)).fetchone()
         last[scope] = seq - count
-    written: list[list[Event]] = []
-    outbox = []
-    for unit in units:
-        events = []
-        for event in unit.events:
-            scope = event.scope
-            last[scope] = seq = last[scope] + 1
-            numbered = msgspec.structs.replace(event, seq=seq)
-            outbox.append((*scope, seq, _encode_event(numbered), now))
-            events.append(numbered)
-        written.append(events)
+    written, outbox = numbered(units, last, now)
     if outbox:
-        connection.executemany(_OUTBOX, outbox)
+        connection.executemany(OUTBOX, outbox)
     return written
 
 
-def _apply_alone(connection: sqlite3.Connection, unit: _Unit, now: int) -> list[Event] | Exception:
+def _apply_alone(connection: sqlite3.Connection, unit: Unit, now: int) -> list[Event] | Exception:
     """Write one commit of a group whose other commits are to stay, whatever is wrong with this one."""
     connection.execute("SAVEPOINT unit")
     outcome: list[Event] | Exception

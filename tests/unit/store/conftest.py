@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.api_world import Clock
+from tests.support.postgres_server import PostgresServer
 from tocsin.config import Settings
 from tocsin.store import Store, open_store
 
@@ -17,11 +18,22 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite"])
-def make_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Callable[[], Store]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/data/tocsin.db"
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    url = postgres.make()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def make_store(database: str, clock: Clock) -> Callable[[], Store]:
     """Makes stores over one and the same database, not yet opened."""
-    urls = {"sqlite": f"sqlite:///{tmp_path}/data/tocsin.db"}
-    return lambda: open_store(Settings(database=urls[request.param]), clock)
+    return lambda: open_store(Settings(database=database), clock)
 
 
 @pytest.fixture

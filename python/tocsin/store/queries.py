@@ -1,8 +1,7 @@
-"""The questions that need more than one statement, asked on a reading connection inside one transaction."""
+"""The questions that need more than one statement, for both databases."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,14 +42,12 @@ _THREAD_COLUMNS = sql.Reader(Thread, *Channel.__struct_fields__, "member_count")
 _THREAD_TYPES = f"({', '.join(str(int(each)) for each in sorted(THREAD_TYPES))})"
 
 
-def member_roles(
-    connection: sqlite3.Connection, guild_id: int, user_ids: list[int] | None = None
-) -> dict[int, tuple[int, ...]]:
+def member_roles(guild_id: int, user_ids: list[int] | None = None) -> sql.Question[dict[int, tuple[int, ...]]]:
     """Return the role ids of members, by id; of the whole guild without `user_ids`."""
     inside, parameters = sql.where({"guild_id": guild_id} if user_ids is None else _members_key(guild_id, user_ids))
     text = f"SELECT user_id, role_id FROM member_roles WHERE {inside} ORDER BY user_id, role_id"
     roles: dict[int, tuple[int, ...]] = {}
-    for user_id, role_id in connection.execute(text, parameters):
+    for user_id, role_id in (yield text, parameters):
         roles[user_id] = (*roles.get(user_id, ()), role_id)
     return roles
 
@@ -59,30 +56,29 @@ def _members_key(guild_id: int, user_ids: list[int]) -> dict[str, Any]:
     return {"guild_id": guild_id, "user_id": user_ids if len(user_ids) != 1 else user_ids[0]}
 
 
-def member(connection: sqlite3.Connection, guild_id: int, user_id: int) -> Member | None:
+def member(guild_id: int, user_id: int) -> sql.Question[Member | None]:
     """Return a member with their roles."""
     text = f"SELECT {MEMBERS.columns()} FROM members WHERE guild_id = ? AND user_id = ?"
-    row = connection.execute(text, (guild_id, user_id)).fetchone()
-    if row is None:
+    rows = yield text, [guild_id, user_id]
+    if not rows:
         return None
-    return MEMBERS.entity(row, roles=member_roles(connection, guild_id, [user_id]).get(user_id, ()))
+    roles = yield from member_roles(guild_id, [user_id])
+    return MEMBERS.entity(rows[0], roles=roles.get(user_id, ()))
 
 
-def members(
-    connection: sqlite3.Connection, guild_id: int, condition: str, *parameters: object
-) -> list[tuple[Member, User]]:
+def members(guild_id: int, condition: str, *parameters: object) -> sql.Question[list[tuple[Member, User]]]:
     """Return the members `m` of a guild, with their users `u`, for which the condition holds."""
-    rows = _member_rows(connection, guild_id, condition, *parameters)
-    roles = member_roles(connection, guild_id, [row[MEMBERS.width] for row in rows])
+    rows = yield from _member_rows(guild_id, condition, *parameters)
+    roles = yield from member_roles(guild_id, [row[MEMBERS.width] for row in rows])
     return [_member_and_user(row, roles) for row in rows]
 
 
-def _member_rows(connection: sqlite3.Connection, guild_id: int, condition: str, *parameters: object) -> list[Any]:
+def _member_rows(guild_id: int, condition: str, *parameters: object) -> sql.Question[list[Any]]:
     text = (
         f"SELECT {MEMBERS.columns('m.')}, {USERS.columns('u.')} FROM members m JOIN users u ON u.id = m.user_id "
         f"WHERE m.guild_id = ? AND {condition}"
     )
-    return connection.execute(text, (guild_id, *parameters)).fetchall()
+    return (yield text, [guild_id, *parameters])
 
 
 def _member_and_user(row: Sequence[Any], roles: dict[int, tuple[int, ...]]) -> tuple[Member, User]:
@@ -90,20 +86,20 @@ def _member_and_user(row: Sequence[Any], roles: dict[int, tuple[int, ...]]) -> t
     return MEMBERS.entity(row, roles=roles.get(user.id, ())), user
 
 
-def channels(connection: sqlite3.Connection, condition: str, *parameters: object) -> list[Channel]:
+def channels(condition: str, *parameters: object) -> sql.Question[list[Channel]]:
     """Return the channels for which the condition holds, with their overwrites and recipients."""
-    rows = connection.execute(f"SELECT {CHANNELS.columns()} FROM channels WHERE {condition}", parameters).fetchall()
+    rows = yield f"SELECT {CHANNELS.columns()} FROM channels WHERE {condition}", [*parameters]
     if not rows:
         return []
     inside, values = sql.where({"channel_id": [row[0] for row in rows]})
     overwrites: dict[int, tuple[Overwrite, ...]] = {}
     text = f"SELECT channel_id, target_id, type, allow, deny FROM overwrites WHERE {inside} ORDER BY target_id"
-    for channel_id, target, kind, allow, deny in connection.execute(text, values):
+    for channel_id, target, kind, allow, deny in (yield text, values):
         one = Overwrite(id=target, type=kind, allow=allow, deny=deny)
         overwrites[channel_id] = (*overwrites.get(channel_id, ()), one)
     recipients: dict[int, tuple[int, ...]] = {}
     text = f"SELECT channel_id, user_id FROM dm_recipients WHERE {inside} ORDER BY user_id"
-    for channel_id, user_id in connection.execute(text, values):
+    for channel_id, user_id in (yield text, values):
         recipients[channel_id] = (*recipients.get(channel_id, ()), user_id)
     return [
         CHANNELS.entity(row, overwrites=overwrites.get(row[0], ()), recipients=recipients.get(row[0], ()))
@@ -111,7 +107,7 @@ def channels(connection: sqlite3.Connection, condition: str, *parameters: object
     ]
 
 
-def threads(connection: sqlite3.Connection, query: ThreadQuery) -> list[Thread]:
+def threads(query: ThreadQuery) -> sql.Question[list[Thread]]:
     """Return the threads that a query asks for."""
     asked: list[tuple[str, object]] = [
         ("t.id = ?", query.id or None),
@@ -130,50 +126,55 @@ def threads(connection: sqlite3.Connection, query: ThreadQuery) -> list[Thread]:
     text = (
         f"SELECT {CHANNELS.columns('c.')}, {_THREAD_COLUMNS}, "
         "(SELECT count(*) FROM thread_members m WHERE m.thread_id = t.id) "
-        f"FROM threads t JOIN channels c ON c.id = t.id WHERE {' AND '.join(terms)} ORDER BY {order} LIMIT ?"
+        f"FROM threads t JOIN channels c ON c.id = t.id WHERE {' AND '.join(terms)} ORDER BY {order}"
     )
     values = [value for _, value in asked if value is not None]
-    rows = connection.execute(text, (*values, query.limit))
+    if query.limit >= 0:
+        text += " LIMIT ?"
+        values.append(query.limit)
+    rows = yield text, values
     return [THREADS.entity(row, member_count=row[-1]) for row in rows]
 
 
-def messages(connection: sqlite3.Connection, channel_id: int, condition: str, *parameters: int) -> list[Message]:
+def messages(channel_id: int, condition: str, *parameters: int) -> sql.Question[list[Message]]:
     """Return the messages of a channel for which the condition holds."""
     text = f"SELECT {MESSAGES.columns()} FROM messages WHERE channel_id = ? AND {condition}"
-    return [MESSAGES.entity(row) for row in connection.execute(text, (channel_id, *parameters))]
+    return [MESSAGES.entity(row) for row in (yield text, [channel_id, *parameters])]
 
 
-def messages_page(
-    connection: sqlite3.Connection, channel_id: int, *, before: int, after: int, around: int, limit: int
-) -> list[Message]:
+def messages_page(channel_id: int, *, before: int, after: int, around: int, limit: int) -> sql.Question[list[Message]]:
     """Return a page, newest first; see `Store.messages`."""
     if around:
         half = limit // 2
-        older = messages(connection, channel_id, "id < ? ORDER BY id DESC LIMIT ?", around, half)
-        newer = messages(connection, channel_id, "id >= ? ORDER BY id LIMIT ?", around, limit - half)
+        older = yield from messages(channel_id, "id < ? ORDER BY id DESC LIMIT ?", around, half)
+        newer = yield from messages(channel_id, "id >= ? ORDER BY id LIMIT ?", around, limit - half)
         return [*reversed(newer), *older]
     if after:
-        page = messages(connection, channel_id, "id > ? ORDER BY id LIMIT ?", after, limit)
+        page = yield from messages(channel_id, "id > ? ORDER BY id LIMIT ?", after, limit)
         page.reverse()
         return page
     if before:
-        return messages(connection, channel_id, "id < ? ORDER BY id DESC LIMIT ?", before, limit)
-    return messages(connection, channel_id, "id > ? ORDER BY id DESC LIMIT ?", 0, limit)
+        return (yield from messages(channel_id, "id < ? ORDER BY id DESC LIMIT ?", before, limit))
+    return (yield from messages(channel_id, "id > ? ORDER BY id DESC LIMIT ?", 0, limit))
 
 
-def reactions(connection: sqlite3.Connection, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
+def reactions(message_ids: Sequence[int], reader_id: int) -> sql.Question[list[ReactionCount]]:
     """Return what is on the messages; see `Store.reactions`."""
     inside, values = sql.where({"message_id": list(message_ids)})
-    # With min() alone in a group, SQLite takes the plain columns from the row that has it: the first reaction.
-    text = (
-        "SELECT message_id, emoji_id, name, animated, count(*), min(id) AS first, emoji FROM reactions "
-        f"WHERE {inside} GROUP BY message_id, emoji ORDER BY first"
+    # An emoji's name is the one that its first reaction has.
+    groups = (
+        "SELECT message_id, emoji, count(*) AS total, min(id) AS first FROM reactions "
+        f"WHERE {inside} GROUP BY message_id, emoji"
     )
-    counted = connection.execute(text, values).fetchall()
+    text = (
+        f"SELECT g.message_id, r.emoji_id, r.name, r.animated, g.total, g.emoji FROM ({groups}) AS g JOIN reactions r "
+        "ON r.message_id = g.message_id AND r.emoji = g.emoji AND r.id = g.first ORDER BY g.first"
+    )
+    counted = yield text, values
     if not counted:
         return []
     text = f"SELECT message_id, emoji FROM reactions WHERE {inside} AND user_id = ?"
-    own = set(connection.execute(text, (*values, reader_id)).fetchall())
+    own = {(message_id, emoji) for message_id, emoji in (yield text, [*values, reader_id])}
     return [
         ReactionCount(
             message_id=message_id,
@@ -181,36 +182,38 @@ def reactions(connection: sqlite3.Connection, message_ids: Sequence[int], reader
             count=count,
             me=(message_id, emoji) in own,
         )
-        for message_id, emoji_id, name, animated, count, _, emoji in counted
+        for message_id, emoji_id, name, animated, count, emoji in counted
     ]
 
 
-def snapshot(connection: sqlite3.Connection, guild_id: int, with_members: bool) -> GuildSnapshot | None:
+def snapshot(guild_id: int, with_members: bool) -> sql.Question[GuildSnapshot | None]:
     """Return a guild at one point of its log."""
-    row = connection.execute(f"SELECT {GUILDS.columns()} FROM guilds WHERE id = ?", (guild_id,)).fetchone()
-    if row is None:
+    found = yield f"SELECT {GUILDS.columns()} FROM guilds WHERE id = ?", [guild_id]
+    if not found:
         return None
-    scope = (int(ScopeKind.GUILD), guild_id)
-    seq = connection.execute("SELECT seq FROM scope_seq WHERE scope_kind = ? AND scope_id = ?", scope).fetchone()
-    roles = connection.execute(f"SELECT {ROLES.columns()} FROM roles WHERE guild_id = ? ORDER BY id", (guild_id,))
-    emojis = connection.execute(f"SELECT {EMOJIS.columns()} FROM emojis WHERE guild_id = ? ORDER BY id", (guild_id,))
+    scope = [int(ScopeKind.GUILD), guild_id]
+    seq = yield "SELECT seq FROM scope_seq WHERE scope_kind = ? AND scope_id = ?", scope
+    roles = yield (f"SELECT {ROLES.columns()} FROM roles WHERE guild_id = ? ORDER BY id", [guild_id])
+    emojis = yield (f"SELECT {EMOJIS.columns()} FROM emojis WHERE guild_id = ? ORDER BY id", [guild_id])
     held: list[tuple[Member, User]] = []
     if with_members:
-        everyone = member_roles(connection, guild_id)
-        held = [_member_and_user(each, everyone) for each in _member_rows(connection, guild_id, "1")]
+        everyone = yield from member_roles(guild_id)
+        held = [_member_and_user(each, everyone) for each in (yield from _member_rows(guild_id, "1 = 1"))]
     active: list[Thread] = []
     in_threads: list[ThreadMember] = []
     if with_members:
-        active = threads(connection, ThreadQuery(guild_id=guild_id, archived=False))
+        active = yield from threads(ThreadQuery(guild_id=guild_id, archived=False))
         inside, values = sql.where({"thread_id": [each.id for each in active]})
         text = f"SELECT {THREAD_MEMBERS.columns()} FROM thread_members WHERE {inside} ORDER BY joined_at, user_id"
-        in_threads = [THREAD_MEMBERS.entity(each) for each in connection.execute(text, values)]
-    (count,) = connection.execute("SELECT count(*) FROM members WHERE guild_id = ?", (guild_id,)).fetchone()
+        in_threads = [THREAD_MEMBERS.entity(each) for each in (yield text, values)]
+    condition = f"guild_id = ? AND type NOT IN {_THREAD_TYPES} ORDER BY position, id"
+    places = yield from channels(condition, guild_id)
+    ((count,),) = yield "SELECT count(*) FROM members WHERE guild_id = ?", [guild_id]
     return GuildSnapshot(
-        seq=seq[0] if seq else 0,
-        guild=GUILDS.entity(row),
+        seq=seq[0][0] if seq else 0,
+        guild=GUILDS.entity(found[0]),
         roles=[ROLES.entity(each) for each in roles],
-        channels=channels(connection, f"guild_id = ? AND type NOT IN {_THREAD_TYPES} ORDER BY position, id", guild_id),
+        channels=places,
         emojis=[EMOJIS.entity(each) for each in emojis],
         threads=active,
         thread_members=in_threads,

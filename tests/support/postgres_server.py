@@ -1,0 +1,164 @@
+"""PostgresServer: a cluster of one's own, on a Unix socket, that can be killed, frozen and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PATIENCE_S = 60.0
+_USERS = ("postgres", "nobody")
+_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
+_TEMPLATE = "tocsin_template"
+
+
+def programs() -> Path:
+    """Return the folder of the newest PostgreSQL's programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    named = shutil.which("initdb")
+    if named is not None:
+        return Path(named).resolve().parent
+    assert found, "no PostgreSQL on this machine: `make .build/postgres`"
+    return found[-1].parent
+
+
+def _other_user() -> int | None:
+    """Return whom the server runs as; it refuses root."""
+    if os.geteuid() != 0:
+        return None
+    for name in _USERS:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_uid
+    raise AssertionError(f"PostgreSQL refuses root, and there is none of {_USERS}")
+
+
+class PostgresServer:
+    """A cluster in a folder of its own. Several databases may be made in it."""
+
+    def __init__(self, *settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-"))
+        self._programs = programs()
+        self._settings = (*_QUICK, *settings)
+        self._user = _other_user()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        if self._user is not None:
+            os.chown(self.folder, self._user, -1)
+        self._run(
+            "initdb", "-D", str(self._cluster), "-U", "tocsin", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8"
+        )
+
+    @property
+    def _cluster(self) -> Path:
+        return self.folder / "cluster"
+
+    def url(self, database: str) -> str:
+        """Return what `--database` takes."""
+        return f"postgresql://tocsin:secret@/{database}?host={self.folder}"
+
+    # -- life
+
+    def start(self) -> None:
+        """Start it over what it left on disk, and wait until it answers."""
+        until = time.monotonic() + PATIENCE_S
+        while not self._started():
+            assert time.monotonic() < until, (self.folder / "log").read_text()[-2000:]
+            time.sleep(0.02)
+
+    def _started(self) -> bool:
+        settings = [f"unix_socket_directories={self.folder}", "listen_addresses=", *self._settings]
+        if self._process is None or self._process.poll() is not None:
+            # A killed server's children may be about to end: until then a new one refuses.
+            with (self.folder / "log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    [str(self._programs / "postgres"), "-D", str(self._cluster), *(f"-c{each}" for each in settings)],
+                    user=self._user,
+                    cwd=self.folder,
+                    stdout=log,
+                    stderr=log,
+                )
+        ready = [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder), "-d", "postgres", "-U", "tocsin"]
+        return subprocess.run(ready, check=False).returncode == 0
+
+    def kill(self) -> None:
+        """SIGKILL to all of it, at once: what was not committed is lost."""
+        self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP to all of it."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT to all of it."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # Its parent first: it would take a killed child for a crash, and end the others by itself.
+        for each in (pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, number)
+
+    def remove(self) -> None:
+        """Kill it and remove its folder."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- databases
+
+    def make(self) -> str:
+        """Make a database with tocsin's schema; return its URL."""
+        if not self._has(_TEMPLATE):
+            from tocsin.store import migrate
+
+            self.execute(f"CREATE DATABASE {_TEMPLATE}")
+            migrate.upgrade(self.url(_TEMPLATE))
+        return self.make_empty(_TEMPLATE)
+
+    def make_empty(self, template: str = "template1") -> str:
+        """Make a database of a template; return its URL."""
+        name = f"t{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database that was made, whoever is connected to it."""
+        self.execute(f"DROP DATABASE {url.partition('@/')[2].partition('?')[0]} WITH (FORCE)")
+
+    def execute(self, statement: str, database: str = "postgres") -> str:
+        """Run a statement; return what it gives, unaligned."""
+        where = ("-h", str(self.folder), "-U", "tocsin", "-d", database)
+        return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where, "-c", statement)
+
+    def _has(self, database: str) -> bool:
+        return self.execute(f"SELECT 1 FROM pg_database WHERE datname = '{database}'") != ""
+
+    def _run(self, program: str, *arguments: str) -> str:
+        command = [str(self._programs / program), *arguments]
+        done = subprocess.run(command, cwd=self.folder, user=self._user, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def running_postgres(*settings: str) -> Iterator[PostgresServer]:
+    """A server for a `with` block."""
+    server = PostgresServer(*settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
