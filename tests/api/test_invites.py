@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_world import ADA, CATEGORY, DORA, GENERAL, LAB, STAFF_ONLY, Api, error_of
+from tests.support.api_world import (
+    ADA,
+    CARL,
+    CATEGORY,
+    DORA,
+    GENERAL,
+    LAB,
+    MENTIONABLE_ROLE,
+    STAFF_ONLY,
+    Api,
+    error_of,
+)
 from tocsin.service.invites import JOINED
 
 INVITES = f"/channels/{GENERAL}/invites"
@@ -114,3 +125,33 @@ async def test_who_may_not_is_refused(api: Api) -> None:
     listed = (await api.get(f"/guilds/{LAB}/invites", "carl")).json()
     assert [each["code"] for each in listed] == [made["code"]]
     assert hidden["code"] != made["code"]
+
+
+async def test_who_came_by_a_temporary_invite_goes_unless_connected_or_given_a_role(api: Api) -> None:
+    members, path = api.services.temporary_members, f"/guilds/{LAB}/members/{DORA}"
+    made = await make(api, temporary=True)
+    assert (await api.post(f"/invites/{made['code']}", "dora")).status_code == 200
+    members.has_session = lambda user_id: user_id == DORA
+    await members.sweep()
+    assert (await api.get(path, "ada")).status_code == 200
+    members.has_session = lambda user_id: False
+    assert (await api.put(f"{path}/roles/{MENTIONABLE_ROLE}", "ada")).status_code == 204
+    await members.disconnected(DORA)
+    assert (await api.get(path, "ada")).status_code == 200
+    assert (await api.delete(f"{path}/roles/{MENTIONABLE_ROLE}", "ada")).status_code == 204
+    api.bus.take()
+    await members.disconnected(CARL)
+    assert api.bus.take() == []
+    await members.disconnected(DORA)
+    [(event, body)] = api.bus.take()
+    assert (event.name, body["user"]["id"]) == ("GUILD_MEMBER_REMOVE", str(DORA))
+    assert error_of(await api.get(path, "ada")) == (404, 10007)
+
+
+async def test_a_membership_after_a_temporary_one_is_for_good(api: Api) -> None:
+    made = await make(api, temporary=True)
+    assert (await api.post(f"/invites/{made['code']}", "dora")).status_code == 200
+    assert (await api.delete(f"/users/@me/guilds/{LAB}", "dora")).status_code == 204
+    assert (await api.post(f"/invites/{(await make(api))['code']}", "dora")).status_code == 200
+    await api.services.temporary_members.sweep()
+    assert (await api.get(f"/guilds/{LAB}/members/{DORA}", "ada")).status_code == 200

@@ -14,6 +14,7 @@ from tocsin import _core
 from tocsin.bus.redis import RedisBus
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.commands import Commands
+from tocsin.gateway.departures import Departures
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.identify import Identifier
 from tocsin.gateway.peers import TOPICS, Peers
@@ -46,11 +47,13 @@ class Host:
         bus: RedisBus | None,
         peers: Peers | None,
         messages: Callable[[Sequence[tuple[int, int, int, bytes]]], None],
+        departures: Departures,
     ) -> None:
         self._core = core
         self._bus = bus
         self._peers = peers
         self._messages = messages
+        self._departures = departures
         self._orders = orders
         self._sessions = sessions
         self._guilds = guilds
@@ -148,3 +151,5 @@ class Host:
                 guild.unseat(session, self._clock())
                 self._voice.ended(session, guild)
         self._presences.touch(session.user_id, guild_ids)
+        if not session.bot:
+            self._departures.ended(session.user_id)

@@ -16,6 +16,7 @@ from tocsin.bus.redis import RedisBus
 from tocsin.config import Settings
 from tocsin.gateway.batch import Batch, Orders
 from tocsin.gateway.commands import Commands
+from tocsin.gateway.departures import Departures
 from tocsin.gateway.faults import Faults
 from tocsin.gateway.forms import CLOSE_AUTHENTICATION
 from tocsin.gateway.guilds import GuildRegistry
@@ -92,7 +93,8 @@ class GatewayNode:
         self._peers: Peers | None = None
         self._recheck: asyncio.Task[None] | None = None
         self._services: Services | None = None
-        self._parts: list[MemberRequests | Commands | Policy | Subscriptions] = []
+        self._departures: Departures | None = None
+        self._parts: list[MemberRequests | Commands | Policy | Subscriptions | Departures] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
         self._running = False
@@ -143,7 +145,11 @@ class GatewayNode:
         voice = Voice(self._settings, context.clock, self._orders, guilds)
         services.voice.rooms = voice
         commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions, voice)
-        self._parts = [members, commands, policy, subscriptions]
+        departures = self._departures = Departures(services.temporary_members, self._sessions, loop.call_later)
+        if self._listens and self._bus is None:
+            # Where there are other nodes, people may have come back to one of those.
+            departures.expect()
+        self._parts = [members, commands, policy, subscriptions, departures]
         self._host = Host(
             self._core,
             self._orders,
@@ -158,6 +164,7 @@ class GatewayNode:
             self._bus,
             self._peers,
             self._on_messages,
+            departures,
         )
         self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
         self._metrics.watch_totals(
@@ -311,6 +318,8 @@ class GatewayNode:
         if not self._running:
             return
         self._orders.flush()
+        if self._departures is not None:
+            self._departures.cease()
         spread_ms = self._settings.drain_spread_ms
         self._core.begin_drain(spread_ms)
         for _ in range(int((spread_ms + DRAIN_GRACE_MS) / DRAIN_POLL_MS)):

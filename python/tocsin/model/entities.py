@@ -219,6 +219,13 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     timeout_until: int | None = None
 
 
+class TemporaryMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A member by a temporary invite: for as long as they are connected, or have a role."""
+
+    user_id: int
+    guild_id: int
+
+
 class Ban(msgspec.Struct, frozen=True, kw_only=True):
     """A user who may not join a guild."""
 

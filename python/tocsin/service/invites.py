@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, Forbidden, MissingPermissions, unknown
 from tocsin.model import wire
-from tocsin.model.entities import ChannelType, Invite, Member, Message
+from tocsin.model.entities import ChannelType, Invite, Member, Message, TemporaryMember
 from tocsin.model.event import Event
 from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import Permission
@@ -153,6 +153,8 @@ class InviteService:
                 raise BadRequest(30001, f"Maximum number of guilds reached ({MAX_GUILDS})")
             member = Member(guild_id=invite.guild_id, user_id=actor.id, joined_at=self._context.clock())
             ops: list[Op] = list(rows.member_ops(member))
+            if invite.temporary:
+                ops += rows.temporary_member_ops(TemporaryMember(user_id=actor.id, guild_id=invite.guild_id))
             told = [guild_events.member_add(member, actor.user)]
             if invite.max_uses and invite.uses + 1 >= invite.max_uses:
                 ops.append(Delete("invites", {"code": code}))

@@ -29,6 +29,7 @@ from tocsin.service.reactions import ReactionService
 from tocsin.service.read_states import ReadStateService
 from tocsin.service.roles import RoleService
 from tocsin.service.session_starts import SessionStarts
+from tocsin.service.temporary_members import TemporaryMembers
 from tocsin.service.thread_members import ThreadMemberService
 from tocsin.service.threads import ThreadService
 from tocsin.service.typing import TypingService
@@ -52,6 +53,7 @@ class Services:
     roles: RoleService
     members: MemberService
     invites: InviteService
+    temporary_members: TemporaryMembers
     bans: BanService
     prune: PruneService
     automod: AutoModService
@@ -94,6 +96,7 @@ def build_services(context: Context) -> Services:
         users=UserService(context),
         guilds=guilds,
         invites=InviteService(context, guilds),
+        temporary_members=TemporaryMembers(context),
         channels=ChannelService(context, threads, group_dms),
         threads=threads,
         thread_members=thread_members,

@@ -26,6 +26,7 @@ from tocsin.model.entities import (
     Reaction,
     ReadState,
     Role,
+    TemporaryMember,
     Thread,
     ThreadMember,
     User,
@@ -97,6 +98,7 @@ def guild_delete_ops(guild_id: int, channel_ids: list[int]) -> list[Op]:
         Delete("roles", {"guild_id": guild_id}),
         Delete("members", {"guild_id": guild_id}),
         Delete("member_roles", {"guild_id": guild_id}),
+        Delete("temporary_members", {"guild_id": guild_id}),
         Delete("bans", {"guild_id": guild_id}),
         Delete("emojis", {"guild_id": guild_id}),
         Delete("threads", {"guild_id": guild_id}),
@@ -277,7 +279,13 @@ def member_delete_ops(guild_id: int, user_id: int) -> list[Op]:
         Delete("members", where, must_match=True),
         Delete("member_roles", where),
         Delete("thread_members", where),
+        Delete("temporary_members", where),
     ]
+
+
+def temporary_member_ops(member: TemporaryMember) -> list[Op]:
+    """Note that a member is one only while connected."""
+    return [Upsert("temporary_members", ("user_id", "guild_id"), _row(member))]
 
 
 def _role_rows(member: Member) -> list[Op]:

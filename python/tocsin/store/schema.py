@@ -214,6 +214,14 @@ Table(
     _id("role_id", key=True),
     **_CLUSTERED,
 )
+Table(
+    "temporary_members",
+    METADATA,
+    _id("user_id", key=True),
+    _id("guild_id", key=True),
+    **_CLUSTERED,
+)
+Index("temporary_members_guild", METADATA.tables["temporary_members"].c.guild_id)
 Index("member_roles_role", METADATA.tables["member_roles"].c.role_id)
 Table(
     "bans",

@@ -1,4 +1,4 @@
--- Made by `python -m tests.packaging.schema` of 331b6b287b17d79f9657bd3e1018e7f700faea7c4351ae656c13ad4b09416ad9
+-- Made by `python -m tests.packaging.schema` of 9fb982f737ea9da4a798e4883317b3ce9f2ad45b1d0f663ea4609d3a8991c4b7
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -367,6 +367,15 @@ CREATE TABLE scope_seq (
 
 ;
 
+CREATE TABLE temporary_members (
+	user_id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	PRIMARY KEY (user_id, guild_id)
+)
+ WITHOUT ROWID
+
+;
+
 CREATE TABLE thread_members (
 	thread_id INTEGER NOT NULL, 
 	user_id INTEGER NOT NULL, 
@@ -540,4 +549,6 @@ CREATE INDEX hidden_messages_channel ON hidden_messages (channel_id);
 
 CREATE INDEX read_states_channel ON read_states (channel_id);
 
-CREATE INDEX user_guild_settings_guild ON user_guild_settings (guild_id)
+CREATE INDEX user_guild_settings_guild ON user_guild_settings (guild_id);
+
+CREATE INDEX temporary_members_guild ON temporary_members (guild_id)
