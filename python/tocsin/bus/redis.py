@@ -74,6 +74,8 @@ class RedisBus(LocalBus):
         self._behind: set[Scope] = set()
         self._tasks: set[asyncio.Future[object]] = set()
         self._away = False
+        self.on_rejoined: Callable[[], None] = _nobody
+        """Called when a new inbox is registered, and what was missed of logs is in front: ephemeral events are lost."""
 
     # -- life
 
@@ -177,6 +179,8 @@ class RedisBus(LocalBus):
             await self._recover()
         if self._wire is not None and incarnation == self._incarnation:
             self._wire.go_on(incarnation)
+            if recover:
+                self.on_rejoined()
 
     async def _recover(self) -> None:
         """Put what the outbox holds of the followed scopes into the node's own inbox, which drops what it has seen."""
@@ -249,6 +253,10 @@ class RedisBus(LocalBus):
                 self.publish(list(_newest(event for created, event in rows if created <= now - SETTLED_MS)))
             except Exception:
                 log.exception("sweep failed")
+
+
+def _nobody() -> None:
+    """Nobody minds."""
 
 
 def _newest(events: Iterable[Event]) -> Iterable[Event]:

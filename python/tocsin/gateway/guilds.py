@@ -6,7 +6,7 @@ A guild is read from the store once, when its first session needs it, and then f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import count
 
 from tocsin.bus.base import Interest
@@ -16,6 +16,7 @@ from tocsin.gateway.guild_body import GuildBodies
 from tocsin.gateway.lookers import Lookers
 from tocsin.gateway.member_list import GuildLists
 from tocsin.gateway.member_list_rows import Rows
+from tocsin.gateway.parts import GuildParts
 from tocsin.gateway.session import Session
 from tocsin.gateway.voice_states import GuildVoice
 from tocsin.model.entities import Member
@@ -59,6 +60,7 @@ class LiveGuild:
         self.voice = GuildVoice(state, self.cohorts)
         self.bodies = GuildBodies(state, fragment, self.voice)
         self.seats: dict[int, Seat] = {}
+        self.parts = GuildParts()
         self.lookers = Lookers(self.id, passive_from)
         self.voice.on_change = self.lookers.note_voice
         self.lists = GuildLists(state, self.cohorts, self.bodies, self.view_of, make_rows)
@@ -137,6 +139,8 @@ class GuildRegistry:
         self._passive_from = passive_from
         self.on_lists_changed: Callable[[LiveGuild], None] = _ignore
         self.on_unread: Callable[[int], None] = _ignore_unread
+        self.on_loaded: Callable[[LiveGuild], Awaitable[None]] = _nothing_more
+        self.on_drop: Callable[[LiveGuild], None] = _ignore
 
     def __len__(self) -> int:
         return len(self._guilds)
@@ -180,6 +184,7 @@ class GuildRegistry:
             )
             guild.lookers.on_unread = lambda: self.on_unread(guild_id)
             guild.lists.on_change = lambda: self.on_lists_changed(guild)
+            await self.on_loaded(guild)
             self._guilds[guild_id] = guild
             return guild
         finally:
@@ -190,6 +195,7 @@ class GuildRegistry:
         guild = self._guilds.pop(guild_id, None)
         if guild is None:
             return
+        self.on_drop(guild)
         for seat in guild.seats.values():
             for session in seat.sessions:
                 session.guilds.remove(guild_id)
@@ -205,12 +211,17 @@ class GuildRegistry:
                 self.drop(guild.id, orders())
             else:
                 guild.cohorts.sweep()
+                guild.parts.sweep()
                 guild.lists.sweep()
                 guild.cohorts.flush(orders())
 
 
 def _ignore(guild: LiveGuild) -> None:
-    """Nobody looks at member lists."""
+    """Nobody looks at member lists, or there are no other nodes."""
+
+
+async def _nothing_more(guild: LiveGuild) -> None:
+    """The store has all there is of a guild."""
 
 
 def _ignore_unread(guild_id: int) -> None:

@@ -122,20 +122,16 @@ class Host:
     def _handle_bus(self, bus: RedisBus, request: _core.Request) -> None:
         if request[0] == 7:  # _core.BUS_OPENED
             bus.on_opened(request[1], request[2])
-            self._rejoin(request[2] != "first")
         elif request[0] == 8:  # _core.BUS_REGISTERED
             bus.on_registered(request[1], request[2])
         elif request[0] == 9:  # _core.BUS_BEHIND
             bus.on_behind(Scope(ScopeKind(request[1]), request[2]), request[3])
         elif request[0] == 10:  # _core.BUS_AWAY
             bus.on_away(request[1])
-            self._rejoin(not request[1])
+            if not request[1] and self._peers is not None:
+                self._peers.rejoin()
         elif request[0] == 11:  # _core.BUS_MESSAGES
             self._messages(request[1])
-
-    def _rejoin(self, missed: bool) -> None:
-        if missed and self._peers is not None:
-            self._peers.rejoin()
 
     def _closed(self, key: int) -> None:
         pending = self._sessions.pending(key)

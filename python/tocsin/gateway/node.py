@@ -14,6 +14,7 @@ import structlog
 from tocsin import _core
 from tocsin.bus.redis import RedisBus
 from tocsin.config import Settings
+from tocsin.gateway.across import Across
 from tocsin.gateway.batch import Batch, Orders
 from tocsin.gateway.commands import Commands
 from tocsin.gateway.departures import Departures
@@ -140,6 +141,9 @@ class GatewayNode:
             services, self._orders, self._sessions, guilds, presences, self._metrics, lambda: self.url
         )
         policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock, self._heard)
+        if self._bus is not None and self._peers is not None:
+            policy.across = Across(self._peers, self._bus, guilds, presences)
+            presences.on_change = policy.across.tell
         members = MemberRequests(self._orders, self._sessions, guilds, context.clock)
         subscriptions = Subscriptions(self._orders, guilds, loop.call_later)
         voice = Voice(self._settings, context.clock, self._orders, guilds)
@@ -198,6 +202,7 @@ class GatewayNode:
             queue_max_bytes=settings.bus_queue_max_bytes,
         )
         bus.start(link)
+        bus.on_rejoined = peers.rejoin
         peers.start()
         self._metrics.watch("tocsin_peers", "Other nodes that this one hears of", lambda: len(peers))
         self._outgoing.attach(lambda: link.publish(self._outgoing_batch))

@@ -27,6 +27,7 @@ TOPICS = 1 << 63
 
 NAME = "TOCSIN_PEER"
 REVOCATIONS_KEPT = 1024
+NAMES_KEPT = 256
 
 log = structlog.get_logger("tocsin.peers")
 
@@ -99,6 +100,8 @@ class Peers:
         self._revoked = revoked
         self._missed_some = missed
         self._missed: dict[str, int] = {}  # peer -> own beats since it was heard
+        self._silent: set[str] = set()  # those that owe an answer
+        self._ended: dict[str, None] = {}  # names are never used again
         self._unsaid: list[tuple[int, str]] = []  # revocations since the last beat that came back
         self._beats = 0
         self._sent = 0
@@ -158,23 +161,32 @@ class Peers:
 
         Who answers later is heard too.
         """
-        if not self._missed:
+        wanted = self._missed.keys() - self._silent
+        if not wanted:
+            self.ask_all(guild_ids)
             return
         self._last_ticket += 1
         ticket, answered = self._last_ticket, asyncio.Event()
-        self._tickets[ticket] = (set(self._missed), answered)
+        self._tickets[ticket] = (wanted, answered)
         self._say(ALL, Note(node=self.name, wants=list(guild_ids), ticket=ticket))
         try:
             async with asyncio.timeout(wait_s):
                 await answered.wait()
         except TimeoutError:
-            log.warning("peers did not answer", peers=sorted(self._tickets[ticket][0]), guilds=len(guild_ids))
+            silent = self._tickets[ticket][0]
+            log.warning("peers did not answer", peers=sorted(silent), guilds=len(guild_ids))
+            # They may be dead: the others of a storm need not wait for them too.
+            self._silent |= silent
         finally:
             del self._tickets[ticket]
 
     def ask_one(self, node: str, guild_ids: Sequence[int]) -> None:
         """Ask one peer, without waiting."""
         self._say(topic_of(node), Note(node=self.name, wants=list(guild_ids)))
+
+    def ask_all(self, guild_ids: Sequence[int]) -> None:
+        """Ask every peer, without waiting."""
+        self._say(ALL, Note(node=self.name, wants=list(guild_ids)))
 
     def _say(self, topic: int, note: Note) -> None:
         event = Event(name=NAME, scope=Scope(ScopeKind.USER, topic), body=_encode(note), users=(topic,), state=True)
@@ -195,9 +207,13 @@ class Peers:
         for user_id, digest in note.revoked:
             self._tell(self._revoked, user_id, base64.b64decode(digest))
         if note.bye:
+            self._ended[note.node] = None
+            if len(self._ended) > NAMES_KEPT:
+                del self._ended[next(iter(self._ended))]
             self._give_up(note.node, "it ended")
             return
-        self.heard_of(note.node)
+        if not self.heard_of(note.node):
+            return
         if note.hello:
             # So that it knows this one before its next beat.
             self._say(topic_of(note.node), Note(node=self.name, number=self._sent))
@@ -209,14 +225,18 @@ class Peers:
         if note.ticket and not note.wants:
             self._answered(note.ticket, note.node)
 
-    def heard_of(self, node: str) -> None:
-        """Note that a peer lives."""
+    def heard_of(self, node: str) -> bool:
+        """Note that a peer lives; False of one that said farewell, whose words may come late."""
+        if node in self._ended:
+            return False
         fresh = node not in self._missed
         self._missed[node] = 0
+        self._silent.discard(node)
         if fresh:
             log.info("peer", node=node)
             if self.listener is not None:
                 self._tell(self.listener.on_joined, node)
+        return True
 
     def _answer(self, listener: Listener, note: Note) -> None:
         answer = Note(node=self.name, ticket=note.ticket, answer=listener.on_wanted(note.node, note.wants))
@@ -243,6 +263,7 @@ class Peers:
     def _give_up(self, node: str, why: str) -> None:
         if self._missed.pop(node, None) is None:
             return
+        self._silent.discard(node)
         log.info("peer gone", node=node, why=why)
         for ticket in list(self._tickets):
             self._answered(ticket, node)

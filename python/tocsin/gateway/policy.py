@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from tocsin.gateway import automod, threads
+from tocsin.gateway.across import NAMES, Across
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.cohorts import CohortKey
 from tocsin.gateway.guild_body import json_of
@@ -69,6 +70,7 @@ class Policy:
         self._metrics = metrics
         self._clock = clock
         self._loading: set[asyncio.Task[None]] = set()
+        self.across: Across | None = None
         self._handlers: dict[str, Callable[[LiveGuild, Event, Batch], None]] = {
             **automod.HANDLERS,
             **threads.HANDLERS,
@@ -102,7 +104,7 @@ class Policy:
         guild_id = scope_id if scope_kind == ScopeKind.GUILD else 0
         scope = Scope(ScopeKind(scope_kind), scope_id)
         event = Event(name=name, scope=scope, body=body, guild_id=guild_id, state=True, seq=seq)
-        if self._heard is not None:
+        if self._heard is not None and name not in NAMES:
             self._hear(event)
         if scope_kind == ScopeKind.USER:
             self._user_event(scope_id, name, body)
@@ -155,6 +157,10 @@ class Policy:
     def _guild_event(self, event: Event) -> None:
         guild = self._guilds.get(event.guild_id)
         if guild is None:
+            return
+        if event.name in NAMES:
+            if self.across is not None:
+                self.across.hear(guild, event.name, event.body)
             return
         batch = self._orders()
         try:
@@ -341,6 +347,7 @@ class Policy:
             guild.cohorts.recompute_channels(left)
         guild.bodies.members_changed()
         guild.bodies.show(user_id, None)
+        guild.parts.forget(user_id)
         guild.lists.member_changed(user_id)
         for pending in self._sessions.pending_of(user_id):
             pending.joined.discard(guild.id)

@@ -13,8 +13,9 @@ import msgspec
 from tocsin.config import Settings
 from tocsin.gateway.batch import Batch
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
+from tocsin.gateway.parts import Part
 from tocsin.gateway.session import Session, Sessions
-from tocsin.model.presence import OFFLINE, Presence, SessionPresence, aggregate, parse
+from tocsin.model.presence import OFFLINE, VISIBLE, Presence, SessionPresence, aggregate, parse
 
 CHANGES_PER_WINDOW = 5
 CHANGE_WINDOW_MS = 20_000
@@ -24,6 +25,9 @@ USERS_AT_ONCE = 500
 """Users told in one turn; under a storm the others wait for the next tick."""
 
 TICK_S = 0.1
+
+_ORDER_BITS = 12
+"""Numbers of one ms."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,6 +63,7 @@ class PresenceBook:
         self._sessions = sessions
         self._guilds = guilds
         self._call_soon = call_soon
+        self.on_change: Callable[[LiveGuild, int], None] = _alone  # what other nodes are told
         self._order = 0
         self._dirty: dict[int, set[int]] = {}
         self.told = 0
@@ -66,9 +71,16 @@ class PresenceBook:
         self.delayed = 0
 
     def next_order(self) -> int:
-        """Return a number greater than all before: presences are compared by when they were set."""
-        self._order += 1
+        """Return a number greater than all before, here and as far as is known elsewhere, for when one was set.
+
+        It counts time, so that what is set at another node later is greater too, as far as clocks agree.
+        """
+        self._order = max(self._order + 1, self._clock() << _ORDER_BITS)
         return self._order
+
+    def observe(self, part: Part) -> None:
+        """Note what another node has set: what is set here from now on is later."""
+        self._order = max(self._order, *(each.order for each in part.sessions), 0)
 
     def change(self, session: Session, d: object) -> None:
         """Take an op 3; the sixth within 20 s is ignored.
@@ -121,12 +133,42 @@ class PresenceBook:
         for session in self._sessions.of_user(user_id):
             self.touch(user_id, session.guilds)
 
-    def of(self, user_id: int) -> Presence:
-        """Return what others see of a user."""
-        sessions = self._sessions.of_user(user_id)
+    def part_of(self, guild: LiveGuild, user_id: int) -> Part:
+        """Return what the user's sessions on this node say in a guild: nothing, unless one of them is seated there.
+
+        Who hides says nothing more than that.
+        """
+        sessions = self._sessions.of_user(user_id) if user_id in guild.seats else []
         if not sessions:
+            return Part(user=user_id)
+        said = tuple(
+            msgspec.structs.replace(each.presence, activities=())
+            if each.presence.status not in VISIBLE
+            else each.presence
+            for each in sessions
+        )
+        return Part(user=user_id, bot=sessions[0].bot, idle=user_id in self._idle, sessions=said)
+
+    def of(self, guild: LiveGuild, user_id: int) -> Presence:
+        """Return what others see of a user in a guild, by the sessions of all nodes."""
+        parts = guild.parts.of(user_id)
+        own = self.part_of(guild, user_id)
+        if own.sessions:
+            parts.append(own)
+        if not parts or user_id not in guild.state.members:
             return OFFLINE
-        return aggregate((each.presence for each in sessions), bot=sessions[0].bot, idle=user_id in self._idle)
+        return aggregate(
+            (each for part in parts for each in part.sessions),
+            bot=parts[0].bot,
+            idle=all(part.idle for part in parts),
+        )
+
+    def settle(self, guild: LiveGuild) -> None:
+        """Show what other nodes said of a guild that nobody here has been shown yet."""
+        for user_id in guild.parts:
+            presence = self.of(guild, user_id)
+            if presence.status != "offline":
+                guild.bodies.show(user_id, encode(user_id, presence))
 
     def _flush(self) -> None:
         self._scheduled = False
@@ -147,15 +189,25 @@ class PresenceBook:
         for user_id in user_ids:
             guild_ids = self._dirty.pop(user_id)
             before = self.told
-            presence = self.of(user_id)
-            visible = None if presence.status == "offline" else encode(user_id, presence)
+            alone: bytes | None = None  # as the sessions here make it, alike in all guilds
             for guild_id in guild_ids:
                 guild = self._guilds.get(guild_id)
-                if guild is not None:
-                    # A shard's session speaks only for the guilds of its shard.
-                    self._tell(batch, guild, user_id, visible if user_id in guild.seats else None)
+                if guild is None:
+                    continue
+                # A shard's session speaks only for the guilds of its shard.
+                visible = None
+                if guild.parts.of(user_id):
+                    visible = self._visible(guild, user_id)
+                elif user_id in guild.seats:
+                    alone = visible = alone or self._visible(guild, user_id)
+                self._tell(batch, guild, user_id, visible)
+                self.on_change(guild, user_id)
             if self._window_ms and self.told != before:
                 self._told_at[user_id] = now
+
+    def _visible(self, guild: LiveGuild, user_id: int) -> bytes | None:
+        presence = self.of(guild, user_id)
+        return None if presence.status == "offline" else encode(user_id, presence)
 
     def _tell(self, batch: Batch, guild: LiveGuild, user_id: int, visible: bytes | None) -> None:
         shown = guild.bodies.shown.get(user_id)
@@ -174,6 +226,10 @@ class PresenceBook:
         if watchers:
             # People who asked for this member; who looks at the member list sees it there.
             batch.dispatch("PRESENCE_UPDATE", body, sessions=watchers, guild=guild.id, exclude_user=user_id)
+
+
+def _alone(guild: LiveGuild, user_id: int) -> None:
+    """There are no other nodes."""
 
 
 def encode(user_id: int, presence: Presence) -> bytes:
