@@ -1,4 +1,4 @@
-"""Routes of what people gave, under /content: files of messages, images of emojis, icons of group DMs.
+"""Routes of what people gave, under /content: files of messages, images of emojis, pictures of users, guilds and groups.
 
 No token is needed, as with Discord's CDN: a file's URL has a secret in it.
 
@@ -47,9 +47,33 @@ def _image(data: bytes, noun: str) -> Response[bytes]:
 @get("/content/channel-icons/{channel_id:str}/{file:str}", opt=OPEN, summary="Get a group DM's icon")
 async def get_group_icon(request: Request[Any, Any, Any]) -> Response[bytes]:
     """`ICON.png`, with whatever extension: the image as it was uploaded, while the group has it."""
-    channel_id = parse_id(str(request.path_params["channel_id"]), "channel_id")
-    name = str(request.path_params["file"]).partition(".")[0]
+    channel_id, name = _picture(request, "channel_id")
     return _image(await services(request).group_dms.icons.image(channel_id, name), "channel")
+
+
+@get("/content/avatars/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's avatar")
+async def get_avatar(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """`AVATAR.png`, with whatever extension: the image as it was uploaded, while the user has it."""
+    user_id, name = _picture(request, "user_id")
+    return _image(await services(request).users.picture(user_id, "avatar", name), "user")
+
+
+@get("/content/banners/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's banner")
+async def get_banner(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """`BANNER.png`, as avatars are."""
+    user_id, name = _picture(request, "user_id")
+    return _image(await services(request).users.picture(user_id, "banner", name), "user")
+
+
+@get("/content/icons/{guild_id:str}/{file:str}", opt=OPEN, summary="Get a guild's icon")
+async def get_icon(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """`ICON.png`, with whatever extension: the image as it was uploaded, while the guild has it."""
+    guild_id, name = _picture(request, "guild_id")
+    return _image(await services(request).guilds.icon(guild_id, name), "guild")
+
+
+def _picture(request: Request[Any, Any, Any], owner: str) -> tuple[int, str]:
+    return parse_id(str(request.path_params[owner]), owner), str(request.path_params["file"]).partition(".")[0]
 
 
 @get("/content/attachments/{channel_id:str}/{attachment_id:str}/{filename:str}", opt=OPEN, summary="Get a file")
@@ -71,4 +95,4 @@ async def get_attachment(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(data, headers=headers, media_type=found.content_type if harmless else "application/octet-stream")
 
 
-HANDLERS = [get_emoji_image, get_group_icon, get_attachment]
+HANDLERS = [get_emoji_image, get_group_icon, get_avatar, get_banner, get_icon, get_attachment]

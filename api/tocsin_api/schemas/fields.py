@@ -72,8 +72,13 @@ class Fields:
         except (ValueError, OverflowError):
             self.form.add((name,), "DATE_TIME_TYPE_PARSE", f'Could not parse "{value[:64]}". Should be ISO8601.')
 
+    def picture(self, name: str, value: Any) -> None:
+        """Take a data URI, which the service reads, or null."""
+        if value is not UNSET:
+            self.changes[name] = value or None
+
     def image(self, name: str, value: Any) -> None:
-        """Take an image away; this server keeps none."""
+        """Take an image away; this server keeps none of those."""
         if value is UNSET:
             return
         if value:

@@ -40,7 +40,8 @@ class GuildIn(Struct):
         fields = Fields()
         name = self.name.strip() if isinstance(self.name, str) else self.name
         fields.text("name", None if making and name is UNSET else name, 2, 100)
-        for image in ("icon", "splash", "discovery_splash", "banner"):
+        fields.picture("icon", self.icon)
+        for image in ("splash", "discovery_splash", "banner"):
             fields.image(image, getattr(self, image))
         fields.text("description", self.description, 1, 300, null=True)
         fields.plain("owner_id", self.owner_id)

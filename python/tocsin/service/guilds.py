@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tocsin.errors import BadRequest, InvalidForm, MissingPermissions
+from tocsin.errors import BadRequest, InvalidForm, MissingPermissions, unknown
 from tocsin.model import wire
 from tocsin.model.entities import Channel, ChannelType, Guild, Member, Role, ThreadPlace
 from tocsin.model.guild_state import GuildState
@@ -20,6 +20,7 @@ from tocsin.service.auth import Principal
 from tocsin.service.channels import GUILD_REFERENCES
 from tocsin.service.emojis import image_key
 from tocsin.service.forms import Form
+from tocsin.service.pictures import Pictures
 from tocsin.service.roles import sorted_roles
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
@@ -36,6 +37,10 @@ _VOICE = int(ChannelType.GUILD_VOICE)
 Body = dict[str, Any]
 
 
+class _Icon(msgspec.Struct, frozen=True):
+    icon: str | None
+
+
 class GuildService:
     """Makes, shows, changes and deletes guilds. `online_in` counts who is online; the gateway sets it."""
 
@@ -44,17 +49,20 @@ class GuildService:
         self._store = context.store
         self._world = context.world
         self.online_in: Callable[[int], int] = lambda guild_id: 0
+        self._icons = Pictures(context, "icons")
 
     async def create(self, actor: Principal, changes: dict[str, Any]) -> Body:
         """Make a guild of the actor's, with @everyone and a text channel `general`.
 
         Raises:
             errors.BadRequest: 30001, the actor is in `MAX_GUILDS` already.
+            errors.InvalidForm: 50035, an icon that is no image of at most 1 MiB.
         """
         if len(await self._store.guild_ids_of(actor.id)) >= MAX_GUILDS:
             raise BadRequest(30001, f"Maximum number of guilds reached ({MAX_GUILDS})")
         guild_id, channel_id = self._context.snowflakes.next(), self._context.snowflakes.next()
         own = {name: value for name, value in changes.items() if name not in GUILD_REFERENCES and name != "owner_id"}
+        own = await self._with_icon(own)
         guild = Guild(id=guild_id, owner_id=actor.id, system_channel_id=channel_id, **own)
         everyone = Role(id=guild_id, guild_id=guild_id, name="@everyone", permissions=DEFAULT)
         general = Channel(id=channel_id, guild_id=guild_id, type=ChannelType.GUILD_TEXT, name="general")
@@ -66,7 +74,11 @@ class GuildService:
             *rows.member_ops(owner),
         ]
         event = guild_events.guild_create(guild, [everyone], [general], owner, actor.user)
-        await self._store.commit(ops, [event])
+        try:
+            await self._store.commit(ops, [event])
+        except BaseException:
+            await self._icons.drop(guild.icon)
+            raise
         return wire.guild(guild, [everyone])
 
     async def get(self, actor: Principal, guild_id: int, *, with_counts: bool = False) -> Body:
@@ -83,7 +95,7 @@ class GuildService:
 
         Raises:
             errors.MissingPermissions: 50013.
-            errors.InvalidForm: 50035, an owner who is no person of the guild, or a channel that does not fit.
+            errors.InvalidForm: 50035, an owner who is no person of the guild, a channel that does not fit, or no image.
         """
         async with self._context.locks.hold(("guild", guild_id)):
             access = await self._world.require_guild(guild_id, actor.id, _MANAGE_GUILD)
@@ -91,11 +103,17 @@ class GuildService:
             self._check_references(access, changes)
             if changes.get("owner_id", state.guild.owner_id) != state.guild.owner_id:
                 await self._check_new_owner(state, actor, changes["owner_id"])
-            changed = msgspec.structs.replace(state.guild, **changes)
+            changed = msgspec.structs.replace(state.guild, **await self._with_icon(changes))
             roles = sorted_roles(state)
             if changed != state.guild:
                 event = guild_events.guild_update(changed, roles, state.emojis.values())
-                await self._store.commit(rows.guild_update_ops(changed), [event])
+                new, old = (changed.icon, state.guild.icon) if changed.icon != state.guild.icon else (None, None)
+                try:
+                    await self._store.commit(rows.guild_update_ops(changed), [event])
+                except BaseException:
+                    await self._icons.drop(new)
+                    raise
+                await self._icons.drop(old)
             return wire.guild(changed, roles, state.emojis.values())
 
     async def delete(self, actor: Principal, guild_id: int) -> None:
@@ -109,6 +127,21 @@ class GuildService:
             await self._store.commit(ops, [guild_events.guild_delete(guild_id)])
             for emoji_id in access.guild.emojis:
                 await self._context.content.delete(image_key(emoji_id))
+            await self._icons.drop(access.guild.guild.icon)
+
+    async def icon(self, guild_id: int, name: str) -> bytes:
+        """Return the icon that a guild has. Raises `errors.NotFound` (10004) for every other name."""
+        guild = await self._store.find_one(Select(entity=_Icon, table="guilds", where={"id": guild_id}))
+        data = await self._icons.given(None if guild is None else guild.icon, name)
+        if data is None:
+            raise unknown("guild")
+        return data
+
+    async def _with_icon(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """Keep the icon of a data URI; the changes have its name then."""
+        if changes.get("icon") is None:
+            return changes
+        return {**changes, "icon": await self._icons.keep("icon", changes["icon"])}
 
     def _check_references(self, access: GuildAccess, changes: dict[str, Any]) -> None:
         """Check that each field that names a channel names one the actor may view, of the right kind."""

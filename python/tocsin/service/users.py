@@ -11,21 +11,24 @@ from msgspec import UNSET, UnsetType
 
 from tocsin.errors import Conflict, Forbidden, InvalidForm, unknown
 from tocsin.model import wire
+from tocsin.model.entities import User
 from tocsin.model.event import Event
 from tocsin.service import events, guild_events
 from tocsin.service.auth import Principal
 from tocsin.service.forms import Form
 from tocsin.service.locks import KeyedLocks
+from tocsin.service.pictures import Pictures
 from tocsin.store.base import Update
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
 
 MAX_GUILDS_PAGE = 200
+PICTURES = ("avatar", "banner")
 
 
 class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
-    """Changes to one's own account; UNSET leaves a thing as it is. Images can only be taken away."""
+    """Changes to one's own account; UNSET leaves a thing as it is. Images are data URIs."""
 
     username: str | UnsetType = UNSET
     global_name: str | UnsetType | None = UNSET
@@ -40,6 +43,7 @@ class UserService:
         self.online_in: Callable[[int], int] = lambda guild_id: 0
         self._context = context
         self._edits = KeyedLocks()
+        self._pictures = {field: Pictures(context, f"{field}s") for field in PICTURES}
 
     def me(self, actor: Principal) -> dict[str, Any]:
         """Return the actor's own user, with what only they may see."""
@@ -56,30 +60,53 @@ class UserService:
         """Change the actor's account and return it; tells their sessions, and their guilds if others see the change.
 
         Raises:
-            errors.InvalidForm: 50035, a bad or taken username, or an image.
+            errors.InvalidForm: 50035, a bad or taken username, or what is no image of at most 1 MiB.
         """
         async with self._edits.hold(actor.id):
             user = await self._context.world.user(actor.id)
             if user is None:
                 raise unknown("user")
             changes = await self._changes(user.username, actor, patch)
-            changed = msgspec.structs.replace(user, **changes)
-            if changed == user:
-                return wire.own_user(user)
-            told: list[Event] = [events.user_update(changed.id, wire.own_user(changed))]
-            async with AsyncExitStack() as held:
-                # GUILD_MEMBER_UPDATE carries the roles too: none may change between this read and the commit.
-                for guild_id in sorted(await self._context.store.guild_ids_of(changed.id)):
-                    await held.enter_async_context(self._context.locks.hold(("guild", guild_id)))
-                    member = await self._context.world.member(guild_id, changed.id)
-                    if member is not None:
-                        told.append(guild_events.member_update(member, changed))
-                op = Update("users", {"id": changed.id}, changes, must_match=True)
-                try:
-                    await self._context.store.commit([op], told)
-                except Conflict:
-                    raise _taken() from None
+            made: dict[str, str] = {}
+            try:
+                for field in PICTURES:
+                    if changes.get(field) is not None:
+                        changes[field] = made[field] = await self._pictures[field].keep(field, changes[field])
+                changed = msgspec.structs.replace(user, **changes)
+                if changed == user:
+                    return wire.own_user(user)
+                await self._commit(changed, changes)
+            except BaseException:
+                for field, name in made.items():
+                    await self._pictures[field].drop(name)
+                raise
+            for field in PICTURES:
+                if field in changes:
+                    await self._pictures[field].drop(getattr(user, field))
             return wire.own_user(changed)
+
+    async def picture(self, user_id: int, field: str, name: str) -> bytes:
+        """Return the avatar or banner that a user has. Raises `errors.NotFound` (10013) for every other name."""
+        user = await self._context.world.user(user_id)
+        data = await self._pictures[field].given(None if user is None else getattr(user, field), name)
+        if data is None:
+            raise unknown("user")
+        return data
+
+    async def _commit(self, changed: User, changes: dict[str, Any]) -> None:
+        told: list[Event] = [events.user_update(changed.id, wire.own_user(changed))]
+        async with AsyncExitStack() as held:
+            # GUILD_MEMBER_UPDATE carries the roles too: none may change between this read and the commit.
+            for guild_id in sorted(await self._context.store.guild_ids_of(changed.id)):
+                await held.enter_async_context(self._context.locks.hold(("guild", guild_id)))
+                member = await self._context.world.member(guild_id, changed.id)
+                if member is not None:
+                    told.append(guild_events.member_update(member, changed))
+            op = Update("users", {"id": changed.id}, changes, must_match=True)
+            try:
+                await self._context.store.commit([op], told)
+            except Conflict:
+                raise _taken() from None
 
     async def _changes(self, username: str, actor: Principal, patch: UserPatch) -> dict[str, Any]:
         form = Form()
@@ -93,10 +120,8 @@ class UserService:
             form.length(("global_name",), name, 1, 32)
             changes["global_name"] = name or None
         for field, value in (("avatar", patch.avatar), ("banner", patch.banner)):
-            if value is None:
-                changes[field] = None
-            elif value is not UNSET:
-                form.add((field,), "IMAGE_INVALID", "This server takes no image uploads.")
+            if value is not UNSET:
+                changes[field] = value or None
         form.check()
         wanted = changes.get("username", username)
         if wanted != username:
