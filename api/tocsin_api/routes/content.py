@@ -1,4 +1,4 @@
-"""Routes of what people gave, under /content: files of messages, images of emojis, pictures of users, guilds and groups.
+"""Routes of what people gave, under /content: files, images of emojis, pictures of users, guilds and groups.
 
 No token is needed, as with Discord's CDN: a file's URL has a secret in it.
 
