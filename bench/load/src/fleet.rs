@@ -46,6 +46,11 @@ pub(crate) struct Fleet {
     pub(crate) bytes: u64,
     /// Events replayed by resumes.
     pub(crate) replayed: u64,
+    /// PRESENCE_UPDATE and GUILD_MEMBER_LIST_UPDATE that came since the step began.
+    pub(crate) presences: u64,
+    pub(crate) lists: u64,
+    /// Changes of status that went out.
+    pub(crate) flapped: usize,
     wire: Wire,
     transport: Transport,
     /// Sent after the upgrade, where a peer wants to be greeted.
@@ -105,6 +110,9 @@ impl Fleet {
             answers: Histogram::new(),
             bytes: 0,
             replayed: 0,
+            presences: 0,
+            lists: 0,
+            flapped: 0,
             wire,
             transport,
             hello: args.text("hello", "").to_owned(),
@@ -527,6 +535,8 @@ impl Fleet {
                     self.ready(index, now);
                 }
             }
+            b"PRESENCE_UPDATE" => self.presences += 1,
+            b"GUILD_MEMBER_LIST_UPDATE" => self.lists += 1,
             b"RESUMED" => self.ready(index, now),
             _ => {}
         }

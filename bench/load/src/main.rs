@@ -6,6 +6,7 @@ mod args;
 mod connection;
 mod dispatch;
 mod etf;
+mod flap;
 mod fleet;
 mod floor;
 mod frame;
@@ -34,6 +35,9 @@ tocsin-load gateway --port P --connections N --steps LIST [options]
     --intents 33281 --guilds 1 --in-flight 128 --sources 8 --content-bytes 40
   steps, separated by commas:
     cycle:COUNT  churn:COUNT  hold:COUNT  beats:RATE  connect  identify  beat  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
+    flap:RATE:SECONDS   change statuses
+    look:FIRST          sessions from FIRST on look at --guild ID and the member list of --channel
+    pause               until a byte comes on standard input
 ";
 
 fn main() -> ExitCode {

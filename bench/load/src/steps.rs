@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{Args, fail};
 use crate::connection::State;
+use crate::flap::{flap, look, pause};
 use crate::fleet::{Fleet, unix_s};
 use crate::histogram::Histogram;
 use crate::live::beats;
@@ -23,6 +24,8 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
     let run = Run {
         pid: args.number("pid", 0)?,
         in_flight: args.number("in-flight", 128)?,
+        guild: args.text("guild", "").to_owned(),
+        channel: args.text("channel", "").to_owned(),
     };
     let mut fleet = Fleet::new(args)?;
     let mut reports = Vec::new();
@@ -39,6 +42,8 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
 struct Run {
     pid: u32,
     in_flight: usize,
+    guild: String,
+    channel: String,
 }
 
 impl Run {
@@ -52,6 +57,7 @@ impl Run {
         };
         let before = (Cpu::of(self.pid), Cpu::of(std::process::id()));
         let (began, began_unix) = (Instant::now(), unix_s());
+        (fleet.presences, fleet.lists) = (0, 0);
         let mut report = match name {
             "connect" => self.storm(fleet, State::Closed, Fleet::connect)?,
             "identify" => self.storm(fleet, State::Open, Fleet::identify)?,
@@ -76,6 +82,12 @@ impl Run {
                 }
                 idle(fleet, 0.2)?
             }
+            "flap" => {
+                let (rate, seconds) = (number()?, number()?);
+                flap(fleet, rate, seconds)?
+            }
+            "look" => look(fleet, &self.guild, &self.channel, number()? as usize)?,
+            "pause" => pause(fleet)?,
             "publish" => publish(fleet, number()? as usize)?,
             _ => return Err(fail("no such step")),
         };
@@ -83,6 +95,8 @@ impl Run {
         let server = Cpu::of(self.pid);
         let used = server.total_since(&before.0);
         report.insert("step".into(), step.into());
+        report.insert("presence_updates".into(), fleet.presences.into());
+        report.insert("list_updates".into(), fleet.lists.into());
         report.insert("wall_s".into(), wall.into());
         report.insert("began_unix".into(), began_unix.into());
         report.insert("ended_unix".into(), unix_s().into());

@@ -1,0 +1,161 @@
+"""Flapping: a guild's members change status all the time while messages are posted: what of it is delivered, and what
+it does to the messages. Quiet stretches and flapping ones take turns in one run. Prints one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.crowd import Node, fleet, node, spread
+from bench.run import first_in_line
+from bench.servers import ROOT
+
+BOTS = 10
+GUILDS, PRESENCES, MESSAGES = 1, 1 << 8, 1 << 9
+MESSAGES_PER_S = 50
+AROUND_S = 1.0
+"""Members flap for so long before and after the messages that are measured."""
+SETTLE_S = 2.0
+
+
+def world(members: int, watchers: int) -> dict[str, Any]:
+    """A guild of ada's: members that flap, and watchers of whom the first are bots."""
+    users: list[dict[str, Any]] = [{"id": "1001", "username": "ada", "token": "ada-token"}]
+    for number in range(1, watchers + 1):
+        user = {"username": f"watch-{number}", "token": f"watch-token-{number}"}
+        users.append(user | ({"bot": True, "intents": "all"} if number <= BOTS else {}))
+    channels = [{"id": str(3001 + number), "name": f"room-{number}", "type": 0} for number in range(20)]
+    seen = [{"user": each["username"]} for each in users[1:]]
+    guild = {"id": "2001", "name": "Crowd", "owner": "ada", "channels": channels, "members": seen}
+    crowd = {"users": members, "username": "flap-{n}", "token": "flap-token-{n}", "join": ["Crowd"]}
+    return {"users": users, "guilds": [guild], "generate": [crowd]}
+
+
+def counters(server: Node) -> dict[str, float]:
+    """What the node counts of presences."""
+    text = httpx.get(f"{server.url}/metrics", timeout=60).text
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("tocsin_presence_"):
+            name, _, value = line.rpartition(" ")
+            found[name.removeprefix("tocsin_presence_").removesuffix("_total")] = float(value)
+    return found
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """Seed, connect all, and let quiet and flapping stretches take turns."""
+    stretch = f"open:{MESSAGES_PER_S}:{given.seconds}"
+    flap = f"flap:{given.rate}:{given.seconds + 2 * AROUND_S}"
+    ready = ("connect", "identify", "beat", "pause")
+    flags = () if given.guild_limit is None else (f"--presence-guild-limit={given.guild_limit}",)
+    with node(world(given.members, given.watchers), *flags) as server:
+        with (
+            fleet(
+                given.load, server, given.members, "flap-token-{n}", GUILDS | PRESENCES,
+                [*ready, *[flap, "pause"] * given.rounds], None,
+            ) as flappers,
+        ):  # fmt: skip
+            flappers.paused()
+            with fleet(
+                given.load, server, given.watchers, "watch-token-{n}", GUILDS | PRESENCES | MESSAGES,
+                ["connect", "identify", "beat", f"look:{BOTS}", f"idle:{SETTLE_S}", "pause",
+                 *[stretch, "pause", f"idle:{AROUND_S}", stretch, "pause"] * given.rounds],
+                first_in_line,
+            ) as watchers:  # fmt: skip
+                watchers.paused()
+                before = counters(server)
+                for _ in range(given.rounds):
+                    watchers.go()
+                    watchers.paused()
+                    flappers.go()
+                    watchers.go()
+                    watchers.paused()
+                    flappers.paused()
+                after = counters(server)
+                watchers.go()
+                seen = watchers.done()
+            flappers.go()
+            flapped = flappers.done()
+    return figures(given, seen, flapped, {key: after[key] - before[key] for key in after})
+
+
+def figures(
+    given: argparse.Namespace, seen: list[dict[str, Any]], flapped: list[dict[str, Any]], counted: dict[str, float]
+) -> dict[str, Any]:
+    """What the two generators saw, put together."""
+    changes = sum(step.get("changes", 0) for step in flapped)
+    first = next(at for at, step in enumerate(seen) if step["step"] == "pause")
+    presences = sum(step["presence_updates"] for step in seen[first:]) + sum(
+        step["presence_updates"] for step in flapped[4:]
+    )
+    lists = sum(step["list_updates"] for step in seen[first:])
+    opens = [step for step in seen if step["step"].startswith("open")]
+    quiet, loud = opens[::2], opens[1::2]
+    naive = changes * (given.members + given.watchers - 1)
+    cpu = [
+        (b["server_cpu"]["total_s"] - a["server_cpu"]["total_s"]) / (given.rate * given.seconds) * 1e6
+        for a, b in zip(quiet, loud, strict=True)
+    ]
+    return {
+        "changes": changes,
+        "naive": naive,
+        "presence_updates": presences,
+        "list_updates": lists,
+        "percent": round(presences / naive * 100, 4),
+        "percent_with_lists": round((presences + lists) / naive * 100, 4),
+        "told": round(counted.get("updates", 0)),
+        "merged": round(counted.get("merged", 0)),
+        "delayed": round(counted.get("delayed", 0)),
+        "cpu_us_per_change": spread(cpu, 1),
+        "messages": sum(step["published"] for step in opens),
+        "cpu_quiet": spread([step["server_cpu"]["total_s"] / step["wall_s"] for step in quiet]),
+        "cpu_flapping": spread([step["server_cpu"]["total_s"] / step["wall_s"] for step in loud]),
+        **{
+            f"{name}_{each}_ms": spread([step["latency_ms"][each] for step in steps])
+            for name, steps in (("quiet", quiet), ("flapping", loud))
+            for each in ("p50", "p99")
+        },
+        "rise_percent": spread(
+            [(b["latency_ms"]["p99"] / a["latency_ms"]["p99"] - 1) * 100 for a, b in zip(quiet, loud, strict=True)], 1
+        ),
+    }
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--members", type=int, default=10_000, help="sessions that flap")
+    parser.add_argument("--watchers", type=int, default=100, help="sessions that get the messages; ten are bots")
+    parser.add_argument("--rate", type=int, default=1000, help="changes of status a second, of all together")
+    parser.add_argument("--seconds", type=float, default=10, help="of one stretch")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of a quiet and a flapping stretch")
+    parser.add_argument("--guild-limit", type=int, help="presence_guild_limit, instead of the default")
+    parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
+    parser.add_argument("--out", type=Path, help="a file for the JSON")
+    given = parser.parse_args()
+    said = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    result = {
+        "bench": "flapping",
+        "commit": said.stdout.strip(),
+        "members": given.members,
+        "watchers": given.watchers,
+        "bots": BOTS,
+        "rate": given.rate,
+        "seconds": given.seconds,
+        "rounds": given.rounds,
+        "messages_per_s": MESSAGES_PER_S,
+        "figures": measure(given),
+    }
+    text = json.dumps(result, indent=2)
+    if given.out is not None:
+        given.out.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
