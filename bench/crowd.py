@@ -41,7 +41,9 @@ def node(world: dict[str, Any], *flags: str) -> Iterator[Node]:
     with tempfile.TemporaryDirectory(prefix="tocsin-crowd-") as folder:
         data = Path(folder)
         (data / "world.json").write_text(json.dumps(world))
-        server, ready = launch(data, "--http-port=0", "--gateway-port=0", f"--seed={data / 'world.json'}", *LIMITS, *flags)
+        server, ready = launch(
+            data, "--http-port=0", "--gateway-port=0", f"--seed={data / 'world.json'}", *LIMITS, *flags
+        )
         try:
             if (os.cpu_count() or 1) > 1:
                 for task in Path(f"/proc/{server.pid}/task").iterdir():
@@ -90,7 +92,13 @@ class Fleet:
 
 @contextmanager
 def fleet(
-    load: Path, server: Node, count: int, token: str, intents: int, steps: Sequence[str], first: Callable[[], None] | None
+    load: Path,
+    server: Node,
+    count: int,
+    token: str,
+    intents: int,
+    steps: Sequence[str],
+    first: Callable[[], None] | None,
 ) -> Iterator[Fleet]:
     """So many sessions, which post as ada to channel 3001 and look at guild 2001 where a step says so.
 

@@ -53,34 +53,33 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     flap = f"flap:{given.rate}:{given.seconds + 2 * AROUND_S}"
     ready = ("connect", "identify", "beat", "pause")
     flags = () if given.guild_limit is None else (f"--presence-guild-limit={given.guild_limit}",)
-    with node(world(given.members, given.watchers), *flags) as server:
-        with (
-            fleet(
-                given.load, server, given.members, "flap-token-{n}", GUILDS | PRESENCES,
-                [*ready, *[flap, "pause"] * given.rounds], None,
-            ) as flappers,
-        ):  # fmt: skip
-            flappers.paused()
-            with fleet(
-                given.load, server, given.watchers, "watch-token-{n}", GUILDS | PRESENCES | MESSAGES,
-                ["connect", "identify", "beat", f"look:{BOTS}", f"idle:{SETTLE_S}", "pause",
-                 *[stretch, "pause", f"idle:{AROUND_S}", stretch, "pause"] * given.rounds],
-                first_in_line,
-            ) as watchers:  # fmt: skip
-                watchers.paused()
-                before = counters(server)
-                for _ in range(given.rounds):
-                    watchers.go()
-                    watchers.paused()
-                    flappers.go()
-                    watchers.go()
-                    watchers.paused()
-                    flappers.paused()
-                after = counters(server)
+    with (
+        node(world(given.members, given.watchers), *flags) as server, fleet(
+            given.load, server, given.members, "flap-token-{n}", GUILDS | PRESENCES,
+            [*ready, *[flap, "pause"] * given.rounds], None,
+        ) as flappers,
+    ):  # fmt: skip
+        flappers.paused()
+        with fleet(
+            given.load, server, given.watchers, "watch-token-{n}", GUILDS | PRESENCES | MESSAGES,
+            ["connect", "identify", "beat", f"look:{BOTS}", f"idle:{SETTLE_S}", "pause",
+             *[stretch, "pause", f"idle:{AROUND_S}", stretch, "pause"] * given.rounds],
+            first_in_line,
+        ) as watchers:  # fmt: skip
+            watchers.paused()
+            before = counters(server)
+            for _ in range(given.rounds):
                 watchers.go()
-                seen = watchers.done()
-            flappers.go()
-            flapped = flappers.done()
+                watchers.paused()
+                flappers.go()
+                watchers.go()
+                watchers.paused()
+                flappers.paused()
+            after = counters(server)
+            watchers.go()
+            seen = watchers.done()
+        flappers.go()
+        flapped = flappers.done()
     return figures(given, seen, flapped, {key: after[key] - before[key] for key in after})
 
 
@@ -132,8 +131,8 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=10_000, help="sessions that flap")
     parser.add_argument("--watchers", type=int, default=100, help="sessions that get the messages; ten are bots")
     parser.add_argument("--rate", type=int, default=1000, help="changes of status a second, of all together")
-    parser.add_argument("--seconds", type=float, default=10, help="of one stretch")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of a quiet and a flapping stretch")
+    parser.add_argument("--seconds", type=float, default=3, help="of one stretch")
+    parser.add_argument("--rounds", type=int, default=15, help="pairs of a quiet and a flapping stretch")
     parser.add_argument("--guild-limit", type=int, help="presence_guild_limit, instead of the default")
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
     parser.add_argument("--out", type=Path, help="a file for the JSON")

@@ -88,6 +88,9 @@ METHOD = """\
 - **POST**: `bench/api_cost.py`, rounds of posts on keep-alive connections, CPU by thread of the node.
 - **Testing**: `bench/testing_cost.py`, test servers started one after the other, CPU of all their threads when they are
   ready; and a test's bot and guild made and removed again as the pytest plugin does, in wall time.
+- **Flapping**: `bench/flapping.py`. The naive number is every change to every other session with GUILD_PRESENCES. The
+  watchers' generator runs under SCHED_FIFO where that is allowed; it and the flapping members' share one cpu.
+- **Large guild**: `bench/large_guild.py`.
 """
 
 
@@ -305,6 +308,71 @@ def _post(results: Results) -> str:
     return f"## POST\n\n{said}\n{_table(head, rows)}\n{_picture(results, 'post', title, drawn, 0)}"
 
 
+def _spread(given: dict[str, float], unit: str = "", digits: int = 2, rounds: int = 2) -> str:
+    return Figure(given["median"], given["low"], given["high"], rounds).text(unit, digits)
+
+
+def _flapping(results: Results) -> str:
+    found = results.data.get("flapping", {})
+    if not found:
+        return ""
+    if "error" in found:
+        return f"## Members that flap\n\nFailed: {found['error']}\n"
+    figures, rounds = found["figures"], found["rounds"]
+    said = (
+        f"{found['members']:,} sessions of people in one guild change status {found['rate']:,} times a second, all "
+        f"together; {found['watchers']} others, of whom {found['bots']} are bots and the rest look at the member list, "
+        f"get {found['messages_per_s']} messages a second. {rounds} quiet stretches of {found['seconds']:g} s and as "
+        f"many with flapping took turns.\n\n"
+        f"{figures['changes']:,} changes would have been {figures['naive']:,} events, had every session with the "
+        f"intent got each. Delivered were {figures['presence_updates']:,} PRESENCE_UPDATE ({figures['percent']:.3f} %) "
+        f"and {figures['list_updates']:,} GUILD_MEMBER_LIST_UPDATE (with them {figures['percent_with_lists']:.3f} %). "
+        f"{figures['told']:,} changes were told, {figures['merged']:,} replaced untold, {figures['delayed']:,} put "
+        f"off. One change took {_spread(figures['cpu_us_per_change'], 'us', 0, rounds)} of the node's CPU, with "
+        f"reading it and all that was delivered of it.\n"
+    )
+    rows = [
+        (
+            name,
+            *(_spread(figures[f"{name}_{each}_ms"], "", 2, rounds) for each in ("p50", "p99")),
+            _spread(figures[f"cpu_{name}"], "", 2, rounds),
+        )
+        for name in ("quiet", "flapping")
+    ]
+    head = ("stretch", "POST due to delivery: p50 ms", "p99 ms", "CPUs of the node")
+    more = f"p99 beside the quiet stretch before: {_spread(figures['rise_percent'], '%', 0, rounds)}.\n"
+    return f"## Members that flap\n\n{said}\n{_table(head, rows)}\n{more}"
+
+
+def _large(results: Results) -> str:
+    found = results.data.get("large", {})
+    if not found:
+        return ""
+    if "error" in found:
+        return f"## A large guild\n\nFailed: {found['error']}\n"
+    figures, rounds = found["figures"], found["rounds"]
+    said = (
+        f"One guild of {found['members']:,} members; seeded and started in {figures['seed_and_start_s']:.0f} s "
+        f"({figures['seed_and_start_cpu_s']:.0f} s of CPU). The kinds follow each other on one node, with the sessions "
+        f"of the former kept for a resume. {rounds} rounds of {found['messages']} messages. Latency is from when the "
+        f"POST was due until a session had it: the kind's own sessions, or ten bots where those are passive or none.\n"
+    )
+    rows = [
+        (
+            name, f"{each['looking'] + each['passive'] + each['bots']:,}", f"{each['messages_per_s']:g}",
+            f"{each['deliveries_each']:,}", _spread(each["cpu_us"], "", 0, rounds),
+            *(_spread(each[f"{part}_ms"], "", 1, rounds) for part in ("p50", "p99")),
+            f"{each['rss_mib']:,}", f"{each['connect_cpu_us']:,}",
+        )
+        for name, each in figures["kinds"].items()
+    ]  # fmt: skip
+    head = (
+        "sessions", "of them", "messages/s", "deliveries measured of each", "CPU us for each", "p50 ms", "p99 ms",
+        "node's RSS MiB", "connect and identify: CPU us a session",
+    )  # fmt: skip
+    return f"## A large guild\n\n{said}\n{_table(head, rows)}"
+
+
 def _left(results: Results) -> str:
     rows, drawn = [], []
     for group, server, kind, what in (
@@ -363,7 +431,8 @@ def write(source: Path, page: Path = PAGE) -> Path:
     failed = sorted({f"{run['group']} {run['server']} {run['connections']:,}: {_reason(run['error'])}"
                      for run in results.data["runs"] if "error" in run})  # fmt: skip
     parts = [_top(results), _groups(results), _targets(results), METHOD, _fanout(results), _idle(results)]
-    parts += [_storms(results), _left(results), _post(results), _micro(results)]
+    parts += [_storms(results), _left(results), _post(results), _flapping(results), _large(results)]
+    parts.append(_micro(results))
     skipped = sorted({f"{NAMES.get(run['server'], run['server'])}: {run['skipped']}"
                       for run in results.data["runs"] if "skipped" in run})  # fmt: skip
     if skipped:

@@ -30,7 +30,7 @@ STUCK_S = 400
 MICRO_S = 240
 BUDGET_S = 29 * 60
 """After so long no scenario of a second or later round begins: api and micro still follow, and all ends in 35 min."""
-EXTRAS = ("api", "testing", "micro")
+EXTRAS = ("api", "testing", "flapping", "large", "micro")
 """Groups that are no scenarios of the load generator."""
 PACKAGES = (
     "litestar", "granian", "uvloop", "msgspec", "websockets", "picows", "python-socketio", "uvicorn", "orjson",
@@ -144,25 +144,14 @@ def join_live(steps: list[dict[str, Any]], live: dict[str, Any]) -> None:
         ]
 
 
-def api_cost(posts: int) -> dict[str, Any]:
-    """Run bench/api_cost.py; its figures, or why there are none."""
+def script(name: str, *flags: str) -> dict[str, Any]:
+    """Run a bench of its own, such as bench/api_cost.py; its figures, or why there are none."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "api_cost.json")
-        command = [sys.executable, str(ROOT / "bench" / "api_cost.py"), "--posts", str(posts), "--out", str(out)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=STUCK_S)
-        if done.returncode:
-            return {"error": done.stderr.strip()[-600:]}
-        found: dict[str, Any] = json.loads(out.read_text())
-    return found
-
-
-def testing_cost(starts: int) -> dict[str, Any]:
-    """Run bench/testing_cost.py; its figures, or why there are none."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "testing_cost.json")
-        script = str(ROOT / "bench" / "testing_cost.py")
-        command = [sys.executable, script, "--starts", str(starts), "--resets", str(starts * 40), "--out", str(out)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=STUCK_S)
+        out = Path(folder, "out.json")
+        command = [sys.executable, "-m", f"bench.{name}", *flags, "--out", str(out)]
+        path = [str(ROOT), str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False, timeout=STUCK_S)
         if done.returncode:
             return {"error": done.stderr.strip()[-600:]}
         found: dict[str, Any] = json.loads(out.read_text())
@@ -279,7 +268,7 @@ def main() -> None:
         "--only",
         default="",
         help="only these groups, merged into the newest file: "
-        "fanout,resume,storm,post,gil,cycles,churn,idle,api,testing,micro",
+        "fanout,resume,storm,post,gil,cycles,churn,idle,api,testing,flapping,large,micro",
     )
     parser.add_argument("--no-micro", action="store_true", help="leave bench/micro out")
     parser.add_argument("--note", default="", help="a sentence that the page shows, such as who shared the machine")
@@ -337,14 +326,16 @@ def main() -> None:
                 }
             )
             progress.advance(task)
-        if "api" in extras:
-            progress.update(task, description="api")
-            result["api"] = api_cost(scale.posts)
-            progress.advance(task)
-        if "testing" in extras:
-            progress.update(task, description="testing")
-            result["testing"] = testing_cost(2 if options.tiny else 10)
-            progress.advance(task)
+        for name, flags in (
+            ("api", ("api_cost", "--posts", str(scale.posts))),
+            ("testing", ("testing_cost", "--starts", str(scale.starts), "--resets", str(scale.starts * 40))),
+            ("flapping", ("flapping", "--load", str(load), *scale.flapping)),
+            ("large", ("large_guild", "--load", str(load), *scale.large)),
+        ):
+            if name in extras:
+                progress.update(task, description=name)
+                result[name] = script(*flags)
+                progress.advance(task)
         if "micro" in extras:
             progress.update(task, description="micro")
             result["micro"] = micro(options.quick)
@@ -360,6 +351,7 @@ def main() -> None:
     print(out)
     print(render.write(out, options.page))
     errors = Counter(run["error"] for run in result["runs"] if "error" in run)
+    errors.update(result[name]["error"] for name in EXTRAS[:-1] if "error" in result.get(name, {}))
     for error, count in errors.items():
         console.print(f"failed ({count}): {error}", style="red", markup=False)
     if options.tiny and errors:

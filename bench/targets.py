@@ -37,6 +37,7 @@ WHY = {
     "gil": "a volley of all sessions at once is answered one by one",
     "post": "a message is flushed to the disk before it goes out: the slowest flushes are the tail",
     "api": "one POST at a time pays alone for a commit, its flush and four threads' wake-ups (ADR 0005)",
+    "flapping": "each change takes the loop that answers posts for a moment, and others of this machine took the rest",
     "etf-encode": "strings carry their length before them, ids become integers",
 }
 """What is known about each row, shown only where it misses."""
@@ -396,6 +397,31 @@ def _testing(results: Results) -> list[Row]:
     return rows
 
 
+def _flapping(results: Results) -> list[Row]:
+    found = results.data.get("flapping", {})
+    figures: dict[str, Any] = found.get("figures", {})
+    share = Figure.of([figures["percent"]]) if figures else None
+    rise = figures and figures["rise_percent"]
+    rises = Figure(rise["median"], rise["low"], rise["high"], found["rounds"]) if rise else None
+    beside = f"{figures['presence_updates']:,} of {figures['naive']:,}" if figures else "-"
+    many = f"{found.get('members', 10_000):,}"
+    return [
+        _row(f"{many} members flap: PRESENCE_UPDATE of the naive number", 1.0, 1.0, share, ".3f", "%", beside),
+        _row(
+            f"{many} members flap: messages' p99 above the quiet stretch before",
+            10.0,
+            10.0,
+            rises,
+            ".0f",
+            "%",
+            f"p99 {figures['flapping_p99_ms']['median']:.1f} ms, quiet {figures['quiet_p99_ms']['median']:.1f} ms"
+            if figures
+            else "-",
+            why="flapping",
+        ),
+    ]
+
+
 def table(results: Results) -> list[Row]:
     """All targets, in the order of the design."""
     etf = results.micro("test_etf_encode_of_a_message[tocsin]")
@@ -412,6 +438,7 @@ def table(results: Results) -> list[Row]:
         *_boundary(results),
         *_api(results),
         *_testing(results),
+        *_flapping(results),
         _row(
             "ETF encode of a 1.4 KB message",
             1.4,

@@ -248,7 +248,8 @@ impl Fleet {
             }
             let Token(token) = event.token();
             outcome = if token >= FIRST_TOKEN {
-                self.publisher.on_readable(token - FIRST_TOKEN)
+                self.publisher
+                    .on_readable(token - FIRST_TOKEN, self.poll.registry())
             } else {
                 let written = if event.is_writable() {
                     self.connections[token].flush()

@@ -22,7 +22,11 @@ struct Post {
 enum Kind {
     Nobody,
     Control(TcpStream),
-    Http { posts: Vec<Post>, head: String },
+    Http {
+        posts: Vec<Post>,
+        head: String,
+        port: u16,
+    },
 }
 
 pub(crate) struct Publisher {
@@ -69,7 +73,11 @@ impl Publisher {
                 args.text("post-path", &channel),
                 args.text("author", "")
             );
-            Kind::Http { posts, head }
+            Kind::Http {
+                posts,
+                head,
+                port: http,
+            }
         } else {
             Kind::Nobody
         };
@@ -97,7 +105,7 @@ impl Publisher {
         match &mut self.kind {
             Kind::Nobody => Err(fail("this step needs --control or --http")),
             Kind::Control(socket) => socket.write_all(b"p"),
-            Kind::Http { posts, head } => {
+            Kind::Http { posts, head, .. } => {
                 let post = posts
                     .iter_mut()
                     .find(|post| post.posted_at.is_none())
@@ -130,7 +138,7 @@ impl Publisher {
     }
 
     /// Read what the server answered on one of the publishers' sockets.
-    pub(crate) fn on_readable(&mut self, index: usize) -> io::Result<()> {
+    pub(crate) fn on_readable(&mut self, index: usize, registry: &Registry) -> io::Result<()> {
         let mut buffer = [0; 16384];
         loop {
             let socket = match &mut self.kind {
@@ -139,7 +147,7 @@ impl Publisher {
                 Kind::Http { posts, .. } => &mut posts[index].socket,
             };
             let read = match socket.read(&mut buffer) {
-                Ok(0) => return Err(fail("the server closed a publisher's connection")),
+                Ok(0) => return self.reopen(index, registry),
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
@@ -156,6 +164,17 @@ impl Publisher {
                     }
                 }
             }
+        }
+    }
+
+    /// A server closes connections that were silent for long: another takes the place of one nobody waits at.
+    fn reopen(&mut self, index: usize, registry: &Registry) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Http { posts, port, .. } if posts[index].posted_at.is_none() => {
+                posts[index].socket = connect(*port, registry, FIRST_TOKEN + index)?;
+                Ok(())
+            }
+            _ => Err(fail("the server closed a publisher's connection")),
         }
     }
 }
