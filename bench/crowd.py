@@ -24,6 +24,9 @@ LIMITS = (
     *("--session-start-limit=1000000", "--identify-timeout-ms=600000", "--handshake-timeout-ms=600000"),
 )
 
+SEED_S = 600.0
+"""How long a node may take to write half a million members, on a busy machine."""
+
 
 class Node:
     """A running node: its process id and the ports it listens on."""
@@ -41,9 +44,8 @@ def node(world: dict[str, Any], *flags: str) -> Iterator[Node]:
     with tempfile.TemporaryDirectory(prefix="tocsin-crowd-") as folder:
         data = Path(folder)
         (data / "world.json").write_text(json.dumps(world))
-        server, ready = launch(
-            data, "--http-port=0", "--gateway-port=0", f"--seed={data / 'world.json'}", *LIMITS, *flags
-        )
+        flags = ("--http-port=0", "--gateway-port=0", f"--seed={data / 'world.json'}", *LIMITS, *flags)
+        server, ready = launch(data, *flags, start_s=SEED_S)
         try:
             if (os.cpu_count() or 1) > 1:
                 for task in Path(f"/proc/{server.pid}/task").iterdir():

@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=500_000)
     parser.add_argument("--sessions", type=int, default=5_000)
-    parser.add_argument("--messages", type=int, default=40, help="of one kind in a round")
+    parser.add_argument("--messages", type=int, default=30, help="of one kind in a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--passive-from", type=int, help="passive_from_members, instead of the default")
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")

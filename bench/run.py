@@ -28,6 +28,7 @@ from bench.servers import CLIENT_CPU, GO_BIN, PEERS, ROOT, Skipped, Started, pin
 RESULTS = ROOT / "bench" / "results"
 STUCK_S = 400
 MICRO_S = 240
+CROWD_S = 900
 BUDGET_S = 29 * 60
 """After so long no scenario of a second or later round begins: api and micro still follow, and all ends in 35 min."""
 EXTRAS = ("api", "testing", "flapping", "large", "micro")
@@ -151,7 +152,7 @@ def script(name: str, *flags: str) -> dict[str, Any]:
         command = [sys.executable, "-m", f"bench.{name}", *flags, "--out", str(out)]
         path = [str(ROOT), str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False, timeout=STUCK_S)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False, timeout=CROWD_S)
         if done.returncode:
             return {"error": done.stderr.strip()[-600:]}
         found: dict[str, Any] = json.loads(out.read_text())

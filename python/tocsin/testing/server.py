@@ -178,13 +178,14 @@ def _ids() -> Callable[[], str]:
 
 
 def launch(
-    data: Path, *flags: str, module: str = "tocsin", verb: str = "serve"
+    data: Path, *flags: str, module: str = "tocsin", verb: str = "serve", start_s: float = START_S
 ) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     """Start a node on a data folder and wait until it accepts; return what its ready file says. It logs there.
 
     Args:
         module: what Python runs.
         verb: `serve`, `gateway` or `api`.
+        start_s: how long it may take.
 
     Raises:
         RuntimeError: it did not start; its log is in the message.
@@ -192,7 +193,7 @@ def launch(
     ready = data / "ready.json"
     ready.unlink(missing_ok=True)
     log_path = data / "server.log"
-    until = time.monotonic() + START_S
+    until = time.monotonic() + start_s
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, verb, f"--data={data}", f"--ready-file={ready}", *flags],
