@@ -142,11 +142,13 @@ class GatewayNode:
         )
         policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock, self._heard)
         if self._bus is not None and self._peers is not None:
-            policy.across = Across(self._peers, self._bus, guilds, presences)
+            policy.across = Across(self._peers, self._bus, guilds, presences, self._orders)
             presences.on_change = policy.across.tell
         members = MemberRequests(self._orders, self._sessions, guilds, context.clock)
         subscriptions = Subscriptions(self._orders, guilds, loop.call_later)
-        voice = Voice(self._settings, context.clock, self._orders, guilds)
+        voice = Voice(self._settings, context.clock, self._orders, guilds, shared=self._bus is not None)
+        if policy.across is not None:
+            policy.across.on_moved = voice.send_server
         services.voice.rooms = voice
         commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions, voice)
         departures = self._departures = Departures(services.temporary_members, self._sessions, loop.call_later)

@@ -27,11 +27,22 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Voice:
-    """Decides over op 4 by the replicas, and moves members for the API."""
+    """Decides over op 4 by the replicas, and moves members for the API.
+
+    Args:
+        shared: there are other nodes, whose sessions are in voice in guilds that this one has not read.
+    """
 
     def __init__(
-        self, settings: Settings, clock: Callable[[], int], orders: Callable[[], Batch], guilds: GuildRegistry
+        self,
+        settings: Settings,
+        clock: Callable[[], int],
+        orders: Callable[[], Batch],
+        guilds: GuildRegistry,
+        *,
+        shared: bool = False,
     ) -> None:
+        self._shared = shared
         self._endpoint = settings.voice_endpoint
         self._clock = clock
         self._orders = orders
@@ -66,6 +77,11 @@ class Voice:
 
     # -- for the API (`service.voice.VoiceRooms`)
 
+    async def enter(self, guild_id: int) -> None:
+        """Read a guild, so that what follows is of the sessions of all nodes."""
+        if self._shared:
+            await self._guilds.load(guild_id)
+
     def state(self, guild_id: int, user_id: int) -> VoiceState | None:
         """Return where a member is in voice, or None."""
         guild = self._guilds.get(guild_id)
@@ -81,7 +97,8 @@ class Voice:
             guild.voice.remove(user_id, self._orders())
             return True
         channel, seat = guild.state.channels.get(channel_id), guild.seats.get(user_id)
-        if channel is None or channel.type not in VOICE or seat is None or channel_id not in seat.cohort.view:
+        member = guild.state.members.get(user_id)
+        if channel is None or channel.type not in VOICE or member is None or not guild.state.can_view(member, channel):
             return False
         if channel_id != state.channel_id:
             suppress = self._suppressed(guild, user_id, channel)
@@ -89,9 +106,9 @@ class Voice:
                 msgspec.structs.replace(state, channel_id=channel_id, suppress=suppress, requested_at=None),
                 self._orders(),
             )
-            for session in seat.sessions:
+            for session in [] if seat is None else seat.sessions:
                 if session.id == state.session_id:
-                    self._send_server(guild, session)
+                    self.send_server(guild, session)
         return True
 
     def speak(self, guild_id: int, user_id: int, channel_id: int, *, suppress: bool, requested_at: int | None) -> bool:
@@ -133,7 +150,7 @@ class Voice:
         )
         guild.voice.put(state, self._orders())
         if not stays or former is None or former.session_id != session.id:
-            self._send_server(guild, session)
+            self.send_server(guild, session)
 
     def _suppressed(self, guild: LiveGuild, user_id: int, channel: Channel) -> bool:
         """Return whether one joins among a stage's audience."""
@@ -141,7 +158,8 @@ class Voice:
             return False
         return not guild.state.permissions(guild.state.members[user_id], channel, self._clock()) & _MUTE
 
-    def _send_server(self, guild: LiveGuild, session: Session) -> None:
+    def send_server(self, guild: LiveGuild, session: Session) -> None:
+        """Name the voice server to a session that came into a channel, where there is one."""
         if not self._endpoint:
             return
         body = {"token": secrets.token_hex(16), "guild_id": str(guild.id), "endpoint": self._endpoint}

@@ -7,6 +7,7 @@ is told that the member is in none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,13 +22,23 @@ _encode = msgspec.json.Encoder().encode
 NAME = "VOICE_STATE_UPDATE"
 
 
+class Mark(NamedTuple):
+    """When a state was decided, as presences are ordered, and the node of its session. The greater one holds."""
+
+    at: int
+    node: str
+
+
 class GuildVoice:
-    """Over one replica. A state is that of a member with a session here."""
+    """Over one replica. `marks` are those of states, also of states that ended, where there are other nodes."""
 
     def __init__(self, state: GuildState, cohorts: CohortTable) -> None:
         self._state = state
         self._cohorts = cohorts
         self._states: dict[int, VoiceState] = {}
+        self.node = ""  # this one's name, where there are others
+        self.marks: dict[int, Mark] = {}
+        self.on_decided: Callable[[int], None] = _nobody_asks  # with the member whose state was decided here
         self.version = 0
         self.on_change: Callable[[set[int]], None] = _ignore  # with the channels that it shows in
 
@@ -50,21 +61,30 @@ class GuildVoice:
         """Return the states in channels of this view as GUILD_CREATE has them."""
         return _encode([voice_state(each, guild=False) for each in self._states.values() if each.channel_id in view])
 
-    def put(self, state: VoiceState, batch: Batch) -> None:
-        """Change where a member is, or how; tell who may know. What changes nothing is told to nobody."""
+    def put(self, state: VoiceState, batch: Batch, *, heard: bool = False) -> None:
+        """Change where a member is, or how; tell who may know. What changes nothing is told to nobody.
+
+        Args:
+            heard: it was decided at another node, or is at each by itself.
+        """
         former = self._states.get(state.user_id)
         if state == former:
             return
         self._states[state.user_id] = state
         self._changed(former, state)
         self._tell(former, state, batch)
+        if not heard:
+            self.on_decided(state.user_id)
 
-    def remove(self, user_id: int, batch: Batch) -> None:
-        """Take a member out of voice, if they are there."""
+    def remove(self, user_id: int, batch: Batch, *, heard: bool = False) -> None:
+        """Take a member out of voice, if they are there. `heard` as of `put`."""
         former = self._states.pop(user_id, None)
-        if former is not None:
-            self._changed(former)
-            self._tell(former, None, batch)
+        if former is None:
+            return
+        self._changed(former)
+        self._tell(former, None, batch)
+        if not heard:
+            self.on_decided(user_id)
 
     def _changed(self, *states: VoiceState | None) -> None:
         self.version += 1
@@ -81,9 +101,15 @@ class GuildVoice:
                 or permissions.timed_out(member, now_ms)
                 or not self._state.can_view(member, channel)
             ):
-                self.remove(state.user_id, batch)
+                self.remove(state.user_id, batch, heard=self._is_elsewhere(state.user_id))
             elif (member.deaf, member.mute) != (state.deaf, state.mute):
-                self.put(msgspec.structs.replace(state, deaf=member.deaf, mute=member.mute), batch)
+                settled = msgspec.structs.replace(state, deaf=member.deaf, mute=member.mute)
+                self.put(settled, batch, heard=self._is_elsewhere(state.user_id))
+
+    def _is_elsewhere(self, user_id: int) -> bool:
+        """Return whether a state is of a session at another node, which settles it by the same log."""
+        mark = self.marks.get(user_id)
+        return mark is not None and mark.node != self.node
 
     def bodies(self, channel_id: int, *, gone: bool) -> Iterable[bytes]:
         """Return what to tell of a channel's states to those who come to see it, or see it no more."""
@@ -108,6 +134,10 @@ class GuildVoice:
         if member is not None and user is not None:
             body["member"] = wire.member(member, user)
         return _encode(body)
+
+
+def _nobody_asks(user_id: int) -> None:
+    """There are no other nodes."""
 
 
 def _ignore(channel_ids: set[int]) -> None:

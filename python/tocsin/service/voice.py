@@ -24,6 +24,10 @@ _REQUEST_TO_SPEAK = int(Permission.REQUEST_TO_SPEAK)
 class VoiceRooms(Protocol):
     """Where the states are kept."""
 
+    async def enter(self, guild_id: int) -> None:
+        """Make the guild's states of all nodes known here."""
+        ...
+
     def state(self, guild_id: int, user_id: int) -> VoiceState | None:
         """Return where a member is in voice, or None."""
         ...
@@ -48,7 +52,7 @@ class VoiceService:
     async def get(self, actor: Principal, guild_id: int, user_id: int) -> dict[str, Any]:
         """Return a member's voice state. Raises 10065 also when the actor may not view the channel."""
         await self._world.guild_access(guild_id, actor.id)
-        state = self._state(guild_id, user_id)
+        state = await self._state(guild_id, user_id)
         channel = None if state is None else await self._world.channel(state.channel_id)
         if state is None or channel is None or not await self._world.permissions_in(channel, actor.id) & _VIEW:
             raise unknown("voice state")
@@ -62,7 +66,7 @@ class VoiceService:
             errors.NotFound: 10003.
             errors.MissingPermissions: the actor may not connect to the other channel, or the member not view it.
         """
-        if self._state(guild_id, user_id) is None:
+        if await self._state(guild_id, user_id) is None:
             raise BadRequest(40032, "Target user is not connected to voice.")
         if channel_id is None:
             return
@@ -91,7 +95,7 @@ class VoiceService:
             errors.MissingPermissions: 50013.
         """
         await self._world.guild_access(guild_id, actor.id)
-        state = self._state(guild_id, user_id)
+        state = await self._state(guild_id, user_id)
         channel = None if state is None else await self._world.channel(state.channel_id)
         held = 0 if channel is None else await self._world.permissions_in(channel, actor.id)
         if state is None or channel is None or not held & _VIEW:
@@ -121,5 +125,8 @@ class VoiceService:
         ):
             raise unknown("voice state")
 
-    def _state(self, guild_id: int, user_id: int) -> VoiceState | None:
-        return None if self.rooms is None else self.rooms.state(guild_id, user_id)
+    async def _state(self, guild_id: int, user_id: int) -> VoiceState | None:
+        if self.rooms is None:
+            return None
+        await self.rooms.enter(guild_id)
+        return self.rooms.state(guild_id, user_id)
