@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.support.api_world import ADA, CARL, LAB, Api, error_of
 from tocsin.model.event import ScopeKind
 
@@ -63,3 +67,44 @@ async def test_guild_settings_are_their_owner_s_alone(api: Api) -> None:
     assert error_of(await api.patch(path, "carl", {"message_notifications": 9})) == (400, 50035)
     assert error_of(await api.get(path, "bell")) == (403, 20001)
     assert error_of(await api.get(path, "dora")) in {(403, 50001), (404, 10004)}
+
+
+async def test_client_settings_are_changed_by_name_and_told_to_their_owner_alone(api: Api) -> None:
+    path = "/users/@me/settings"
+    before = (await api.get(path, "carl")).json()
+    assert (before["theme"], before["guild_folders"], before["custom_status"]) == ("dark", [], None)
+    folder = {"guild_ids": [str(LAB)], "id": 7, "name": "work", "color": None}
+    news = {"theme": "light", "guild_folders": [folder], "custom_status": {"text": "away"}, "unheard_of": 1}
+    after = (await api.patch(path, "carl", news)).json()
+    status = {"text": "away", "emoji_id": None, "emoji_name": None, "expires_at": None}
+    changed = {"theme": "light", "guild_folders": [folder], "custom_status": status}
+    assert after == before | changed
+    [(event, body)] = api.bus.take()
+    assert (event.name, event.users, body) == ("USER_SETTINGS_UPDATE", (CARL,), changed)
+    assert (await api.patch(path, "carl", {"theme": "light"})).json() == after
+    assert (await api.patch(path, "carl", {"custom_status": None})).json()["custom_status"] is None
+    assert [body for _, body in api.bus.take()] == [{"custom_status": None}]
+    assert (await api.get(path, "carl")).json()["theme"] == "light"
+    assert (await api.get(path, "ada")).json() == before
+    assert (await api.get("/users/@me/settings-proto/1", "carl")).json() == {"settings": ""}
+    assert error_of(await api.get("/users/@me/settings-proto/0", "carl")) == (400, 50035)
+    assert error_of(await api.get(path, "bell")) == (403, 20001)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"theme": "pink"},
+        {"status": "gone"},
+        {"developer_mode": "yes"},
+        {"afk_timeout": 3},
+        {"guild_positions": ["1"] * 201},
+        {"guild_folders": [{"guild_ids": [], "name": "x" * 33}]},
+        {"custom_status": {"text": "x" * 129}},
+        {"guild_folders": [{"guild_ids": [], "id": 2**70}]},
+    ],
+)
+async def test_client_settings_that_cannot_be(api: Api, body: Any) -> None:
+    response = await api.patch("/users/@me/settings", "carl", body)
+    assert (error_of(response), [*response.json()["errors"]]) == ((400, 50035), [*body])
+    assert api.bus.take() == []

@@ -545,9 +545,11 @@ def the_owner_reads(scene: Scene) -> None:
 
 
 @walked("USER_NOTE_UPDATE", OWNER)
+@walked("USER_SETTINGS_UPDATE", OWNER)
 @walked("USER_SETTINGS_PROTO_UPDATE", OWNER)
 @walked("USER_GUILD_SETTINGS_UPDATE", OWNER)
 def the_owner_notes_something(scene: Scene) -> None:
     scene.call("PUT", f"/users/@me/notes/{scene.people['stranger'].id}", {"note": scene.word("note")})
     scene.call("PATCH", "/users/@me/settings-proto/1", {"settings": "CgIYAQ=="})
+    scene.call("PATCH", "/users/@me/settings", {"custom_status": {"text": scene.word("status")}})
     scene.call("PATCH", f"/users/@me/guilds/{scene.place.id}/settings", {"muted": True})

@@ -6,7 +6,7 @@ from litestar import Response, get, patch, put
 
 from tocsin_api.auth import people_only
 from tocsin_api.request import ApiRequest, answer_json, no_content, path_id, read_body, services
-from tocsin_api.schemas.user_settings import NoteEdit, SettingsEdit
+from tocsin_api.schemas.user_settings import ClientSettingsEdit, NoteEdit, SettingsEdit
 
 NOTE = "/users/@me/notes/{user_id:str}"
 PROTO = "/users/@me/settings-proto/{settings_type:str}"
@@ -48,4 +48,30 @@ async def set_settings(request: ApiRequest) -> Response[bytes]:
     return answer_json({"settings": kept, "out_of_date": False})
 
 
-HANDLERS: list[object] = [list_notes, get_note, set_note, get_settings, set_settings]
+@get("/users/@me/settings", guards=[people_only], summary="Get the settings of the caller's clients")
+async def get_client_settings(request: ApiRequest) -> Response[bytes]:
+    """With defaults where nothing was set."""
+    return answer_json(await services(request).client_settings.get(request.user.id))
+
+
+@patch(
+    "/users/@me/settings",
+    guards=[people_only],
+    opt={"body": ClientSettingsEdit},
+    summary="Change the settings of the caller's clients",
+)
+async def edit_client_settings(request: ApiRequest) -> Response[bytes]:
+    """Change what the body names."""
+    changes = (await read_body(request, ClientSettingsEdit)).changes()
+    return answer_json(await services(request).client_settings.update(request.user, changes))
+
+
+HANDLERS: list[object] = [
+    get_client_settings,
+    edit_client_settings,
+    list_notes,
+    get_note,
+    set_note,
+    get_settings,
+    set_settings,
+]

@@ -196,12 +196,13 @@ class Identifier:
     async def _own(self, principal: Principal, pending: Pending) -> Own:
         pending.own_changed = False
         if principal.is_bot:
-            return Own([], {}, "", [])
+            return Own([], {}, "", {}, [])
         settings = self._services.user_settings
         return Own(
             await self._services.read_states.list_of(principal.id),
             await settings.notes(principal.id),
             await settings.settings(principal.id, PRELOADED),
+            await self._services.client_settings.get(principal.id),
             await self._services.guild_settings.list_of(principal.id),
         )
 

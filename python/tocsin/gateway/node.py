@@ -50,7 +50,14 @@ class _Ref(msgspec.Struct):
 
 
 OWN = frozenset(
-    {"MESSAGE_ACK", "CHANNEL_PINS_ACK", "USER_GUILD_SETTINGS_UPDATE", "USER_NOTE_UPDATE", "USER_SETTINGS_PROTO_UPDATE"}
+    {
+        "MESSAGE_ACK",
+        "CHANNEL_PINS_ACK",
+        "USER_GUILD_SETTINGS_UPDATE",
+        "USER_NOTE_UPDATE",
+        "USER_SETTINGS_PROTO_UPDATE",
+        "USER_SETTINGS_UPDATE",
+    }
 )
 """Events of what READY shows to people of their own."""
 _decode_ref = msgspec.json.Decoder(_Ref).decode

@@ -21,6 +21,7 @@ class Own(NamedTuple):
     read_states: list[ReadState]
     notes: dict[str, str]
     settings_proto: str
+    settings: dict[str, Any]
     guild_settings: list[UserGuildSettings]
 
 
@@ -48,7 +49,7 @@ def ready(
         "private_channels": private_channels,
         "relationships": [],
         "presences": [],
-        "user_settings": {},
+        "user_settings": own.settings,
         "geo_ordered_rtc_regions": [],
         "guild_join_requests": [],
         "auth": {},

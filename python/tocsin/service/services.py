@@ -10,6 +10,7 @@ from tocsin.service.auth import AuthService
 from tocsin.service.automod import AutoModService
 from tocsin.service.bans import BanService
 from tocsin.service.channels import ChannelService
+from tocsin.service.client_settings import ClientSettings
 from tocsin.service.commands import CommandService
 from tocsin.service.context import Context
 from tocsin.service.dms import DmService
@@ -69,6 +70,7 @@ class Services:
     pins: PinService
     read_states: ReadStateService
     user_settings: UserSettingsService
+    client_settings: ClientSettings
     guild_settings: GuildSettingsService
     dms: DmService
     group_dms: GroupDmService
@@ -117,6 +119,7 @@ def build_services(context: Context) -> Services:
         pins=PinService(context),
         read_states=ReadStateService(context),
         user_settings=UserSettingsService(context),
+        client_settings=ClientSettings(context),
         guild_settings=GuildSettingsService(context),
         dms=DmService(context),
         group_dms=group_dms,
