@@ -18,12 +18,13 @@ log = structlog.get_logger("tocsin.gateway")
 
 
 class Departures:
-    """Watches this node's sessions only: whoever has none here counts as gone.
+    """Watches this node's sessions: whoever has none here, and none that is known of elsewhere, counts as gone.
 
     Args:
         members: what is told.
         sessions: the node's.
         call_later: the loop's.
+        elsewhere: whether a user has a session at another node.
     """
 
     def __init__(
@@ -31,7 +32,9 @@ class Departures:
         members: TemporaryMembers,
         sessions: Sessions,
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+        elsewhere: Callable[[int], bool],
     ) -> None:
+        self._elsewhere = elsewhere
         self._members = members
         self._sessions = sessions
         self._call_later = call_later
@@ -41,7 +44,7 @@ class Departures:
         members.has_session = self._present
 
     def _present(self, user_id: int) -> bool:
-        return self._sessions.concerns(user_id) or any(self._sessions.pending_of(user_id))
+        return self._sessions.concerns(user_id) or any(self._sessions.pending_of(user_id)) or self._elsewhere(user_id)
 
     def expect(self) -> None:
         """Give those who were here before the start their time to come back."""

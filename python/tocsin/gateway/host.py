@@ -17,7 +17,7 @@ from tocsin.gateway.commands import Commands
 from tocsin.gateway.departures import Departures
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.identify import Identifier
-from tocsin.gateway.peers import TOPICS, Peers
+from tocsin.gateway.peers import COMING, TOPICS, Peers, whose
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
@@ -111,6 +111,8 @@ class Host:
                 if self._peers is not None:
                     self._peers.hear(body)
                 self._orders().resolve(ticket)
+            elif name == COMING:
+                self._coming(ticket, body)
             else:
                 self._policy.apply(ticket, scope_kind, scope_id, seq, name, body)
         elif request[0] == 4:  # _core.CLOSED
@@ -132,6 +134,15 @@ class Host:
                 self._peers.rejoin()
         elif request[0] == 11:  # _core.BUS_MESSAGES
             self._messages(request[1])
+
+    def _coming(self, ticket: int, body: bytes) -> None:
+        """Have identifies under way read their DMs again; what was accepted before this is told of the event itself."""
+        try:
+            for user_id in whose(body):
+                for pending in self._sessions.pending_of(user_id):
+                    pending.dms_changed = True
+        finally:
+            self._orders().resolve(ticket)
 
     def _closed(self, key: int) -> None:
         pending = self._sessions.pending(key)

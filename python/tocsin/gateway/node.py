@@ -27,7 +27,7 @@ from tocsin.gateway.lookers import PassiveUpdates
 from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.metrics import ControlMetrics
-from tocsin.gateway.peers import Peers
+from tocsin.gateway.peers import Peers, coming
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
@@ -158,7 +158,9 @@ class GatewayNode:
             policy.across.on_moved = voice.send_server
         services.voice.rooms = voice
         commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions, voice)
-        departures = self._departures = Departures(services.temporary_members, self._sessions, loop.call_later)
+        departures = self._departures = Departures(
+            services.temporary_members, self._sessions, loop.call_later, self._is_elsewhere
+        )
         if self._listens and self._bus is None:
             # Where there are other nodes, people may have come back to one of those.
             departures.expect()
@@ -269,6 +271,8 @@ class GatewayNode:
                 for user_id in event.users:
                     for pending in self._sessions.pending_of(user_id):
                         pending.dms_changed = True
+                if self._bus is not None:
+                    self._bus.publish_ephemeral(coming(event))
 
     def _on_revoked(self, user_id: int, token_digest: bytes) -> None:
         """Forget a token that was revoked here."""
@@ -307,8 +311,11 @@ class GatewayNode:
         return 0 if guild is None else len(guild.bodies.shown)
 
     def has_session(self, user_id: int) -> bool:
-        """Return whether a user has a session on this node."""
-        return bool(self._sessions.of_user(user_id))
+        """Return whether a user has a session on this node, or at another as far as the guilds here know."""
+        return self._sessions.concerns(user_id) or self._is_elsewhere(user_id)
+
+    def _is_elsewhere(self, user_id: int) -> bool:
+        return self._guilds is not None and any(guild.parts.of(user_id) for guild in self._guilds)
 
     def metrics(self) -> str:
         """Return all figures of the gateway in Prometheus' text format."""

@@ -26,6 +26,9 @@ TOPICS = 1 << 63
 """From here on an id of a user's scope is a topic; snowflakes stay below."""
 
 NAME = "TOCSIN_PEER"
+COMING = "TOCSIN_COMING"
+"""Goes before an event of a DM, in its scope: the event waits until whoever identifies knows of it (ADR 0018)."""
+
 REVOCATIONS_KEPT = 1024
 NAMES_KEPT = 256
 
@@ -48,6 +51,21 @@ class Note(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Note).decode
+_users = msgspec.json.Decoder(list[int]).decode
+
+
+def coming(event: Event) -> Event:
+    """Return what goes before an event that READY shows the state of, and no policy sees."""
+    return Event(name=COMING, scope=event.scope, body=_encode(event.users), users=event.users, state=True)
+
+
+def whose(body: bytes) -> list[int]:
+    """Return the users of what is coming.
+
+    Raises:
+        msgspec.MsgspecError: it cannot be read.
+    """
+    return _users(body)
 
 
 class Link(Protocol):
