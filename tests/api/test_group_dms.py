@@ -220,6 +220,7 @@ async def test_an_icon_is_told_kept_and_served_while_the_group_has_it(api: Api, 
     kept = [*(Path(api.services.context.settings.data) / "content" / "groupicons").iterdir()]
     assert len(kept) == 1
     assert (await api.patch(path, "ada", {"icon": None})).json()["icon"] is None
+    assert (await api.patch(path, "ada", {"icon": ""})).json()["icon"] is None
     assert (await api.client.get(f"/content/channel-icons/{group}/{both}.gif")).status_code == 404
 
 

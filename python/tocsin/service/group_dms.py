@@ -146,6 +146,8 @@ class GroupDmService:
         if changes.get("icon"):
             await self._world.channel_access(channel_id, actor.id)
             changes = {**changes, "icon": await self.icons.keep("icon", changes["icon"])}
+        elif "icon" in changes:
+            changes = {**changes, "icon": None}
 
         async def change(channel: Channel) -> _Change | None:
             owner_id = changes.get("owner_id", channel.owner_id)
