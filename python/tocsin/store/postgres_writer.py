@@ -18,7 +18,7 @@ from tocsin.model.event import Event
 from tocsin.store import sql
 from tocsin.store.base import Op
 from tocsin.store.postgres_link import REFUSALS, Connection, PostgresLink, disconnect, reason
-from tocsin.store.units import NEXT_SEQ, OUTBOX, Outcome, Unit, finish, numbered, scopes_of
+from tocsin.store.units import NEXT_SEQ, OUTBOX, Outcome, Unit, finish, numbered, scopes_of, stored_event
 
 GROUP_LIMIT = 256
 QUEUE_LIMIT = 16384
@@ -30,6 +30,7 @@ ATTEMPTS = 20
 SETTLE_EVERY_S = 0.05
 _NEXT_SEQ = sql.for_postgres(NEXT_SEQ) + ", pg_current_xact_id()::text"
 _OUTBOX = sql.for_postgres(OUTBOX)
+_STORED = "SELECT event FROM outbox WHERE scope_kind = $1 AND scope_id = $2 AND seq = $3"
 _IN_THE_WAY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _OWN_CLASSES = ("22", "23", "42")  # the data, a constraint, the statement
 
@@ -161,14 +162,17 @@ class PostgresWriter:
             # It may be committed or not: only the database knows.
             self._drop()
             self._unsettled = _Unsettled(xid, outcomes)
-            if not await self._settle(xid):
+            if not await self._settle(self._unsettled):
                 raise
         return outcomes
 
     # -- a COMMIT that was not answered
 
-    async def _settle(self, xid: str) -> bool:
+    async def _settle(self, unsettled: _Unsettled) -> bool:
         """Return whether the transaction is committed.
+
+        A crash takes the ids of what it lost back, and others get them: so that an id is committed says nothing yet,
+        and the transaction is known by its last event. Without events it is refused, whatever became of it.
 
         Raises:
             REFUSALS: the database did not say so in time. It stays unsettled.
@@ -178,18 +182,36 @@ class PostgresWriter:
                 try:
                     if self._connection is None or self._connection.is_closed():
                         self._connection = await self._link.connect()
-                    status = await self._connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
+                    status = await _status(self._connection, unsettled.xid)
                     if status != "in progress":
+                        found = status == "committed" and await _is_stored(self._connection, unsettled.outcomes)
                         self._unsettled = None
-                        return bool(status == "committed")
+                        return found
                 except REFUSALS:
                     self._drop()
                 await asyncio.sleep(SETTLE_EVERY_S)
 
     async def _settle_late(self, unsettled: _Unsettled) -> None:
         """Tell the events of a transaction that turns out to be committed after its callers were refused."""
-        if await self._settle(unsettled.xid):
+        if await self._settle(unsettled):
             finish(unsettled.outcomes, self._on_commit)
+
+
+async def _status(connection: Connection, xid: str) -> str | None:
+    try:
+        status: str | None = await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
+    except asyncpg.InvalidParameterValueError:
+        return None  # not given to any transaction since a crash
+    return status
+
+
+async def _is_stored(connection: Connection, outcomes: Sequence[Outcome]) -> bool:
+    """Return whether the outbox holds the last event of these."""
+    events = [event for _, outcome in outcomes if isinstance(outcome, list) for event in outcome]
+    if not events:
+        return False
+    last = events[-1]
+    return bool(await connection.fetchval(_STORED, *last.scope, last.seq) == stored_event(last))
 
 
 # -- within the transaction

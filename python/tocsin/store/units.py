@@ -13,7 +13,9 @@ from tocsin.model.event import Event, Scope
 from tocsin.store import sql
 from tocsin.store.base import Op
 
-_encode_event = msgspec.msgpack.Encoder(enc_hook=sql.plain).encode
+stored_event = msgspec.msgpack.Encoder(enc_hook=sql.plain).encode
+"""Returns the octets of an event in the outbox."""
+
 NEXT_SEQ = (
     "INSERT INTO scope_seq (scope_kind, scope_id, seq) VALUES (?, ?, ?) "
     "ON CONFLICT (scope_kind, scope_id) DO UPDATE SET seq = scope_seq.seq + excluded.seq RETURNING seq"
@@ -52,7 +54,7 @@ def numbered(
             scope = event.scope
             last[scope] = seq = last[scope] + 1
             one = msgspec.structs.replace(event, seq=seq)
-            outbox.append((*scope, seq, _encode_event(one), now_ms))
+            outbox.append((*scope, seq, stored_event(one), now_ms))
             events.append(one)
         written.append(events)
     return written, outbox
