@@ -62,7 +62,7 @@ verify-streams: $(STAMPS)/core $(STAMPS)/npm
 oracle: $(STAMPS)/core
 	$(BIN)/python -m tests.oracle.oracle $(ORACLE_ARGS)
 
-nemesis: $(STAMPS)/core $(STAMPS)/redis ## Kill, freeze, cut off and empty the parts of a cluster under load, and judge every session
+nemesis: $(STAMPS)/core $(STAMPS)/redis $(STAMPS)/postgres ## Kill, freeze, cut off and empty the parts of a cluster under load, and judge every session
 	$(BIN)/python -m tests.cluster.nemesis $(NEMESIS_ARGS)
 
 check: $(STAMPS)/core ## Format, lints, types, layers

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.cluster.schedules import MODES, Told, play, revoke
+from tests.cluster.schedules import MODES, POSTGRES_FAULTS, Told, play, revoke
 from tests.cluster.stage import HEARTBEAT_MS, Scale, Stage
 from tests.cluster.verdict import Verdict
 
@@ -53,16 +53,20 @@ async def run(
     judged: int = 0,
     pause_s: float = 1.0,
     told: Told = _quiet,
+    module: str = "tocsin",
 ) -> dict[str, Any]:
     """One run in a folder of its own; return its figures."""
     flags = ("--appendonly", "yes", "--appendfsync", "everysec")
     began = time.monotonic()
-    async with Stage(folder, scale, redis_flags=flags) as stage:
+    async with Stage(folder, scale, redis_flags=flags, module=module) as stage:
         told("open", 0)
         if mode == "revocation":
             figures = await revoke(stage, judged=judged, seconds=minutes * 60, told=told)
         else:
-            figures = await play(stage, MODES[mode], times=times, seconds=minutes * 60, pause_s=pause_s, told=told)
+            faults = MODES[mode]
+            if scale.postgres and mode == "all":
+                faults += tuple(POSTGRES_FAULTS)
+            figures = await play(stage, faults, times=times, seconds=minutes * 60, pause_s=pause_s, told=told)
         found = stage.judge().summary()
     return {
         "mode": mode, "seed": scale.seed, "nodes": scale.nodes, "rate": scale.rate, **figures, **found,
@@ -125,6 +129,7 @@ def main() -> int:
     parser.add_argument("--judged", type=int, default=1_000_000, help="of revocation: messages told or withheld")
     parser.add_argument("--heartbeat-ms", type=int, default=HEARTBEAT_MS)
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between faults")
+    parser.add_argument("--postgres", action="store_true", help="over a PostgreSQL of its own, which has faults too")
     parser.add_argument("--scatter", action="store_true", help="sessions resume at any node, as behind a balancer")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
@@ -133,6 +138,7 @@ def main() -> int:
     scale = Scale(
         nodes=options.nodes, sessions=options.sessions, members=options.members, rate=options.rate,
         heartbeat_ms=options.heartbeat_ms, seed=seed, scatter=options.scatter,
+        postgres=options.postgres or options.mode == "postgres",
     )  # fmt: skip
     console = Console(stderr=True)
     columns = (

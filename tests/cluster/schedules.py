@@ -14,6 +14,9 @@ from tests.cluster.verdict import spread
 
 BACK_S = 60.0
 UNREAD = 4
+"""So many entries may be on their way to a frozen node already."""
+
+DELETE = "local found = redis.call('KEYS', '*:inbox:n%d-*') return #found > 0 and redis.call('DEL', unpack(found)) or 0"
 TRIM = (
     "local n = 0 for _, key in ipairs(redis.call('KEYS', '*:inbox:n%d-*')) do"
     " n = n + redis.call('XTRIM', key, 'MAXLEN', 1) end return n"
@@ -85,7 +88,7 @@ async def redis_slow(stage: Stage) -> None:
 async def partition(stage: Stage) -> None:
     """A node and Redis hear nothing of each other, in one direction or both, and their connections end afterwards."""
     both = [Faults(up=DEAF, down=DEAF), Faults(up=DEAF), Faults(down=DEAF)]
-    node = await _with(stage, stage.dice.choice(both), 3)
+    node = await _with(stage, stage.dice.choice(both), 5)
     await asyncio.to_thread(node.proxy.reset)
 
 
@@ -106,20 +109,58 @@ async def torn(stage: Stage) -> None:
 
 async def trimmed(stage: Stage) -> None:
     """A node is frozen, and its inbox loses all but its newest entry meanwhile."""
+    await _robbed(stage, TRIM, UNREAD)
+
+
+async def expired(stage: Stage) -> None:
+    """A node is frozen, and its inbox is gone meanwhile, as after its time to live."""
+    await _robbed(stage, DELETE, 0)
+
+
+async def _robbed(stage: Stage, script: str, spared: int) -> None:
     node = stage.dice.choice(stage.alive())
     node.freeze()
     await asyncio.sleep(0.5)
     before = node.inboxes()
-    gone = int((await asyncio.to_thread(stage.redis.call, "EVAL", TRIM % node.number, "0"))[1:])
+    gone = int((await asyncio.to_thread(stage.redis.call, "EVAL", script % node.number, "0"))[1:])
     node.thaw()
-    # The first entries may be on their way to it already.
-    if gone > UNREAD:
+    if gone > spared:
         stage.holes_made += 1
         for _ in range(500):
             if node.inboxes() > before:
                 stage.holes_found += 1
                 break
             await asyncio.sleep(0.02)
+
+
+async def flushed(stage: Stage) -> None:
+    """All keys of Redis are deleted while it runs, by chance its Functions too."""
+    await asyncio.to_thread(stage.redis.call, "FLUSHALL")
+    if stage.dice.randrange(2):
+        await asyncio.to_thread(stage.redis.call, "FUNCTION", "FLUSH")
+
+
+async def full(stage: Stage) -> None:
+    """Redis refuses to grow for a while."""
+    await asyncio.to_thread(stage.redis.call, "CONFIG", "SET", "maxmemory", "1")
+    await asyncio.sleep(stage.dice.uniform(0.3, 2))
+    await asyncio.to_thread(stage.redis.call, "CONFIG", "SET", "maxmemory", "0")
+
+
+async def postgres_killed(stage: Stage) -> None:
+    """PostgreSQL is killed, and comes back over what it had."""
+    assert stage.postgres is not None
+    await asyncio.to_thread(stage.postgres.kill)
+    await asyncio.sleep(stage.dice.uniform(0, 1))
+    await asyncio.to_thread(stage.postgres.start)
+
+
+async def postgres_frozen(stage: Stage) -> None:
+    """SIGSTOP PostgreSQL for a while."""
+    assert stage.postgres is not None
+    stage.postgres.freeze()
+    await asyncio.sleep(stage.dice.uniform(0.2, 2))
+    stage.postgres.thaw()
 
 
 async def slow_readers(stage: Stage) -> None:
@@ -153,13 +194,16 @@ Fault = Callable[[Stage], Awaitable[None]]
 FAULTS: dict[str, Fault] = {
     "kill": kill, "freeze": freeze, "drain": drain, "redis-empty": redis_empty, "redis-kept": redis_kept,
     "redis-frozen": redis_frozen, "redis-slow": redis_slow, "partition": partition, "cut-off": cut_off, "torn": torn,
-    "trimmed": trimmed, "slow-readers": slow_readers, "storm": storm,
+    "trimmed": trimmed, "expired": expired, "flushed": flushed, "full": full, "slow-readers": slow_readers,
+    "storm": storm,
 }  # fmt: skip
+POSTGRES_FAULTS: dict[str, Fault] = {"postgres-killed": postgres_killed, "postgres-frozen": postgres_frozen}
 MODES: dict[str, tuple[str, ...]] = {
     "kills": ("kill",),
     "rolling": ("rolling",),
-    "redis": ("redis-empty", "redis-kept", "redis-frozen", "redis-slow"),
-    "partition": ("partition", "cut-off", "torn", "trimmed"),
+    "redis": ("redis-empty", "redis-kept", "redis-frozen", "redis-slow", "flushed", "full"),
+    "partition": ("partition", "cut-off", "torn", "trimmed", "expired"),
+    "postgres": (*POSTGRES_FAULTS, "kill", "redis-empty"),
     "storm": ("storm", "slow-readers"),
     "all": tuple(FAULTS),
     "revocation": (),
@@ -187,7 +231,7 @@ async def play(
                 await node.start()
                 await back(stage)
             else:
-                await FAULTS[name](stage)
+                await (FAULTS | POSTGRES_FAULTS)[name](stage)
             done[name] = done.get(name, 0) + 1
             count += 1
             await asyncio.sleep(pause_s)

@@ -19,21 +19,27 @@ import aiohttp
 
 from tests.cluster.faultproxy import ProxyProcess, running_proxy
 from tests.cluster.observer import Observer, Record, all_up
-from tests.cluster.verdict import Verdict, judge, read_logs
+from tests.cluster.verdict import Verdict, judge, postgres_rows, read_logs, sqlite_rows
+from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.server import UNLIMITED, Server, start_server
 
 SECRET_SHARE = 10
 """One message of so many goes to the channel that members cannot view."""
 
-SETTLE_S = 60.0
+OPEN_S = 60.0
 POST_S = 15.0
 HEARTBEAT_MS = 5_000
+INBOX_TTL_MS = 4_000
+"""Short, so that faults outlast it."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a run is. `rate`: messages per second, over all guilds; `members`: sessions per guild."""
+    """How large a run is. `rate`: messages per second, over all guilds; `members`: sessions per guild.
+
+    `settle_s`: how long sessions have at the end to hear of all there is, before it counts as lost.
+    """
 
     nodes: int = 3
     sessions: int = 100
@@ -42,6 +48,8 @@ class Scale:
     heartbeat_ms: int = HEARTBEAT_MS
     seed: int = 1
     scatter: bool = False
+    settle_s: float = 60.0
+    postgres: bool = False
 
     @property
     def guilds(self) -> int:
@@ -100,13 +108,14 @@ class Node:
         """Start it, and offer it when it accepts."""
         stage = self._stage
         flags = (
-            *UNLIMITED, f"--database=sqlite:///{stage.database}", f"--bus=redis://127.0.0.1:{self.proxy.port}",
+            *UNLIMITED, f"--database={stage.database_url}", f"--bus=redis://127.0.0.1:{self.proxy.port}",
             f"--node-id=n{self.number}", f"--node-number={self.number}", "--outbox-window-ms=86400000",
             f"--heartbeat-interval-ms={stage.scale.heartbeat_ms}", "--log-format=json",
+            f"--bus-inbox-ttl-ms={INBOX_TTL_MS}",
         )  # fmt: skip
         given = world(stage.scale) if self.number == 1 and not stage.seeded else None
         self.server = await asyncio.to_thread(
-            start_server, stage.folder / f"node-{self.number}", *flags, *stage.flags, world=given
+            start_server, stage.folder / f"node-{self.number}", *flags, *stage.flags, world=given, module=stage.module
         )
         stage.seeded = True
         self.offered = True
@@ -165,17 +174,30 @@ class Node:
 
 
 class Stage:
-    """All that a run needs, for an `async with` block. `redis_flags` are of `redis-server`, `flags` of each node.
+    """All that a run needs, for an `async with` block.
 
     Args:
-        observing: whether to open the sessions.
+        redis_flags: of `redis-server`.
+        flags: of each node.
+        module: what Python runs as a node.
+        database: where the SQLite file is.
     """
 
     def __init__(
-        self, folder: Path, scale: Scale, *, redis_flags: tuple[str, ...] = (), flags: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        scale: Scale,
+        *,
+        redis_flags: tuple[str, ...] = (),
+        flags: tuple[str, ...] = (),
+        module: str = "tocsin",
+        database: Path | None = None,
     ) -> None:
-        self.folder, self.scale, self.flags = folder, scale, flags
-        self.database = folder / "shared.db"
+        self.folder, self.scale, self.flags, self.module = folder, scale, flags, module
+        self.database = database or folder / "shared.db"
+        self.database_url = f"sqlite:///{self.database}"
+        self.postgres: PostgresServer | None = None
+        self._postgres_name = ""
         self.seeded = False
         self.dice = random.Random(scale.seed)
         self.record = Record()
@@ -195,6 +217,11 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
+            if self.scale.postgres:
+                # What was answered must survive a kill, though not the machine's.
+                self.postgres = await asyncio.to_thread(stack.enter_context, running_postgres("synchronous_commit=on"))
+                self.database_url = await asyncio.to_thread(self.postgres.make_empty)
+                self._postgres_name = self.database_url.partition("@/")[2].partition("?")[0]
             self.redis = stack.enter_context(running_redis(self.folder / "redis", *self._redis_flags))
             connector = aiohttp.TCPConnector(limit=0, force_close=False)
             self.http = await stack.enter_async_context(
@@ -206,7 +233,7 @@ class Stage:
                 self.nodes.append(Node(self, number, proxy))
                 await self.nodes[-1].start()
             self._open()
-            assert await all_up(self.observers, SETTLE_S), "the sessions did not all open"
+            assert await all_up(self.observers, OPEN_S), "the sessions did not all open"
             self._left = stack.pop_all()
         return self
 
@@ -314,11 +341,11 @@ class Stage:
 
     async def settle(self) -> None:
         """Wait until every session is attached and has been told a last message of its guild, or patience ends."""
-        await all_up(self.observers, SETTLE_S)
+        await all_up(self.observers, self.scale.settle_s)
         last = {}
         for number, guild in enumerate(self.guilds):
             last[guild] = await self._post_at_last(number, open_channel(guild))
-        until = asyncio.get_running_loop().time() + SETTLE_S
+        until = asyncio.get_running_loop().time() + self.scale.settle_s
         while any(each.last_id != last[each.guild] for each in self.observers):
             if asyncio.get_running_loop().time() > until:
                 return
@@ -330,6 +357,11 @@ class Stage:
                 return made
             await asyncio.sleep(0.1)
         return 0
+
+    def _rows(self, guild: int) -> list[bytes]:
+        if self.postgres is None:
+            return sqlite_rows(self.database, guild)
+        return postgres_rows(self.postgres, self._postgres_name, guild)
 
     def logged(self) -> dict[str, Any]:
         """What the nodes said of their inboxes (why each was begun) and of errors (how often each)."""
@@ -345,6 +377,6 @@ class Stage:
 
     def judge(self) -> Verdict:
         """The verdict on all that was told."""
-        logs = read_logs(self.database, self.guilds, [secret_channel(guild) for guild in self.guilds])
+        logs = read_logs(self._rows, self.guilds, [secret_channel(guild) for guild in self.guilds])
         lives = [(each.guild, each.lives, each.up) for each in self.observers]
         return judge(lives, logs, self.record, self.acknowledged)

@@ -27,6 +27,14 @@ async def test_whatever_befalls_three_nodes_no_session_loses_anything_in_silence
 
 
 @pytest.mark.timeout(180)
+async def test_nor_do_sessions_of_nodes_over_a_postgresql_that_is_killed_and_frozen(tmp_path: Path) -> None:
+    scale = Scale(nodes=3, sessions=100, rate=50, heartbeat_ms=QUICK_MS, seed=20261128, postgres=True)
+    found = await run(tmp_path, "postgres", scale, times=4, pause_s=0.2)
+    assert found["faults"] == dict.fromkeys(("postgres-killed", "postgres-frozen", "kill", "redis-empty"), 1)
+    assert found["right"], found
+
+
+@pytest.mark.timeout(180)
 async def test_what_one_node_takes_no_session_of_another_is_told(tmp_path: Path) -> None:
     scale = Scale(nodes=2, sessions=60, rate=100, seed=20261128)
     found = await run(tmp_path, "revocation", scale, judged=10_000)
@@ -35,3 +43,12 @@ async def test_what_one_node_takes_no_session_of_another_is_told(tmp_path: Path)
     assert found["withheld"] > 0
     assert found["effect_ms"]["count"] > 0
     assert found["errors"] == {}, found["errors"]
+
+
+@pytest.mark.timeout(180)
+async def test_nodes_that_change_the_cohorts_after_the_fan_out_are_found_out(tmp_path: Path) -> None:
+    scale = Scale(nodes=2, sessions=60, rate=200, seed=7, settle_s=5)
+    found = await run(tmp_path, "revocation", scale, judged=10_000, module="tests.oracle.planted")
+    assert found["forbidden"] > 0, found
+    assert not found["right"]
+    assert found["samples"]

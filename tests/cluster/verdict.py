@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tests.cluster.observer import Life, Record, created_s
+from tests.support.postgres_server import PostgresServer
 
 VIEW = 1 << 10
 SAMPLES = 12
+ROWS = "SELECT {column} FROM outbox WHERE scope_kind = 1 AND scope_id = {guild} ORDER BY seq"
 COMMIT_S = 30.0
 """The longest time from a message's id to its commit."""
 
@@ -49,27 +51,37 @@ _event = msgspec.msgpack.Decoder(_Event).decode
 _body = msgspec.json.Decoder(_Body).decode
 
 
-def read_logs(database: Path, guilds: Iterable[int], hidden: Iterable[int]) -> dict[int, list[Logged]]:
+def sqlite_rows(database: Path, guild: int) -> list[bytes]:
+    """The events of a guild's log, of a SQLite file."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as store:
+        return [raw for (raw,) in store.execute(ROWS.format(column="event", guild=guild))]
+
+
+def postgres_rows(server: PostgresServer, database: str, guild: int) -> list[bytes]:
+    """The events of a guild's log, of a database of a PostgreSQL."""
+    told = server.execute(ROWS.format(column="encode(event, 'hex')", guild=guild), database)
+    return [bytes.fromhex(line) for line in told.splitlines()]
+
+
+def read_logs(
+    rows: Callable[[int], Iterable[bytes]], guilds: Iterable[int], hidden: Iterable[int]
+) -> dict[int, list[Logged]]:
     """The committed messages of each guild in its log's order. `hidden`: channels that members cannot view at first.
 
     A channel's sight changes where an event of the log says that @everyone may view it no more, or again.
     """
     logs: dict[int, list[Logged]] = {}
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as store:
-        for guild in guilds:
-            unseen = set(hidden)
-            log = logs[guild] = []
-            rows = store.execute(
-                "SELECT event FROM outbox WHERE scope_kind = 1 AND scope_id = ? ORDER BY seq", (guild,)
-            )
-            for (raw,) in rows:
-                event = _event(raw)
-                if event.name == "MESSAGE_CREATE":
-                    log.append(Logged(int(_body(event.body).id), event.channel_id not in unseen))
-                elif event.name == "CHANNEL_UPDATE":
-                    body = _body(event.body)
-                    denied = any(int(each.deny) & VIEW for each in body.permission_overwrites if each.id == str(guild))
-                    (unseen.add if denied else unseen.discard)(int(body.id))
+    for guild in guilds:
+        unseen = set(hidden)
+        log = logs[guild] = []
+        for raw in rows(guild):
+            event = _event(raw)
+            if event.name == "MESSAGE_CREATE":
+                log.append(Logged(int(_body(event.body).id), event.channel_id not in unseen))
+            elif event.name == "CHANNEL_UPDATE":
+                body = _body(event.body)
+                denied = any(int(each.deny) & VIEW for each in body.permission_overwrites if each.id == str(guild))
+                (unseen.add if denied else unseen.discard)(int(body.id))
     return logs
 
 
