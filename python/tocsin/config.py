@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bus_partitions: int = 1  # the same on every node
     bus_inbox_ttl_ms: int = 90000
     bus_queue_max_bytes: int = 67108864
+    bus_away_ms: int = 10000
     node_id: str = "node-1"
     node_number: int = 0  # 0-1023: the worker and process bits of snowflakes
     seed: str = ""
@@ -103,6 +104,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "bus_partitions": (1, 64),
     "bus_inbox_ttl_ms": (1000, _HOUR_MS),
     "bus_queue_max_bytes": (65536, _GIB),
+    "bus_away_ms": (0, _HOUR_MS),
     "workers": (0, 255),
     "heartbeat_interval_ms": (100, _HOUR_MS),
     "identify_timeout_ms": (10, _HOUR_MS),

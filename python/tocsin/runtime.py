@@ -96,6 +96,7 @@ class Node:
         self._ready = False
         self._stack = contextlib.AsyncExitStack()
         self._gateway: GatewayNode | None = None
+        self._carried: RedisBus | None = None
         self._http: HttpServer | None = None
 
     # -- where it is
@@ -128,8 +129,9 @@ class Node:
 
     @property
     def ready(self) -> bool:
-        """Whether the node takes work."""
-        return self._ready
+        """Whether the node takes work: it is up, does not drain, and hears of other nodes, or did a moment ago."""
+        limit = self.settings.bus_away_ms
+        return self._ready and (self._carried is None or not 0 < limit < self._carried.away_ms())
 
     def metrics(self) -> str:
         """Return all figures in Prometheus' text format."""
@@ -166,7 +168,7 @@ class Node:
             bus, interest = LocalBus(gateway.orders), Everything()
             world = World(store, self._clock)
         else:
-            bus = interest = carried = RedisBus(
+            bus = interest = carried = self._carried = RedisBus(
                 lambda: self.gateway.outgoing(),
                 lambda: self.gateway.orders(),
                 lambda: self.gateway.submit(),
@@ -212,7 +214,7 @@ class Node:
             self.services,
             gateway_url=lambda: self.gateway_url,
             metrics=self.metrics,
-            ready=lambda: self._ready,
+            ready=lambda: self.ready,
             message_api=self._role is not Role.GATEWAY,
         )
         app.state.control_token = self.control_token

@@ -74,6 +74,7 @@ class RedisBus(LocalBus):
         self._behind: set[Scope] = set()
         self._tasks: set[asyncio.Future[object]] = set()
         self._away = False
+        self._away_since = 0
         self.on_rejoined: Callable[[], None] = _nobody
         """Called when a new inbox is registered, and what was missed of logs is in front: ephemeral events are lost."""
 
@@ -99,6 +100,10 @@ class RedisBus(LocalBus):
     def away(self) -> bool:
         """Whether Redis cannot be reached."""
         return self._away
+
+    def away_ms(self) -> int:
+        """Return for how long Redis could not be reached; 0 if it can."""
+        return max(self._clock() - self._away_since, 1) if self._away else 0
 
     @property
     def followed(self) -> int:
@@ -235,6 +240,8 @@ class RedisBus(LocalBus):
 
     def on_away(self, why: str) -> None:
         """Redis cannot be reached, or can again when `why` is empty."""
+        if why and not self._away:
+            self._away_since = self._clock()
         self._away = bool(why)
         if why:
             log.warning("bus away", why=why)

@@ -66,7 +66,7 @@ def examine(config: str | None, flags: dict[str, Any]) -> list[Finding]:
         return [Finding("settings", "wrong", str(error), "change the setting where the message says it comes from")]
     checks: list[Callable[[Settings], Finding]] = [_core, _sqlite, _open_files, _data, _schema, _clock]
     found = [Finding("settings", "ok", "all within their ranges"), *(check(settings) for check in checks)]
-    return [*found, *_ports(settings)]
+    return [*found, *_redis(settings), *_ports(settings)]
 
 
 def _core(_: Settings) -> Finding:
@@ -161,6 +161,14 @@ def _newest_id(settings: Settings) -> int:
         return migrate.newest_message(url)
     except Exception:
         return 0
+
+
+def _redis(settings: Settings) -> list[Finding]:
+    from tocsin.cli.doctor_redis import look_at
+
+    if settings.bus == "local:":
+        return []
+    return [Finding("redis", *look) for look in look_at(settings.bus)]
 
 
 def _ports(settings: Settings) -> list[Finding]:

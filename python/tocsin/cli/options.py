@@ -28,6 +28,7 @@ HELP: dict[str, str] = {
     "bus_partitions": "Partitions of the bus, the same on every node.",
     "bus_inbox_ttl_ms": "How long a node that is silent keeps its inbox in Redis.",
     "bus_queue_max_bytes": "Bytes of events that may wait while Redis is away.",
+    "bus_away_ms": "How long Redis may be away before /readyz says that the node is not ready; 0 is for ever.",
     "node_id": "Name of this node.",
     "node_number": "Number of this node in the ids it makes.",
     "seed": "World file to load before listening.",
