@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.api_world import Api, Clock, MakeApi, RecordingBus, world_ops
+from tests.support.postgres_server import PostgresServer
 from tocsin.config import Settings
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.context import Context
@@ -23,8 +25,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    found = open_store(Settings(database=f"sqlite:///{tmp_path}/tocsin.db"), clock)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of the test's own: SQLite, or with TOCSIN_TEST_DATABASE=postgresql that."""
+    if os.environ.get("TOCSIN_TEST_DATABASE") != "postgresql":
+        yield f"sqlite:///{tmp_path}/tocsin.db"
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+async def store(database: str, clock: Clock) -> AsyncIterator[Store]:
+    found = open_store(Settings(database=database), clock)
     await found.open()
     await found.commit(world_ops(clock()))
     yield found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.server import UNLIMITED, WORLD, Server, start_server
 
@@ -19,14 +20,30 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def nodes(tmp_path: Path, redis: RedisServer) -> Iterator[tuple[Server, Server]]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """What the nodes share: SQLite, or what a test's parameter asks for."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'shared.db'}"
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, redis: RedisServer, database: str) -> Iterator[tuple[Server, Server]]:
     """The first one has seeded the world."""
     servers: list[Server] = []
-    database = f"--database=sqlite:///{tmp_path / 'shared.db'}"
     (tmp_path / "world.json").write_text(json.dumps(WORLD))
     try:
         for number in (1, 2):
-            flags = (*UNLIMITED, database, f"--bus={redis.url}", f"--node-id=n{number}", f"--node-number={number}")
+            flags = (
+                *UNLIMITED,
+                f"--database={database}",
+                f"--bus={redis.url}",
+                f"--node-id=n{number}",
+                f"--node-number={number}",
+            )
             world = WORLD if number == 1 else None
             servers.append(start_server(tmp_path / f"node-{number}", *flags, world=world))
         yield servers[0], servers[1]

@@ -13,6 +13,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.server import Server
 
 GENERAL, STAFF_ONLY = "3001", "3002"
+over_both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 ALL = 1 | 1 << 1 | 1 << 9 | 1 << 12 | 1 << 15
 
 
@@ -41,6 +42,7 @@ def contents(client: RawClient, count: int) -> list[str]:
     return [client.read_until(0, "MESSAGE_CREATE")["d"]["content"] for _ in range(count)]
 
 
+@over_both
 def test_what_is_said_at_either_node_is_heard_at_both_once_and_in_order(
     nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
 ) -> None:
@@ -53,6 +55,7 @@ def test_what_is_said_at_either_node_is_heard_at_both_once_and_in_order(
         assert contents(there, 60) == said
 
 
+@over_both
 def test_who_loses_a_channel_at_one_node_hears_nothing_more_at_the_other(
     nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
 ) -> None:
@@ -167,6 +170,7 @@ def test_a_redis_that_comes_back_empty_loses_nothing_and_ends_no_session(
         assert contents(there, len(said)) == said
 
 
+@over_both
 def test_what_a_node_committed_and_died_before_it_could_publish_is_published_by_the_other(
     nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient], redis: RedisServer
 ) -> None:

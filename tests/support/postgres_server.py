@@ -14,10 +14,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tocsin.store import migrate
+
 PATIENCE_S = 60.0
 _USERS = ("postgres", "nobody")
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
-_TEMPLATE = "tocsin_template"
+_CLEAN = """
+DO $$ DECLARE each text; BEGIN
+  FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE 'DELETE FROM ' || each;
+  END LOOP;
+END $$
+"""
 
 
 def programs() -> Path:
@@ -50,6 +58,8 @@ class PostgresServer:
         self._user = _other_user()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
+        self._made: set[str] = set()
+        self._spare: list[str] = []
         if self._user is not None:
             os.chown(self.folder, self._user, -1)
         self._run(
@@ -119,32 +129,29 @@ class PostgresServer:
 
     # -- databases
 
-    def make(self) -> str:
-        """Make a database with tocsin's schema; return its URL."""
-        if not self._has(_TEMPLATE):
-            from tocsin.store import migrate
-
-            self.execute(f"CREATE DATABASE {_TEMPLATE}")
-            migrate.upgrade(self.url(_TEMPLATE))
-        return self.make_empty(_TEMPLATE)
-
-    def make_empty(self, template: str = "template1") -> str:
-        """Make a database of a template; return its URL."""
-        name = f"t{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self.url(name)
-
-    def drop(self, url: str) -> None:
-        """Drop a database that was made, whoever is connected to it."""
-        self.execute(f"DROP DATABASE {url.partition('@/')[2].partition('?')[0]} WITH (FORCE)")
+    @contextlib.contextmanager
+    def database(self, *, empty: bool = False) -> Iterator[str]:
+        """Make a database for a `with` block, with tocsin's schema unless it is to be empty; give its URL."""
+        # Making one takes far longer than emptying its tables, so those with the schema are used again.
+        name = self._spare.pop() if self._spare and not empty else f"t{next(self._numbers)}"
+        if empty:
+            self.execute(f"CREATE DATABASE {name}")
+        elif name not in self._made:
+            self.execute(f"CREATE DATABASE {name}")
+            self._made.add(name)
+            migrate.upgrade(self.url(name))
+        yield self.url(name)
+        self.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        if empty:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        else:
+            self.execute(_CLEAN, name)
+            self._spare.append(name)
 
     def execute(self, statement: str, database: str = "postgres") -> str:
         """Run a statement; return what it gives, unaligned."""
         where = ("-h", str(self.folder), "-U", "tocsin", "-d", database)
         return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where, "-c", statement)
-
-    def _has(self, database: str) -> bool:
-        return self.execute(f"SELECT 1 FROM pg_database WHERE datname = '{database}'") != ""
 
     def _run(self, program: str, *arguments: str) -> str:
         command = [str(self._programs / program), *arguments]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -42,7 +43,9 @@ def _config(connection: Connection | None = None) -> Config:
 def _with(url: str, work: Callable[[Connection], T]) -> T:
     """Return what `work` does on a connection; without a commit of its own, nothing stays."""
     if is_postgres(url):
-        return asyncio.run(_with_postgres(url, work))
+        # On a thread of its own, as the caller's may have a running loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(_with_postgres(url, work))).result()
     # A path is taken as it stands: make_url would read ? and % in it.
     engine = create_engine(URL.create("sqlite", database=url.removeprefix(_SQLITE)), poolclass=NullPool)
     with closing(engine.connect()) as connection:

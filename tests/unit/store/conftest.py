@@ -25,9 +25,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path}/data/tocsin.db"
         return
     postgres: PostgresServer = request.getfixturevalue("postgres")
-    url = postgres.make()
-    yield url
-    postgres.drop(url)
+    with postgres.database() as url:
+        yield url
 
 
 @pytest.fixture
