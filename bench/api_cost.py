@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.server import UNLIMITED, Server, running_server
 
 CHANNEL, TOKEN = "3001", "ada-token"
@@ -30,6 +32,12 @@ REQUEST = (
 PARTS = ("loop", "store", "http", "gateway")
 Spent = dict[str, int]
 """Nanoseconds on a CPU, by part of the node."""
+
+
+def tree_ns(pid: int) -> int:
+    """CPU time of the children of a process that live, which are the backends of a PostgreSQL."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(int(Path(f"/proc/{each}/schedstat").read_text().split()[0]) for each in children)
 
 
 def thread_ns(pid: int) -> Spent:
@@ -95,7 +103,9 @@ def _read_answer(link: socket.socket) -> None:
         body += link.recv(65536)
 
 
-def measure(servers: dict[str, Server], connections: int, posts: int, rounds: int) -> dict[str, object]:
+def measure(
+    servers: dict[str, Server], connections: int, posts: int, rounds: int, postgres: PostgresServer | None = None
+) -> dict[str, object]:
     """Microseconds of CPU per POST of each node, which take turns: what disturbs one disturbs the others too."""
     posters = {name: Poster(server.http, connections) for name, server in servers.items()}
     for poster in posters.values():
@@ -104,14 +114,21 @@ def measure(servers: dict[str, Server], connections: int, posts: int, rounds: in
     for number in range(rounds):
         for name in list(servers)[:: 1 if number % 2 else -1]:
             pid = servers[name].process.pid
-            before = thread_ns(pid)
+            before, backends = thread_ns(pid), tree_ns(postgres.pid) if postgres else 0
+            began = time.perf_counter()
             posters[name].post(posts)
+            wall = (time.perf_counter() - began) / posts * 1e6
             after = thread_ns(pid)
             figures = {part: (after[part] - before[part]) / posts / 1000 for part in PARTS}
-            found[name].append({**figures, "all": sum(figures.values())})
+            found[name].append({**figures, "all": sum(figures.values()), "wall": wall})
+            if postgres:
+                found[name][-1]["postgresql"] = (tree_ns(postgres.pid) - backends) / posts / 1000
     for poster in posters.values():
         poster.close()
-    return {name: {part: _spread([each[part] for each in found[name]]) for part in (*PARTS, "all")} for name in servers}
+    return {
+        name: {part: _spread([each[part] for each in rounds_of]) for part in rounds_of[0]}
+        for name, rounds_of in found.items()
+    }
 
 
 def _spread(figures: list[float]) -> dict[str, float]:
@@ -123,14 +140,18 @@ def _spread(figures: list[float]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def running(trees: list[Path]) -> Iterator[dict[str, Server]]:
-    """A node of each checkout, by the checkout's name."""
+def running(trees: list[Path], postgres: PostgresServer | None) -> Iterator[dict[str, Server]]:
+    """A node of each checkout, by the checkout's name, and one of the last over PostgreSQL."""
     with contextlib.ExitStack() as stack:
         servers = {}
         for tree in trees:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             os.environ["PYTHONPATH"] = str(tree.resolve() / "python")
             servers[tree.resolve().name] = stack.enter_context(running_server(folder, *UNLIMITED))
+        if postgres is not None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            database = f"--database={stack.enter_context(postgres.database())}"
+            servers["postgresql"] = stack.enter_context(running_server(folder, *UNLIMITED, database))
         yield servers
 
 
@@ -142,17 +163,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts, each with its core built")
+    parser.add_argument("--postgres", action="store_true", help="also a node over PostgreSQL, which reaches the disk")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "api_cost.json")
     given = parser.parse_args()
-    with running([*given.against, here]) as servers:
+    with contextlib.ExitStack() as stack:
+        durable = ("fsync=on", "synchronous_commit=on", "full_page_writes=on")
+        postgres = stack.enter_context(running_postgres(*durable)) if given.postgres else None
+        servers = stack.enter_context(running([*given.against, here], postgres))
         figures = {
-            f"{connections}_connections": measure(servers, connections, given.posts, given.rounds)
+            f"{connections}_connections": measure(servers, connections, given.posts, given.rounds, postgres)
             for connections in given.connections
         }
     described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     result = {
         "bench": "api_cost",
-        "unit": "microseconds of CPU per POST",
+        "unit": "microseconds of CPU per POST; wall: of time",
         "posts": given.posts,
         "rounds": given.rounds,
         "commit": described.stdout.strip(),

@@ -74,6 +74,12 @@ class PostgresServer:
         """Return what `--database` takes."""
         return f"postgresql://tocsin:secret@/{database}?host={self.folder}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process whose children do the work."""
+        assert self._process is not None
+        return self._process.pid
+
     # -- life
 
     def start(self) -> None:
