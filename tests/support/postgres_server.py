@@ -135,6 +135,12 @@ class PostgresServer:
 
     # -- databases
 
+    def make_empty(self) -> str:
+        """Make an empty database, which stays; return its URL."""
+        name = f"t{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
     @contextlib.contextmanager
     def database(self, *, empty: bool = False) -> Iterator[str]:
         """Make a database for a `with` block, with tocsin's schema unless it is to be empty; give its URL."""
