@@ -19,6 +19,7 @@ from tocsin import __version__
 from tocsin.bus.base import Interest
 from tocsin.bus.local import Everything, LocalBus
 from tocsin.bus.redis import RedisBus
+from tocsin.bus.starts import RedisStarts
 from tocsin.config import Settings
 from tocsin.figures import family
 from tocsin.gateway.faults import Faults
@@ -181,6 +182,9 @@ class Node:
             )
         context = Context(settings, store, bus, world, snowflakes, self._clock, interest=interest)
         services = self.services = build_services(context)
+        if self._carried is not None:
+            starts = services.session_starts.shared = RedisStarts(settings.bus, settings.bus_prefix)
+            stack.push_async_callback(starts.stop)
         services.attachments.base_url = lambda: self.http_url
         services.guilds.online_in = services.users.online_in = gateway.online_in
         services.prune.has_session = gateway.has_session

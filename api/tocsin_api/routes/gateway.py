@@ -20,7 +20,7 @@ async def get_gateway_bot(request: ApiRequest) -> Response[bytes]:
     found = services(request)
     guilds = len(await found.context.store.guild_ids_of(request.user.id))
     per_shard = found.context.settings.max_guilds_per_shard or guilds or 1
-    limit = found.session_starts.limit(request.user.id)
+    limit = await found.session_starts.left(request.user.id)
     body = {
         "url": request.app.state.gateway_url(),
         "shards": max(1, -(-guilds // per_shard)),

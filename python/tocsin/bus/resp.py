@@ -1,4 +1,4 @@
-"""Resp: questions to Redis one at a time, blocking, for tools; what a node does all day goes through the core."""
+"""Resp: questions to Redis one at a time, blocking; the events of a node go through the core, not through this."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Identifier:
             raise Refused(CLOSE_AUTHENTICATION) from None
         intents = self._intents(form, principal)
         presence = self._presence(form, principal)
-        if principal.is_bot and not self._services.session_starts.take(principal.id):
+        if principal.is_bot and not await self._services.session_starts.admit(principal.id):
             self._metrics.identified("limited")
             self._orders().invalid_session(key)
             return

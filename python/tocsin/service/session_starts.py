@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tocsin.config import Settings
 
@@ -23,6 +23,18 @@ class SessionStartLimit(NamedTuple):
     max_concurrency: int
 
 
+class SharedStarts(Protocol):
+    """The count over all nodes; it answers None when there is none to be had."""
+
+    async def take(self, user_id: int, *, total: int, concurrency: int, day_ms: int, window_ms: int) -> bool | None:
+        """Count a start unless a limit (0 for none) is used up; return whether it was counted."""
+        ...
+
+    async def used(self, user_id: int) -> tuple[int, int] | None:
+        """Return the starts of the day, and for how many ms it goes on."""
+        ...
+
+
 class _Starts:
     """One user's starts: of the day since `day_ms`, and of the identify window since `window_ms`."""
 
@@ -34,12 +46,40 @@ class _Starts:
 
 
 class SessionStarts:
-    """Counts identifies per user. `identify_max_concurrency` may start per `identify_window_ms`; 0 lifts a limit."""
+    """Counts identifies per user. `identify_max_concurrency` may start per `identify_window_ms`; 0 lifts a limit.
+
+    Where `shared` is set it decides, and what this node counted by itself does while there is no answer.
+    """
 
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
+        self.shared: SharedStarts | None = None
         self._settings = settings
         self._clock = clock
         self._starts: OrderedDict[int, _Starts] = OrderedDict()  # by the beginning of their day
+
+    async def left(self, user_id: int) -> SessionStartLimit:
+        """Return what is left of the user's day, over all nodes."""
+        limit = self.limit(user_id)
+        found = None if self.shared is None else await self.shared.used(user_id)
+        if found is None:
+            return limit
+        used, reset_after = found
+        return limit._replace(remaining=max(0, limit.total - used), reset_after=reset_after)
+
+    async def admit(self, user_id: int) -> bool:
+        """Count one identify; False when the user's day or identify window is used up over all nodes."""
+        alone = self.take(user_id)
+        settings = self._settings
+        if self.shared is None or not (settings.session_start_limit or settings.identify_max_concurrency):
+            return alone
+        found = await self.shared.take(
+            user_id,
+            total=settings.session_start_limit,
+            concurrency=settings.identify_max_concurrency,
+            day_ms=DAY_MS,
+            window_ms=settings.identify_window_ms,
+        )
+        return alone if found is None else found
 
     def limit(self, user_id: int) -> SessionStartLimit:
         """Return what is left of the user's day."""
