@@ -7,9 +7,12 @@ __all__ = [
     "ATTACHED",
     "BUS_AWAY",
     "BUS_BEHIND",
+    "BUS_FOUND",
     "BUS_MESSAGES",
+    "BUS_NOT_TAKEN",
     "BUS_OPENED",
     "BUS_REGISTERED",
+    "CLAIM",
     "CLOSED",
     "COMMAND",
     "DETACHED",
@@ -42,6 +45,9 @@ BUS_REGISTERED: int  # (BUS_REGISTERED, ticket, done)
 BUS_BEHIND: int  # (BUS_BEHIND, scope_kind, scope_id, watermark)
 BUS_AWAY: int  # (BUS_AWAY, why)                     "" when it is back
 BUS_MESSAGES: int  # (BUS_MESSAGES, [(guild, channel, author, body)])
+CLAIM: int  # (CLAIM, session, session_id, token_digest, seq)   a resume of a session that this node does not have
+BUS_FOUND: int  # (BUS_FOUND, ticket, (user_id, intents, compress, shard, memo) or None)
+BUS_NOT_TAKEN: int  # (BUS_NOT_TAKEN, session)
 
 Request: TypeAlias = (
     tuple[Literal[1], int, str, bytes, str, int]
@@ -55,6 +61,9 @@ Request: TypeAlias = (
     | tuple[Literal[9], int, int, int]
     | tuple[Literal[10], str]
     | tuple[Literal[11], list[tuple[int, int, int, bytes]]]
+    | tuple[Literal[12], int, str, bytes, int]
+    | tuple[Literal[13], int, tuple[int, int, bool, tuple[int, int] | None, bytes] | None]
+    | tuple[Literal[14], int]
 )
 
 @final
@@ -81,6 +90,7 @@ class GatewayConfig:
         max_connections: int = 1000000,
         compression: str = ...,  # shared
         debug_inflate: bool = False,
+        session_tag: bytes | None = None,  # 4 bytes that the ids of this node's sessions begin with
     ) -> Self: ...
 
 @final
@@ -134,6 +144,23 @@ class Batch:
         guilds: Sequence[tuple[int, int, tuple[bytes, Sequence[Fragment]] | None]],
     ) -> None: ...
     def reject(self, session: int, close_code: int) -> None: ...
+    # -- answers to CLAIM: a place for the session, at which it waits for Bus.take; or invalid_session
+    def adopt(
+        self,
+        session: int,
+        *,
+        user_id: int,
+        bot: bool,
+        intents: int,
+        shard: tuple[int, int] | None,
+        token_digest: bytes,
+        compress: bool,
+        memo: bytes,
+        seq: int,
+        guilds: Sequence[tuple[int, int]],  # (guild_id, cohort)
+    ) -> None: ...
+    def disown(self, session: int) -> None: ...  # op 9 false to what was adopted
+    def memo(self, session: int, memo: bytes) -> None: ...  # kept with a session, for whoever takes it over
     def invalid_session(self, session: int) -> None: ...  # op 9 false before READY; the connection stays
     # -- index
     def set_channel(self, guild: int, channel: int, cohorts: Sequence[int]) -> None: ...
@@ -201,6 +228,8 @@ class Bus:
         gateway: started; what the inbox brings goes to its dispatcher.
         url: `redis://` or `redis+unix://`.
         node: unique in the cluster, new at each start.
+        tag: the gateway's `session_tag`.
+        session_ttl_ms: how long other nodes may take over the sessions of one that died.
 
     Raises:
         ConnectionError: there is no Redis, or it is too old, or it evicts keys.
@@ -212,16 +241,20 @@ class Bus:
         gateway: Gateway,
         url: str,
         node: str,
+        tag: bytes,
         *,
         prefix: str,
         partitions: int,
         inbox_ttl_ms: int,
         watermark_ttl_ms: int,
         queue_max_bytes: int,
+        session_ttl_ms: int,
     ) -> Bus: ...
     def publish(self, batch: Batch) -> None: ...  # its events, and nothing else of it; empties the batch
     def register(self, ticket: int, incarnation: int, scopes: Sequence[tuple[int, int]]) -> None: ...
     def forget(self, scope_kind: int, scope_id: int) -> None: ...  # the scope's watermark
+    def find(self, ticket: int, session_id: str, token_digest: bytes, seq: int) -> None: ...  # answer: BUS_FOUND
+    def take(self, ticket: int, session: int) -> None: ...  # ATTACHED or BUS_NOT_TAKEN follow
     def go_on(self, incarnation: int) -> None: ...
     def figures(self) -> dict[str, tuple[str, int]]: ...  # name: (meaning, value)
     def stop(self, grace_ms: int) -> None: ...  # publishes what waits; idempotent

@@ -107,6 +107,15 @@ class Dispatcher:
             if body is not None:
                 found.told.append(("GUILD_CREATE", msgspec.json.decode(json_of(body))))
 
+    def adopt(self, session: int, **given: Any) -> None:
+        raise NotImplementedError("no session of another node comes here")
+
+    def disown(self, session: int) -> None:
+        self.refused[session] = "disowned"
+
+    def memo(self, session: int, memo: bytes) -> None:
+        self.log.append(f"memo {session}")
+
     def reject(self, session: int, close_code: int) -> None:
         self.refused[session] = close_code
 

@@ -2,10 +2,14 @@
 //! fills it has to say.
 
 mod envelope;
+mod inheritance;
+pub mod journal;
 mod note;
+pub mod octets;
 mod recent;
 mod sequencer;
 
 pub use envelope::{Envelope, Scope};
-pub use note::{Note, Why};
+pub use inheritance::{Heir, Inheritance, Missed};
+pub use note::{Found, Note, Why};
 pub use sequencer::{Limits, Loss, Sequencer, Step};

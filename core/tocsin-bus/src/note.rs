@@ -1,5 +1,7 @@
 //! `Note`: what the bus between nodes has to say to a node's control plane.
 
+use bytes::Bytes;
+
 use crate::envelope::Scope;
 
 /// What the bus has to say.
@@ -28,10 +30,37 @@ pub enum Note {
         /// The last place that was published, 0 if unknown.
         watermark: u64,
     },
+    /// The answer to `Bus::find`: the session, unless there is none to go on with.
+    Found {
+        /// What `find` was given.
+        ticket: u64,
+        /// Who it is.
+        found: Option<Found>,
+    },
+    /// A session that was asked for by `Bus::take` cannot be had.
+    NotTaken {
+        /// The key of the session that waits for it.
+        session: u64,
+    },
     /// Redis cannot be reached, or is unfit; why, without credentials.
     Away(String),
     /// It can again.
     Back,
+}
+
+/// A session of another node, as far as the control plane has to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whose it is.
+    pub user_id: u64,
+    /// The granted intents.
+    pub intents: u32,
+    /// Large payloads may go as standalone zlib frames.
+    pub compress: bool,
+    /// Shard index and total, if it declared one.
+    pub shard: Option<(u32, u32)>,
+    /// What the control plane kept with it.
+    pub memo: Bytes,
 }
 
 /// Why an inbox was made.

@@ -66,6 +66,8 @@ impl Default for Limits {
 struct Held {
     /// The last place taken, 0 for none.
     seq: u64,
+    /// The place of the event the policy looks at.
+    asked: u64,
     waiting: VecDeque<Envelope>,
 }
 
@@ -150,8 +152,12 @@ impl Sequencer {
         }
         if envelope.state {
             self.recent.forget(scope);
-            let waiting = VecDeque::new();
-            return Some(self.ask(envelope, Held { seq: last, waiting }));
+            let held = Held {
+                seq: last,
+                asked: 0,
+                waiting: VecDeque::new(),
+            };
+            return Some(self.ask(envelope, held));
         }
         if seq != 0 {
             self.recent.note(scope, seq);
@@ -184,7 +190,8 @@ impl Sequencer {
     }
 
     /// Holds the scope of a state event.
-    fn ask(&mut self, envelope: Envelope, held: Held) -> Step {
+    fn ask(&mut self, envelope: Envelope, mut held: Held) -> Step {
+        held.asked = envelope.seq;
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         self.tickets.insert(ticket, envelope.scope);
@@ -219,6 +226,25 @@ impl Sequencer {
     #[must_use]
     pub const fn held(&self) -> usize {
         self.waiting
+    }
+
+    /// Whether the policy looks at an event of the scope's log.
+    #[must_use]
+    pub fn is_deciding(&self, scope: Scope) -> bool {
+        self.held.get(&scope).is_some_and(|held| held.asked != 0)
+    }
+
+    /// Whether the event at a place of the scope's log has come, and waits behind one that the policy looks at.
+    #[must_use]
+    pub fn is_waiting(&self, scope: Scope, seq: u64) -> bool {
+        let held = self.held.get(&scope);
+        held.is_some_and(|held| held.waiting.iter().any(|envelope| envelope.seq == seq))
+    }
+
+    /// Whether no scope waits for the policy.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// How many scopes are remembered, and how many of them are held.

@@ -121,3 +121,20 @@ fn a_skipped_place_is_counted() {
     assert!(sequencer.push(envelope(1, 7, false)).is_some());
     assert_eq!((sequencer.gaps(), sequencer.duplicates()), (1, 0));
 }
+
+#[test]
+fn what_waits_is_known_by_its_place_and_an_ephemeral_question_decides_nothing() {
+    let scope = Scope { kind: 1, id: 9 };
+    let mut sequencer = Sequencer::default();
+    let Some(Step::Ask { ticket, .. }) = sequencer.push(envelope(9, 0, true)) else {
+        panic!("a question");
+    };
+    assert!(!sequencer.is_deciding(scope) && !sequencer.is_settled());
+    assert!(sequencer.push(envelope(9, 1, false)).is_none());
+    assert!(sequencer.push(envelope(9, 2, true)).is_none());
+    assert!(sequencer.is_waiting(scope, 1) && !sequencer.is_waiting(scope, 3));
+    sequencer.resolve(ticket);
+    assert!(sequencer.is_deciding(scope) && !sequencer.is_waiting(scope, 1));
+    sequencer.resolve(ticket + 1);
+    assert!(sequencer.is_settled());
+}

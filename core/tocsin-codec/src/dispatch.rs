@@ -105,6 +105,12 @@ impl EncodedDispatch {
         self.body_of(&self.full)
     }
 
+    /// Who sees its content without leave, if it has any that is gated.
+    #[must_use]
+    pub const fn gate(&self) -> Option<&ContentGate> {
+        self.gate.as_ref()
+    }
+
     /// Octets it takes in a replay log's account.
     #[must_use]
     pub fn cost_bytes(&self) -> usize {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tocsin_bus::Envelope;
+use tocsin_bus::{Envelope, Inheritance};
 use tocsin_codec::{EncodedDispatch, Fragment};
+use tocsin_proto::SessionId;
 
 use crate::key::SessionKey;
 
@@ -29,6 +30,31 @@ pub struct Accept {
     pub ready: Bytes,
     /// The guilds it is in.
     pub guilds: Vec<Place>,
+}
+
+/// A session of another node gets its place here; what it was given there follows.
+#[derive(Debug, Clone)]
+pub struct Adopt {
+    /// The reserved session.
+    pub session: SessionKey,
+    /// Whose session it is.
+    pub user_id: u64,
+    /// Bots get gated content only by intent.
+    pub bot: bool,
+    /// The granted intents.
+    pub intents: u64,
+    /// Shard index and total, if the client declared one.
+    pub shard: Option<(u32, u32)>,
+    /// SHA-256 of the bare token.
+    pub token_digest: [u8; 32],
+    /// Large payloads may be sent as standalone zlib frames.
+    pub compress: bool,
+    /// What the control plane keeps with it.
+    pub memo: Bytes,
+    /// The last `s` its client has.
+    pub seq: u64,
+    /// The guilds it is in, with its cohort in each.
+    pub guilds: Vec<(u64, u32)>,
 }
 
 /// A guild that a session is in from its beginning.
@@ -117,6 +143,27 @@ pub enum Command {
     Publish(Box<Envelope>),
     /// A session begins.
     Accept(Box<Accept>),
+    /// A session of another node gets its place.
+    Adopt(Box<Adopt>),
+    /// Sessions of another node go on here, from this place of the inbox on.
+    Inherit(Box<Inheritance>),
+    /// A session that was adopted cannot be had.
+    Disown {
+        /// The session.
+        session: SessionKey,
+    },
+    /// Sessions that another node has taken over: end them, if they are here still.
+    Fence {
+        /// Their ids.
+        sessions: Vec<SessionId>,
+    },
+    /// Keep something with a session, for whoever takes it over.
+    Memo {
+        /// The session.
+        session: SessionKey,
+        /// Up to the control plane.
+        memo: Bytes,
+    },
     /// An identify is refused and the connection closed.
     Reject {
         /// The reserved session.

@@ -39,6 +39,8 @@ pub struct GatewayConfig {
     pub max_connections: usize,
     /// How zlib-streams are compressed.
     pub compression: Compression,
+    /// What the ids of this node's sessions begin with, where other nodes may take them over.
+    pub session_tag: Option<[u8; 4]>,
     /// Inflate what zlib-streams emit, and close with 4000 where it differs.
     pub debug_inflate: bool,
 }
@@ -62,6 +64,7 @@ impl Default for GatewayConfig {
             host_queue_max: 65_536,
             max_connections: 1_000_000,
             compression: Compression::Shared,
+            session_tag: None,
             debug_inflate: false,
         }
     }

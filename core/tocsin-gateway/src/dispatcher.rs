@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use tocsin_bus::journal::Position;
 use tocsin_bus::{Envelope, Scope, Sequencer, Step};
 use tocsin_codec::{ContentGate, EncodedDispatch};
 use tocsin_proto::Intents;
@@ -16,16 +17,19 @@ use crate::gateway::Shared;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
 use crate::message::{Order, Recipients, WorkerMessage};
+use crate::progress::Progress;
 use crate::reach::Reach;
 
 /// The kind of a guild's scope (`ScopeKind.GUILD`).
-const GUILD_SCOPE: u8 = 1;
+pub(crate) const GUILD_SCOPE: u8 = 1;
 
 /// One item of the dispatcher's queue.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// Commands of the control plane, in their order.
     Batch(Vec<Command>),
+    /// Events of the inbox, all there were up to the place if it is given.
+    Arrived(Vec<Command>, Position),
     /// A session is gone from its worker.
     SessionEnded(SessionKey),
     /// End the thread.
@@ -69,9 +73,10 @@ impl Inbox {
 /// The dispatcher thread's state.
 pub(crate) struct Dispatcher {
     shared: Arc<Shared>,
-    sequencer: Sequencer,
-    directory: Directory,
-    reach: Reach,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) directory: Directory,
+    pub(crate) reach: Reach,
+    progress: Progress,
     /// What each worker is told at the end of the turn.
     orders: Vec<Vec<Order>>,
 }
@@ -85,6 +90,7 @@ impl Dispatcher {
             sequencer: Sequencer::default(),
             directory: Directory::default(),
             reach: Reach::new(workers),
+            progress: Progress::new(workers),
             orders: (0..workers).map(|_| Vec::new()).collect(),
         }
     }
@@ -98,6 +104,12 @@ impl Dispatcher {
             for item in items.drain(..) {
                 match item {
                     Item::Batch(commands) => self.on_batch(commands),
+                    Item::Arrived(commands, position) => {
+                        self.on_batch(commands);
+                        if !position.inbox.is_empty() {
+                            self.progress.arrived = position;
+                        }
+                    }
                     Item::SessionEnded(key) => {
                         self.directory.remove(key);
                         self.reach.end(key);
@@ -123,6 +135,10 @@ impl Dispatcher {
 
     /// One message per worker that has orders.
     fn hand_out(&mut self) {
+        // Until the policy is done with all that is held, not all up to there was given.
+        if self.sequencer.is_settled() {
+            self.progress.tell(&mut self.orders);
+        }
         for (orders, mailbox) in self.orders.iter_mut().zip(&self.shared.mailboxes) {
             if !orders.is_empty() {
                 mailbox.put(WorkerMessage::Orders(std::mem::take(orders)));
@@ -144,6 +160,25 @@ impl Dispatcher {
                     self.tell_owner(key, Order::Accept(accept));
                 }
             }
+            Command::Adopt(adopt) => {
+                let key = adopt.session;
+                if self.has_worker(key) {
+                    self.directory.add(key, adopt.user_id, adopt.shard);
+                    let guilds = adopt.guilds.iter().map(|place| place.0);
+                    self.reach.begin(key, guilds);
+                    self.tell_owner(key, Order::Adopt(adopt));
+                }
+            }
+            Command::Inherit(inheritance) => self.on_inherit(*inheritance),
+            Command::Disown { session } => self.tell_owner(session, Order::Disown(session)),
+            Command::Fence { sessions } => {
+                for id in sessions {
+                    if let Some(key) = self.shared.registry.get(&id) {
+                        self.tell_owner(key, Order::Fence(key));
+                    }
+                }
+            }
+            Command::Memo { session, memo } => self.tell_owner(session, Order::Memo(session, memo)),
             Command::Reject {
                 session,
                 close_code,
@@ -209,7 +244,7 @@ impl Dispatcher {
     }
 
     /// A key with a worker that does not exist names no session.
-    fn tell_owner(&mut self, key: SessionKey, order: Order) {
+    pub(crate) fn tell_owner(&mut self, key: SessionKey, order: Order) {
         if let Some(orders) = self.orders.get_mut(key.worker()) {
             orders.push(order);
         }
@@ -302,7 +337,7 @@ impl Dispatcher {
 
     fn on_step(&mut self, step: Step) {
         match step {
-            Step::Forward(envelope) => self.fan_out(envelope),
+            Step::Forward(envelope) => self.fan_out(envelope, None),
             Step::Ask { ticket, envelope } => self.shared.host.push_always(HostRequest::Policy {
                 ticket,
                 scope_kind: envelope.scope.kind,
@@ -315,27 +350,39 @@ impl Dispatcher {
     }
 
     /// An event with the audience of its envelope.
-    fn fan_out(&mut self, envelope: Envelope) {
-        let mentioned = if envelope.name == "MESSAGE_CREATE" && envelope.guild != 0 {
-            self.directory
-                .sessions(&envelope.mentions, envelope.guild, &envelope.name)
-        } else {
-            Vec::new()
-        };
+    ///
+    /// `only`: to none but these sessions.
+    pub(crate) fn fan_out(&mut self, envelope: Envelope, only: Option<&[SessionKey]>) {
+        let mentioned =
+            if only.is_none() && envelope.name == "MESSAGE_CREATE" && envelope.guild != 0 {
+                self.directory
+                    .sessions(&envelope.mentions, envelope.guild, &envelope.name)
+            } else {
+                Vec::new()
+            };
         let gate = gate(envelope.gated, envelope.author, envelope.mentions);
         let delivery = Delivery {
             required: Intents::required(&envelope.name, envelope.guild != 0),
             exclude_user: envelope.exclude_user,
             bots_only: false,
             whole: !tocsin_proto::is_for_lookers(&envelope.name),
+            place: (envelope.seq != 0).then_some((envelope.scope, envelope.seq)),
             guild: envelope.guild,
             event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
         };
         let (guild, channel) = (envelope.guild, envelope.channel);
         if !envelope.users.is_empty() {
             let name = delivery.event.name();
-            let keys = self.directory.sessions(&envelope.users, guild, name);
+            let mut keys = self.directory.sessions(&envelope.users, guild, name);
+            if let Some(only) = only {
+                keys.retain(|key| only.contains(key));
+            }
             self.give_sessions(delivery, keys);
+        } else if let Some(only) = only {
+            let delivery = Arc::new(delivery);
+            self.give_keys(&delivery, only.iter().copied(), |keys| {
+                Recipients::Only(guild, channel, keys)
+            });
         } else if channel != 0 {
             let delivery = Arc::new(delivery);
             self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
@@ -358,6 +405,7 @@ impl Dispatcher {
             exclude_user: dispatch.exclude_user,
             bots_only: dispatch.bots_only,
             whole: !tocsin_proto::is_for_lookers(&dispatch.name),
+            place: None,
             guild: match dispatch.target {
                 Target::Channel { guild, .. } | Target::Guild(guild) => guild,
                 _ => dispatch.guild,

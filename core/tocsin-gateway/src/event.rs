@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tocsin_bus::Scope;
 use tocsin_codec::dispatch::{JSON_END, MAX_HEAD_BYTES, etf_head, json_head};
 use tocsin_codec::{EncodedDispatch, Fragment, Variant, frame};
 use tocsin_compress::Spliced;
@@ -19,6 +20,8 @@ pub(crate) struct Delivery {
     pub(crate) bots_only: bool,
     /// The passive in its guild get it too.
     pub(crate) whole: bool,
+    /// Its place in a scope's log, if it has one.
+    pub(crate) place: Option<(Scope, u64)>,
     /// The guild whose events it resembles, 0 for none: where compression looks for matches.
     pub(crate) guild: u64,
 }

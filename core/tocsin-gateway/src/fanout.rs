@@ -17,7 +17,7 @@ use crate::connection::Connection;
 use crate::event::{Delivery, LocalEvent};
 use crate::key::SessionKey;
 use crate::message::Recipients;
-use crate::sessions::{Session, Sessions};
+use crate::sessions::{Mode, Session, Sessions};
 use crate::wire::Packing;
 use crate::worker::Worker;
 use crate::writer::WriteCount;
@@ -41,6 +41,8 @@ struct Delivering<'a> {
     at_once: bool,
     given: u64,
     count: WriteCount,
+    /// Who got it, for the journal.
+    slots: Option<Vec<u32>>,
     /// Whom the event was remembered for and not yet sent to: connection, `s` and variant.
     next: Vec<(usize, u64, Variant)>,
 }
@@ -55,7 +57,15 @@ impl Delivering<'_> {
         };
         self.given += 1;
         let s = remember(session, event, variant);
-        if let Some(index) = session.connection {
+        let quiet = session.mode == Mode::Quiet;
+        if let Some(slots) = &mut self.slots
+            && !quiet
+        {
+            slots.push(key.slot());
+        }
+        if let Some(index) = session.connection
+            && !quiet
+        {
             self.next.push((index, s, variant));
             if self.next.len() == TOGETHER {
                 self.send(event);
@@ -124,7 +134,7 @@ impl Delivering<'_> {
 }
 
 /// The next `s`, remembered for a resume.
-fn remember(session: &mut Session, event: &Rc<LocalEvent>, variant: Variant) -> u64 {
+pub(crate) fn remember(session: &mut Session, event: &Rc<LocalEvent>, variant: Variant) -> u64 {
     let entry = (Rc::clone(event), variant);
     session.replay.push(entry, event.0.cost_bytes())
 }
@@ -135,7 +145,7 @@ impl Worker {
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
         let many = !matches!(
             recipients,
-            Recipients::Sessions(_) | Recipients::Mentioned(..)
+            Recipients::Sessions(_) | Recipients::Mentioned(..) | Recipients::Only(..)
         );
         let whole = delivery.whole;
         self.packing.begin(delivery.guild, many);
@@ -152,6 +162,7 @@ impl Worker {
             at_once: self.at_once,
             given: 0,
             count: WriteCount::default(),
+            slots: self.journal.is_some().then(Vec::new),
             next: Vec::with_capacity(TOGETHER),
         };
         let index = &self.subscriptions;
@@ -176,6 +187,18 @@ impl Worker {
                     to.offer(key, delivery, &event);
                 }
             }
+            Recipients::Only(guild, channel, keys) => {
+                for &key in keys {
+                    let there = if *channel == 0 {
+                        index.cohort_of(key, *guild).is_some()
+                    } else {
+                        index.may_view(key, *guild, *channel)
+                    };
+                    if there && (whole || !index.is_passive(key, *guild)) {
+                        to.offer(key, delivery, &event);
+                    }
+                }
+            }
             Recipients::Mentioned(guild, channel, keys) => {
                 for &key in keys {
                     if index.is_passive(key, *guild) && index.may_view(key, *guild, *channel) {
@@ -186,6 +209,11 @@ impl Worker {
         }
         to.send(&event);
         let (given, count, broken) = (to.given, to.count, to.broken);
+        if let (Some(journal), Some(mut slots)) = (&mut self.journal, to.slots)
+            && !slots.is_empty()
+        {
+            journal.given(&delivery.event, delivery.place, &mut slots);
+        }
         self.packing.end();
         self.metrics().dispatches.add(given);
         self.count_write(count);
@@ -202,9 +230,15 @@ impl Worker {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
+        if session.mode != Mode::Live {
+            return;
+        }
         let variant = session.variant_of(&event.0);
         let s = remember(session, event, variant);
         let connection = session.connection;
+        if let Some(journal) = &mut self.journal {
+            journal.given(&event.0, None, &mut [key.slot()]);
+        }
         self.metrics().dispatches.add(1);
         if let Some(index) = connection
             && let Some(connection) = self.connections.get_mut(index)

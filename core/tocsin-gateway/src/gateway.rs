@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Interest, Poll};
 use tocsin_bus::Envelope;
+use tocsin_bus::journal::{JournalSink, Position};
 
 use crate::command::Command;
 use crate::config::GatewayConfig;
@@ -255,13 +256,32 @@ pub struct Door {
 }
 
 impl Door {
-    /// Hands events to the dispatcher, in order, as one item of its queue.
-    pub fn publish(&self, events: Vec<Envelope>) {
+    /// Hands events to the dispatcher, in order, as one item of its queue: all there were up to the place of the inbox, if
+    /// it has one.
+    pub fn publish(&self, events: Vec<Envelope>, position: Position) {
         let commands = events
             .into_iter()
             .map(|event| Command::Publish(Box::new(event)))
             .collect();
-        self.shared.inbox.put(Item::Batch(commands));
+        self.shared.inbox.put(Item::Arrived(commands, position));
+    }
+
+    /// Orders something at this place of the inbox.
+    pub fn order(&self, command: Command) {
+        self.shared.inbox.put(Item::Batch(vec![command]));
+    }
+
+    /// How many workers there are: each has a journal.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.shared.mailboxes.len()
+    }
+
+    /// What a worker's sessions are given is written there from now on. `epoch` differs from all before.
+    pub fn write_to(&self, worker: usize, journal: Box<dyn JournalSink>, epoch: u64) {
+        if let Some(mailbox) = self.shared.mailboxes.get(worker) {
+            mailbox.put(WorkerMessage::Journal(journal, epoch));
+        }
     }
 
     /// Tells the control plane.

@@ -32,6 +32,17 @@ pub enum HostRequest {
         /// The protocol version of its connection, 9 or 10.
         version: u8,
     },
+    /// A client resumes a session that this node does not have; answered by `adopt` or `invalid_session`.
+    Claim {
+        /// The slot reserved for the session.
+        session: SessionKey,
+        /// The session it resumes.
+        session_id: String,
+        /// SHA-256 of the bare token.
+        token_digest: [u8; 32],
+        /// The last `s` its client has.
+        seq: u64,
+    },
     /// An operation that is policy (protocol.md §1.3).
     Command {
         /// Who sent it.
@@ -60,7 +71,7 @@ pub enum HostRequest {
     Closed {
         /// Which one.
         session: SessionKey,
-        /// Why: `client`, `expired`, `orphan`, `host` or `panic`.
+        /// Why: `client`, `expired`, `orphan`, `host`, `moved` to another node, or `panic`.
         reason: &'static str,
     },
     /// The session's socket is gone; it may be resumed.

@@ -1,5 +1,6 @@
 //! The gateway half of a node: workers that own sockets and sessions, and the dispatcher that orders what they send.
 
+mod bequest;
 mod breaking;
 pub mod command;
 mod config;
@@ -14,6 +15,8 @@ mod fanout;
 mod frames;
 mod gateway;
 mod host;
+mod inherit;
+mod journal;
 mod key;
 mod lifecycle;
 mod listener;
@@ -21,6 +24,7 @@ mod mailbox;
 mod message;
 mod metrics;
 mod orders;
+mod progress;
 mod reach;
 mod registry;
 mod resume;
@@ -37,9 +41,11 @@ pub use error::GatewayError;
 pub use gateway::{Door, Gateway};
 pub use host::{HostQueue, HostRequest};
 pub use key::SessionKey;
-pub use tocsin_bus::{Envelope, Note, Scope};
+pub use tocsin_bus::journal::{JournalSink, Position};
+pub use tocsin_bus::{Envelope, Inheritance, Note, Scope};
 pub use tocsin_codec::{Fragment, dispatch, etf};
 pub use tocsin_compress as compress;
 pub use tocsin_compress::Compression;
 pub use tocsin_fanout::SubscriptionIndex;
+pub use tocsin_proto::SessionId;
 pub use token::token_digest;

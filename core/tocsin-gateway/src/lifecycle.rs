@@ -15,7 +15,7 @@ use crate::dispatcher::Item;
 use crate::event::LocalEvent;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
-use crate::sessions::Session;
+use crate::sessions::{Kept, Mode, Session};
 use crate::timers::TimerKey;
 use crate::worker::Worker;
 
@@ -43,10 +43,21 @@ impl Worker {
             intents: Intents(accept.intents as u32 & Intents::ALL.0),
             token_digest: accept.token_digest,
             compress: accept.compress,
+            kept: config.session_tag.map(|_| {
+                let shard = accept.shard;
+                Box::new(Kept {
+                    shard,
+                    ..Kept::default()
+                })
+            }),
+            mode: Mode::Live,
             connection: Some(connection),
             expires_ms: u64::MAX,
             replay: ReplayLog::new(config.replay_max_events, config.replay_max_bytes),
         };
+        if let Some(journal) = &mut self.journal {
+            journal.begin(key, &session);
+        }
         self.sessions.begin(key, session);
         self.shared.registry.insert(reserved.id, key);
         self.metrics().sessions.add(1);
@@ -105,6 +116,18 @@ impl Worker {
         self.give(key, &Rc::new(LocalEvent(Arc::new(event))));
     }
 
+    /// The control plane keeps something with a session.
+    pub(crate) fn keep_memo(&mut self, key: SessionKey, memo: Bytes) {
+        if let Some(session) = self.sessions.get(key) {
+            if let Some(journal) = &mut self.journal {
+                journal.memo(key, &memo);
+            }
+            if let Some(kept) = &mut session.kept {
+                kept.memo = memo;
+            }
+        }
+    }
+
     /// A heartbeat says what has arrived: the replay log lets go of it.
     pub(crate) fn acknowledge(&mut self, key: SessionKey, seq: u64) {
         if let Some(session) = self.sessions.get(key) {
@@ -160,6 +183,9 @@ impl Worker {
         let Some(session) = self.sessions.free(key) else {
             return;
         };
+        if let Some(journal) = &mut self.journal {
+            journal.end(key);
+        }
         self.shared.registry.remove(&session.id);
         self.subscriptions.remove_session(key);
         self.metrics().sessions.sub(1);

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::command::Accept;
+use bytes::Bytes;
+use tocsin_bus::journal::{JournalSink, Position};
+use tocsin_codec::EncodedDispatch;
+
+use crate::command::{Accept, Adopt};
 use crate::event::Delivery;
 use crate::key::SessionKey;
 use crate::resume::Moved;
@@ -18,6 +22,8 @@ pub(crate) enum WorkerMessage {
         /// The time over which to spread it.
         spread_ms: u64,
     },
+    /// What sessions are given is to be written to this, too. The number is another each time.
+    Journal(Box<dyn JournalSink>, u64),
     /// End the loop.
     Stop,
 }
@@ -28,6 +34,7 @@ impl std::fmt::Debug for WorkerMessage {
             Self::Orders(_) => "Orders",
             Self::Adopt(_) => "Adopt",
             Self::Drain { .. } => "Drain",
+            Self::Journal(..) => "Journal",
             Self::Stop => "Stop",
         })
     }
@@ -59,6 +66,8 @@ pub(crate) enum Order {
     GiveUpGuild(u64),
     /// Close and forget.
     EndSession(SessionKey, u16),
+    /// It is another node's now: close and forget.
+    Fence(SessionKey),
     /// Op 7.
     Reconnect(SessionKey),
     /// Op 9.
@@ -67,6 +76,18 @@ pub(crate) enum Order {
     DropConnection(SessionKey, u16),
     /// Half a dispatch's frame, now or of the next such event, then the end of the TCP.
     BreakFrame(SessionKey, Option<Box<str>>),
+    /// A session of another node gets its place.
+    Adopt(Box<Adopt>),
+    /// What its client missed there.
+    Bequeath(SessionKey, Vec<Arc<EncodedDispatch>>),
+    /// It goes on.
+    Revive(SessionKey),
+    /// It does not.
+    Disown(SessionKey),
+    /// The control plane keeps something with a session.
+    Memo(SessionKey, Bytes),
+    /// What was given by now, in the inbox's terms.
+    Reached(Position),
     /// No output for so many ms.
     Stall(SessionKey, u64),
 }
@@ -81,6 +102,8 @@ pub(crate) enum Recipients {
     Channel(u64, u64),
     /// All of the guild.
     Guild(u64),
+    /// Those of these who are in the guild, or may view the channel if it is not 0.
+    Only(u64, u64, Vec<SessionKey>),
     /// Those of these who may view the channel and are passive in the guild.
     Mentioned(u64, u64, Vec<SessionKey>),
 }

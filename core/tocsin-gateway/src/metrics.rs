@@ -48,9 +48,20 @@ pub(crate) enum ResumeOutcome {
     Trimmed,
     /// A sequence never sent: 4007.
     Ahead,
+    /// Another node's session, gone on with here.
+    Inherited,
+    /// Another node's session, of which something is not certain.
+    Uncertain,
 }
 
-const RESUME_NAMES: [&str; 4] = ["resumed", "unknown", "trimmed", "ahead"];
+const RESUME_NAMES: [&str; 6] = [
+    "resumed",
+    "unknown",
+    "trimmed",
+    "ahead",
+    "inherited",
+    "uncertain",
+];
 const OPCODES: usize = 44;
 /// 1000-1015, 4000-4015, then all others.
 const CLOSE_CODES: usize = 33;
@@ -74,7 +85,7 @@ pub(crate) struct WorkerMetrics {
     pub(crate) panics: Counter,
     ops: Ops,
     closes: Closes,
-    resumes: [Counter; 4],
+    resumes: [Counter; 6],
 }
 
 #[derive(Debug)]

@@ -39,10 +39,22 @@ impl Worker {
                 }
             }
             Order::EndSession(key, close_code) => self.end_by_host(key, close_code),
+            Order::Fence(key) => self.let_go(key),
             Order::Reconnect(key) => self.reconnect(key),
             Order::Invalidate(key, resumable) => self.invalidate(key, resumable),
             Order::DropConnection(key, close_code) => self.part(key, close_code),
             Order::BreakFrame(key, event) => self.break_frame(key, event),
+            Order::Adopt(adopt) => self.make_heir(*adopt),
+            Order::Bequeath(key, missed) => self.bequeath(key, missed),
+            Order::Revive(key) => self.revive(key),
+            Order::Disown(key) => self.disown(key),
+            Order::Memo(key, memo) => self.keep_memo(key, memo),
+            Order::Reached(position) => {
+                if let Some(journal) = &mut self.journal {
+                    journal.position = position.clone();
+                }
+                self.reached = position;
+            }
             Order::Stall(key, for_ms) => self.stall(key, for_ms),
         }
     }

@@ -101,6 +101,20 @@ impl Reach {
         }
     }
 
+    /// Whether a session was put into a guild and not taken out.
+    pub(crate) fn is_in(&self, key: SessionKey, guild: u64) -> bool {
+        self.tickets.get(&guild).is_some_and(|ticket| {
+            let known = self.sessions.get(&key.as_u64());
+            known.is_some_and(|known| known.contains(ticket))
+        })
+    }
+
+    /// The guilds a session is in.
+    pub(crate) fn guilds_of(&self, key: SessionKey) -> impl Iterator<Item = u64> {
+        let known = self.sessions.get(&key.as_u64()).into_iter().flatten();
+        known.filter_map(|ticket| self.guilds.get(ticket).map(|guild| guild.id))
+    }
+
     /// A session is gone.
     pub(crate) fn end(&mut self, key: SessionKey) {
         for ticket in self.sessions.remove(&key.as_u64()).unwrap_or_default() {

@@ -13,6 +13,7 @@ use crate::host::HostRequest;
 use crate::key::SessionKey;
 use crate::message::WorkerMessage;
 use crate::metrics::ResumeOutcome;
+use crate::sessions::Mode;
 use crate::token::token_digest;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -53,13 +54,15 @@ impl Worker {
             return;
         }
         let digest = token_digest(&resume.token);
-        let owner = resume
-            .session_id
-            .parse::<SessionId>()
-            .ok()
-            .and_then(|id| self.shared.registry.get(&id));
+        let id = resume.session_id.parse::<SessionId>().ok();
+        let owner = id.and_then(|id| self.shared.registry.get(&id));
         match owner {
-            None => self.refuse_resume(index, ResumeOutcome::Unknown),
+            None => match id {
+                Some(id) if self.shared.config.session_tag.is_some() => {
+                    self.ask_for_session(index, id, digest, resume.seq);
+                }
+                _ => self.refuse_resume(index, ResumeOutcome::Unknown),
+            },
             Some(key) if key.worker() == self.index => {
                 self.resume_here(index, key, &digest, resume.seq);
             }
@@ -123,7 +126,9 @@ impl Worker {
     fn resume_here(&mut self, index: usize, key: SessionKey, digest: &[u8; 32], seq: u64) {
         let refusal = match self.sessions.get(key) {
             // One answer for "no such session" and "another's token": it is no oracle.
-            Some(session) if bool::from(session.token_digest.ct_eq(digest)) => {
+            Some(session)
+                if session.mode == Mode::Live && bool::from(session.token_digest.ct_eq(digest)) =>
+            {
                 if seq > session.replay.last_seq() {
                     Some(ResumeOutcome::Ahead)
                 } else if session.replay.reaches(seq) {
@@ -145,7 +150,7 @@ impl Worker {
     }
 
     /// The session goes on with this connection: what was missed, RESUMED, then whatever comes.
-    fn replay(&mut self, index: usize, key: SessionKey, seq: u64) {
+    pub(crate) fn replay(&mut self, index: usize, key: SessionKey, seq: u64) {
         let previous = self.sessions.get(key).and_then(|s| s.connection);
         if let Some(previous) = previous {
             self.fail(previous, CloseCode::UnknownError.code());

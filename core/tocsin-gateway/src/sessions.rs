@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use tocsin_codec::{EncodedDispatch, Variant};
 use tocsin_proto::{Intents, SessionId};
 use tocsin_session::ReplayLog;
@@ -11,6 +12,28 @@ use crate::key::SessionKey;
 
 /// What a replay log remembers of a dispatch: the event and which variant this session was given.
 pub(crate) type Remembered = (Rc<LocalEvent>, Variant);
+
+/// Whether events are for a session (ADR 0019).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They are numbered and sent.
+    Live,
+    /// Just taken over: what comes is what it is about to be given, and is left out.
+    Dormant,
+    /// It is given what its client missed: numbered, and not yet sent.
+    Quiet,
+}
+
+/// What only an heir of the session asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Shard index and total, if it declared one.
+    pub(crate) shard: Option<(u32, u32)>,
+    /// What the control plane keeps with it.
+    pub(crate) memo: Bytes,
+    /// The last `s` its client had when it was taken over.
+    pub(crate) had: u64,
+}
 
 /// An accepted session.
 #[derive(Debug)]
@@ -24,6 +47,9 @@ pub(crate) struct Session {
     pub(crate) token_digest: [u8; 32],
     /// Large payloads may go as standalone zlib frames (protocol.md §5.2).
     pub(crate) compress: bool,
+    /// `None` where no other node may take it over.
+    pub(crate) kept: Option<Box<Kept>>,
+    pub(crate) mode: Mode,
     /// Its connection; `None` while detached.
     pub(crate) connection: Option<usize>,
     /// When it ends unless resumed, while detached.
@@ -34,7 +60,8 @@ pub(crate) struct Session {
 impl Session {
     /// The variant of an event for this session, or `None` if it does not get it.
     pub(crate) fn admits(&self, delivery: &Delivery) -> Option<Variant> {
-        if (!delivery.required.is_empty() && !self.intents.intersects(delivery.required))
+        if self.mode == Mode::Dormant
+            || (!delivery.required.is_empty() && !self.intents.intersects(delivery.required))
             || (delivery.exclude_user != 0 && delivery.exclude_user == self.user_id)
             || (delivery.bots_only && !self.bot)
         {
@@ -75,15 +102,18 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     worker: u8,
+    /// What ids of this node begin with, where nodes take over each other's sessions.
+    tag: Option<[u8; 4]>,
     slots: Vec<Slot>,
     free: Vec<u32>,
 }
 
 impl Sessions {
     /// No session yet.
-    pub(crate) fn new(worker: usize) -> Self {
+    pub(crate) fn new(worker: usize, tag: Option<[u8; 4]>) -> Self {
         Self {
             worker: u8::try_from(worker).unwrap_or(u8::MAX),
+            tag,
             slots: Vec::new(),
             free: Vec::new(),
         }
@@ -93,7 +123,17 @@ impl Sessions {
     pub(crate) fn reserve(&mut self, connection: usize) -> Option<(SessionKey, SessionId)> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).ok()?;
+        if let Some(tag) = self.tag {
+            // Whoever is asked for it finds its journal by these.
+            id[..4].copy_from_slice(&tag);
+            id[4] = self.worker;
+        }
         let id = SessionId(id);
+        Some((self.reserve_as(connection, id)?, id))
+    }
+
+    /// Reserves a slot for a session that has its id.
+    pub(crate) fn reserve_as(&mut self, connection: usize, id: SessionId) -> Option<SessionKey> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -111,7 +151,19 @@ impl Sessions {
             id,
             connection: Some(connection),
         });
-        Some((SessionKey::new(self.worker, place.generation, slot), id))
+        Some(SessionKey::new(self.worker, place.generation, slot))
+    }
+
+    /// All sessions that live.
+    pub(crate) fn each_live(&self, mut visit: impl FnMut(SessionKey, &Session)) {
+        for (slot, place) in (0..).zip(&self.slots) {
+            if let State::Live(session) = &place.state {
+                visit(
+                    SessionKey::new(self.worker, place.generation, slot),
+                    session,
+                );
+            }
+        }
     }
 
     fn state(&mut self, key: SessionKey) -> Option<&mut State> {
@@ -163,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_slot_used_again_has_another_key_and_the_old_one_names_nothing() {
-        let mut sessions = Sessions::new(3);
+        let mut sessions = Sessions::new(3, None);
         let (first, first_id) = sessions.reserve(7).expect("randomness");
         assert_eq!(first.worker(), 3);
         assert!(sessions.free(first).is_none());

@@ -12,10 +12,12 @@ use std::time::Duration;
 use mio::net::TcpListener;
 use mio::{Events, Poll, Token};
 use slab::Slab;
+use tocsin_bus::journal::Position;
 use tocsin_fanout::SubscriptionIndex;
 
 use crate::connection::Connection;
 use crate::gateway::Shared;
+use crate::journal::Journal;
 use crate::key::SessionKey;
 use crate::message::WorkerMessage;
 use crate::metrics::WorkerMetrics;
@@ -76,6 +78,10 @@ pub(crate) struct Worker {
     /// Numbers connections, so that a timer never hits a later one in the same place.
     pub(crate) next_number: u64,
     pub(crate) drain: Option<crate::drain::Drain>,
+    /// Where what sessions are given is written to, if other nodes may take them over.
+    pub(crate) journal: Option<Journal>,
+    /// What was given by now.
+    pub(crate) reached: Position,
     accepting: bool,
     stopped: bool,
 }
@@ -93,7 +99,7 @@ impl Worker {
             poll,
             listener: Some(listener),
             connections: Slab::new(),
-            sessions: Sessions::new(index),
+            sessions: Sessions::new(index, shared.config.session_tag),
             subscriptions: SubscriptionIndex::default(),
             timers: Timers::default(),
             now_ms: shared.clock.now_ms(),
@@ -110,6 +116,8 @@ impl Worker {
             full: Vec::new(),
             next_number: 0,
             drain: None,
+            journal: None,
+            reached: Position::default(),
             accepting: false,
             stopped: false,
             shared,
@@ -187,6 +195,7 @@ impl Worker {
         while let Some((at, key)) = self.timers.pop_due(self.now_ms) {
             self.on_timer(at, key);
         }
+        self.write_journal();
         self.flush_dirty();
         self.flush_postponed();
     }
@@ -210,7 +219,8 @@ impl Worker {
                 let mut left = orders.len();
                 for order in orders {
                     left -= 1;
-                    self.at_once = last && left == 0;
+                    // What goes into a journal goes there first, at the end of the turn.
+                    self.at_once = last && left == 0 && self.journal.is_none();
                     if catch_unwind(AssertUnwindSafe(|| self.on_order(order))).is_err() {
                         self.metrics().panics.add(1);
                     }
@@ -218,6 +228,9 @@ impl Worker {
             }
             WorkerMessage::Adopt(moved) => self.adopt(*moved),
             WorkerMessage::Drain { spread_ms } => self.begin_drain(spread_ms),
+            WorkerMessage::Journal(sink, epoch) => {
+                self.journal = Some(Journal::new(sink, epoch, self.reached.clone()));
+            }
             WorkerMessage::Stop => self.stopped = true,
         }
     }
@@ -316,6 +329,8 @@ mod tests {
                 intents: Intents::ALL,
                 token_digest: [0; 32],
                 compress: false,
+                kept: None,
+                mode: crate::sessions::Mode::Live,
                 connection: Some(index),
                 expires_ms: u64::MAX,
                 replay: ReplayLog::new(100, usize::MAX),
@@ -334,6 +349,7 @@ mod tests {
             exclude_user: 0,
             bots_only: false,
             whole: true,
+            place: None,
             guild,
         };
         let order = Order::Deliver(Arc::new(delivery), Recipients::Guild(guild));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use tocsin_gateway::command::{Accept, Command, Dispatch, Place, SharedBody, Target};
+use tocsin_gateway::command::{Accept, Adopt, Command, Dispatch, Place, SharedBody, Target};
 use tocsin_gateway::{Envelope, Scope, SessionKey};
 
 use crate::fragment::Fragment;
@@ -121,6 +121,51 @@ impl Batch {
             ready: Bytes::copy_from_slice(ready),
             guilds,
         })));
+    }
+
+    /// A session of another node gets its place, and waits for what it was given there.
+    #[pyo3(signature = (session, *, user_id, bot, intents, shard, token_digest, compress, memo, seq, guilds))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
+    fn adopt(
+        &mut self,
+        session: u64,
+        user_id: u64,
+        bot: bool,
+        intents: u64,
+        shard: Option<(u32, u32)>,
+        token_digest: [u8; 32],
+        compress: bool,
+        memo: &[u8],
+        seq: u64,
+        guilds: Vec<(u64, u32)>,
+    ) {
+        self.commands.push(Command::Adopt(Box::new(Adopt {
+            session: SessionKey::from_u64(session),
+            user_id,
+            bot,
+            intents,
+            shard,
+            token_digest,
+            compress,
+            memo: Bytes::copy_from_slice(memo),
+            seq,
+            guilds,
+        })));
+    }
+
+    /// What was adopted cannot be had: op 9 false.
+    fn disown(&mut self, session: u64) {
+        self.commands.push(Command::Disown {
+            session: SessionKey::from_u64(session),
+        });
+    }
+
+    /// Keeps something with a session, for whoever takes it over.
+    fn memo(&mut self, session: u64, memo: &[u8]) {
+        self.commands.push(Command::Memo {
+            session: SessionKey::from_u64(session),
+            memo: Bytes::copy_from_slice(memo),
+        });
     }
 
     /// The identify is refused and the connection closed.

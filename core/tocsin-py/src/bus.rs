@@ -6,10 +6,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tocsin_gateway::command::Command;
-use tocsin_gateway::{Door, Envelope, HostRequest, Scope};
+use tocsin_gateway::{
+    Door, Envelope, HostRequest, Inheritance, JournalSink, Position, Scope, SessionId, SessionKey,
+};
+
 use tocsin_redis::{Bus, BusConfig, Note, Sink};
 
 use crate::batch::Batch;
@@ -19,7 +22,7 @@ use crate::gateway::PyGateway;
 struct ToGateway(Door);
 
 impl Sink for ToGateway {
-    fn events(&self, events: Vec<Envelope>) {
+    fn events(&self, events: Vec<Envelope>, position: Position) {
         let messages: Vec<_> = events
             .iter()
             // One for some users only is in no history.
@@ -28,10 +31,27 @@ impl Sink for ToGateway {
             })
             .map(|event| (event.guild, event.channel, event.author, event.body.clone()))
             .collect();
-        self.0.publish(events);
+        self.0.publish(events, position);
         if !messages.is_empty() {
             self.0.tell(HostRequest::Messages(messages));
         }
+    }
+
+    fn inherit(&self, inheritance: Inheritance) {
+        self.0.order(Command::Inherit(Box::new(inheritance)));
+    }
+
+    fn fence(&self, sessions: Vec<[u8; 16]>) {
+        let sessions = sessions.into_iter().map(SessionId).collect();
+        self.0.order(Command::Fence { sessions });
+    }
+
+    fn workers(&self) -> usize {
+        self.0.workers()
+    }
+
+    fn write_to(&self, worker: usize, journal: Box<dyn JournalSink>, epoch: u64) {
+        self.0.write_to(worker, journal, epoch);
     }
 
     fn note(&self, note: Note) {
@@ -58,18 +78,20 @@ impl PyBus {
 #[pymethods]
 impl PyBus {
     #[new]
-    #[pyo3(signature = (gateway, url, node, *, prefix, partitions, inbox_ttl_ms, watermark_ttl_ms, queue_max_bytes))]
+    #[pyo3(signature = (gateway, url, node, tag, *, prefix, partitions, inbox_ttl_ms, watermark_ttl_ms, queue_max_bytes, session_ttl_ms))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
     fn new(
         py: Python<'_>,
         gateway: &PyGateway,
         url: &str,
         node: &str,
+        tag: [u8; 4],
         prefix: &str,
         partitions: u32,
         inbox_ttl_ms: u64,
         watermark_ttl_ms: u64,
         queue_max_bytes: usize,
+        session_ttl_ms: u64,
     ) -> PyResult<Self> {
         let door = gateway.door().map_err(to_py)?;
         let mut config = BusConfig::new(url, node);
@@ -79,6 +101,8 @@ impl PyBus {
         config.retention = config.inbox_ttl;
         config.watermark_ttl = Duration::from_millis(watermark_ttl_ms);
         config.queue_max_bytes = queue_max_bytes;
+        config.tag = tag;
+        config.session_ttl = Duration::from_millis(session_ttl_ms);
         let bus = py
             .detach(|| Bus::start(config, Arc::new(ToGateway(door))))
             .map_err(|error| PyConnectionError::new_err(error.to_string()))?;
@@ -116,6 +140,26 @@ impl PyBus {
             .map(|(kind, id)| Scope { kind, id })
             .collect();
         py.detach(|| self.with(|bus| bus.register(ticket, incarnation, scopes)))
+    }
+
+    /// Asks for a session of another node by its id.
+    fn find(
+        &self,
+        ticket: u64,
+        session_id: &str,
+        token_digest: [u8; 32],
+        seq: u64,
+    ) -> PyResult<()> {
+        let id: SessionId = session_id
+            .parse()
+            .map_err(|_| PyValueError::new_err("not a session's id"))?;
+        self.with(|bus| bus.find(ticket, id.0, token_digest, seq))
+    }
+
+    /// Takes over what was found, for a session that was adopted.
+    fn take(&self, ticket: u64, session: u64) -> PyResult<()> {
+        let worker = SessionKey::from_u64(session).worker();
+        self.with(|bus| bus.take(ticket, session, worker))
     }
 
     /// Lets the next events of a scope in, whatever is missing before them.

@@ -33,6 +33,7 @@ impl PyGatewayConfig {
         max_connections = 1_000_000,
         compression = "shared",
         debug_inflate = false,
+        session_tag = None,
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
     fn new(
@@ -53,6 +54,7 @@ impl PyGatewayConfig {
         max_connections: usize,
         compression: &str,
         debug_inflate: bool,
+        session_tag: Option<[u8; 4]>,
     ) -> PyResult<Self> {
         let compression = Compression::from_name(compression)
             .ok_or_else(|| error::to_py(GatewayError::Config("compression")))?;
@@ -73,6 +75,7 @@ impl PyGatewayConfig {
             host_queue_max,
             max_connections,
             compression,
+            session_tag,
             debug_inflate,
         };
         inner.validate().map_err(error::to_py)?;

@@ -41,6 +41,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("BUS_BEHIND", request::BUS_BEHIND)?;
     module.add("BUS_AWAY", request::BUS_AWAY)?;
     module.add("BUS_MESSAGES", request::BUS_MESSAGES)?;
+    module.add("CLAIM", request::CLAIM)?;
+    module.add("BUS_FOUND", request::BUS_FOUND)?;
+    module.add("BUS_NOT_TAKEN", request::BUS_NOT_TAKEN)?;
     module.add_class::<config::PyGatewayConfig>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<bus::PyBus>()?;

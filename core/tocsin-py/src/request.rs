@@ -15,6 +15,9 @@ pub(crate) const BUS_REGISTERED: u8 = 8;
 pub(crate) const BUS_BEHIND: u8 = 9;
 pub(crate) const BUS_AWAY: u8 = 10;
 pub(crate) const BUS_MESSAGES: u8 = 11;
+pub(crate) const CLAIM: u8 = 12;
+pub(crate) const BUS_FOUND: u8 = 13;
+pub(crate) const BUS_NOT_TAKEN: u8 = 14;
 
 /// One request as a tuple.
 pub(crate) fn to_py(py: Python<'_>, request: HostRequest) -> PyResult<Bound<'_, PyAny>> {
@@ -34,6 +37,17 @@ pub(crate) fn to_py(py: Python<'_>, request: HostRequest) -> PyResult<Bound<'_, 
             version,
         )
             .into_pyobject(py)?,
+        HostRequest::Claim {
+            session,
+            session_id,
+            token_digest,
+            seq,
+        } => {
+            let digest = PyBytes::new(py, &token_digest);
+            return Ok((CLAIM, session.as_u64(), session_id, digest, seq)
+                .into_pyobject(py)?
+                .into_any());
+        }
         HostRequest::Command { session, op, d } => {
             return Ok((COMMAND, session.as_u64(), op, PyBytes::new(py, &d))
                 .into_pyobject(py)?
@@ -89,6 +103,15 @@ fn note_to_py(py: Python<'_>, note: Note) -> PyResult<Bound<'_, PyAny>> {
         Note::Behind { scope, watermark } => (BUS_BEHIND, scope.kind, scope.id, watermark)
             .into_pyobject(py)?
             .into_any(),
+        Note::Found { ticket, found } => {
+            let found = found.map(|found| {
+                let memo = PyBytes::new(py, &found.memo);
+                let (user, intents, compress) = (found.user_id, found.intents, found.compress);
+                (user, intents, compress, found.shard, memo)
+            });
+            (BUS_FOUND, ticket, found).into_pyobject(py)?.into_any()
+        }
+        Note::NotTaken { session } => (BUS_NOT_TAKEN, session).into_pyobject(py)?.into_any(),
         Note::Away(why) => (BUS_AWAY, why).into_pyobject(py)?.into_any(),
         Note::Back => (BUS_AWAY, "").into_pyobject(py)?.into_any(),
     })

@@ -1,7 +1,8 @@
-//! `Bus`: a node's part of the bus: its two threads, and the calls that reach them. None of the calls blocks.
+//! `Bus`: a node's part of the bus: its threads, and the calls that reach them. None of the calls blocks.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tocsin_bus::{Envelope, Scope};
 use crate::config::BusConfig;
 use crate::error::BusError;
 use crate::figures::Figures;
+use crate::heir::{Desk, Heirs, Wanted};
 use crate::link::Link;
 use crate::names::Names;
 use crate::publisher::Publisher;
@@ -23,6 +25,7 @@ pub struct Bus {
     queue: Arc<Queue>,
     steering: Arc<Steering>,
     figures: Arc<Figures>,
+    desk: Arc<Desk>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -46,6 +49,13 @@ impl Bus {
         let names = Names::new(&config.prefix, config.partitions);
         let queue = Arc::new(Queue::new(config.queue_max_bytes));
         let (steering, figures) = (Arc::new(Steering::default()), Arc::new(Figures::default()));
+        let desk = Arc::new(Desk::default());
+        let heirs = Heirs {
+            config: Arc::clone(&config),
+            names: names.clone(),
+            desk: Arc::clone(&desk),
+            sink: Arc::clone(&sink),
+        };
         let publisher = Publisher {
             config: Arc::clone(&config),
             names: names.clone(),
@@ -58,6 +68,8 @@ impl Bus {
             names,
             steering: Arc::clone(&steering),
             figures: Arc::clone(&figures),
+            desk: Arc::clone(&desk),
+            journals_lost: Arc::new(AtomicBool::new(true)),
             sink,
         };
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -69,12 +81,14 @@ impl Bus {
         let threads = vec![
             spawn("tocsin-publish", Box::new(|| publisher.run())),
             spawn("tocsin-inbox", Box::new(|| reader.run())),
+            spawn("tocsin-heir", Box::new(|| heirs.run())),
         ];
         Ok(Self {
             config,
             queue,
             steering,
             figures,
+            desk,
             threads,
         })
     }
@@ -102,6 +116,22 @@ impl Bus {
         self.steering.release(incarnation);
     }
 
+    /// Asks for a session of another node. Answered by [`Found`](crate::Note::Found).
+    pub fn find(&self, ticket: u64, id: [u8; 16], token_digest: [u8; 32], seq: u64) {
+        self.desk.find(Wanted {
+            ticket,
+            id,
+            digest: token_digest,
+            seq,
+        });
+    }
+
+    /// Takes the session that was found by this ticket over, for the session of a worker that waits for it. It goes on
+    /// at some place of the inbox, or [`NotTaken`](crate::Note::NotTaken) is said.
+    pub fn take(&self, ticket: u64, session: u64, worker: usize) {
+        self.desk.take(ticket, session, worker);
+    }
+
     /// What was counted.
     #[must_use]
     pub fn figures(&self) -> &Figures {
@@ -114,7 +144,7 @@ impl Bus {
         self.queue.sizes()
     }
 
-    /// Publishes what waits, for at most `grace`, and ends both threads. The inbox stays until its time is over.
+    /// Publishes what waits, for at most `grace`, and ends the threads. The inbox stays until its time is over.
     pub fn stop(mut self, grace: Duration) {
         self.end(grace);
     }
@@ -122,6 +152,7 @@ impl Bus {
     fn end(&mut self, grace: Duration) {
         self.queue.close(grace);
         self.steering.end();
+        self.desk.end();
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so on stderr.
             let _ = thread.join();

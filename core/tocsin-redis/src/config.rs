@@ -23,6 +23,12 @@ pub struct BusConfig {
     pub watermark_ttl: Duration,
     /// Octets that may wait while Redis is away. Beyond them events are left to the outbox.
     pub queue_max_bytes: usize,
+    /// What the ids of the node's sessions begin with, new at each start.
+    pub tag: [u8; 4],
+    /// How long a journal outlives its node: as long as its sessions may be resumed.
+    pub session_ttl: Duration,
+    /// How long it is known which node took a session over.
+    pub claim_ttl: Duration,
     /// How long one answer of Redis may take.
     pub timeout: Duration,
 }
@@ -41,6 +47,9 @@ impl BusConfig {
             inbox_max_entries: 1_000_000,
             watermark_ttl: Duration::from_secs(3_600),
             queue_max_bytes: 64 << 20,
+            tag: [0; 4],
+            session_ttl: Duration::from_secs(180),
+            claim_ttl: Duration::from_secs(6 * 3_600),
             timeout: Duration::from_secs(2),
         }
     }

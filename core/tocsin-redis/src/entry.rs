@@ -5,13 +5,12 @@
 
 use bytes::Bytes;
 use thiserror::Error;
+use tocsin_bus::octets::{Damaged, Rest, put, put_bytes, put_ids};
 use tocsin_bus::{Envelope, Scope};
 
 const VERSION: u8 = 1;
 const GATED: u8 = 1;
 const STATE: u8 = 2;
-/// More users of one event are taken as damage: a group DM has 10, and a crowd is addressed as a guild.
-const MAX_IDS: u64 = 100_000;
 
 /// Why an entry cannot be read. It is skipped and counted: another version of tocsin may have written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -23,6 +22,12 @@ pub enum EntryError {
     /// It ends too early, or a number is out of range.
     #[error("damaged entry")]
     Damaged,
+}
+
+impl From<Damaged> for EntryError {
+    fn from(_: Damaged) -> Self {
+        Self::Damaged
+    }
 }
 
 /// Writes an event.
@@ -41,14 +46,9 @@ pub fn encode(envelope: &Envelope) -> Vec<u8> {
     ] {
         put(&mut out, number);
     }
-    for ids in [&envelope.users, &envelope.mentions] {
-        put(&mut out, ids.len() as u64);
-        for &id in ids {
-            put(&mut out, id);
-        }
-    }
-    put(&mut out, envelope.name.len() as u64);
-    out.extend(envelope.name.as_bytes());
+    put_ids(&mut out, &envelope.users);
+    put_ids(&mut out, &envelope.mentions);
+    put_bytes(&mut out, envelope.name.as_bytes());
     out.extend(&envelope.body);
     out
 }
@@ -72,17 +72,12 @@ pub fn decode(entry: &Bytes) -> Result<Envelope, EntryError> {
     let (seq, guild, channel) = (rest.number()?, rest.number()?, rest.number()?);
     let (exclude_user, author) = (rest.number()?, rest.number()?);
     let (users, mentions) = (rest.ids()?, rest.ids()?);
-    let length = rest.number()?;
-    let name = usize::try_from(length)
-        .ok()
-        .and_then(|length| rest.0.split_at_checked(length));
-    let (name, body) = name.ok_or(EntryError::Damaged)?;
+    let name = rest.text()?.to_owned();
+    let body = rest.0;
     Ok(Envelope {
         scope,
         seq,
-        name: std::str::from_utf8(name)
-            .map_err(|_| EntryError::Damaged)?
-            .to_owned(),
+        name,
         body: entry.slice_ref(body),
         guild,
         channel,
@@ -93,49 +88,6 @@ pub fn decode(entry: &Bytes) -> Result<Envelope, EntryError> {
         gated: flags & GATED != 0,
         state: flags & STATE != 0,
     })
-}
-
-fn put(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    out.push(number.to_le_bytes()[0]);
-}
-
-struct Rest<'a>(&'a [u8]);
-
-impl Rest<'_> {
-    fn octet(&mut self) -> Result<u8, EntryError> {
-        let (&first, rest) = self.0.split_first().ok_or(EntryError::Damaged)?;
-        self.0 = rest;
-        Ok(first)
-    }
-
-    fn number(&mut self) -> Result<u64, EntryError> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let octet = self.octet()?;
-            let bits = u64::from(octet & 0x7f);
-            if shift == 63 && bits > 1 {
-                break;
-            }
-            number |= bits << shift;
-            if octet < 0x80 {
-                return Ok(number);
-            }
-        }
-        Err(EntryError::Damaged)
-    }
-
-    fn ids(&mut self) -> Result<Vec<u64>, EntryError> {
-        let count = self.number()?;
-        // Each id has an octet at least: a count beyond what is left is a lie, and reserves nothing.
-        if count > MAX_IDS || count > self.0.len() as u64 {
-            return Err(EntryError::Damaged);
-        }
-        (0..count).map(|_| self.number()).collect()
-    }
 }
 
 #[cfg(test)]

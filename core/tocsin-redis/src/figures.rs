@@ -30,5 +30,8 @@ figures! {
     unreadable: "Entries that could not be read",
     gaps: "Times that entries were trimmed before they were read",
     inboxes: "Inboxes made",
+    journals: "Journals of sessions begun",
+    inherited: "Sessions of other nodes gone on with here",
+    fenced: "Sessions of this node that others went on with",
     losses: "Connections of the reader that broke",
 }

@@ -7,7 +7,7 @@ use redis::{Client, Cmd, Connection, ConnectionLike, Pipeline, RedisResult, Valu
 use crate::config::BusConfig;
 use crate::error::BusError;
 
-const FUNCTIONS: &str = include_str!("functions.lua");
+const FUNCTIONS: [&str; 2] = [include_str!("functions.lua"), include_str!("sessions.lua")];
 const OLDEST_MAJOR: u32 = 7;
 
 /// Which Redis this is: another one, or the same begun anew, has another.
@@ -34,17 +34,22 @@ impl Link {
         connection.set_write_timeout(Some(config.timeout))?;
         let info: String = cmd("INFO").query(&mut connection)?;
         let identity = check(&info)?;
-        let loaded: RedisResult<Value> = cmd("FUNCTION")
-            .arg("LOAD")
-            .arg(FUNCTIONS)
-            .query(&mut connection);
-        match loaded {
-            Err(error) if !error.to_string().contains("already exists") => Err(error.into()),
-            _ => Ok(Self {
-                connection,
-                identity,
-            }),
+        for functions in FUNCTIONS {
+            let loaded: RedisResult<Value> = cmd("FUNCTION")
+                .arg("LOAD")
+                .arg(functions)
+                .query(&mut connection);
+            match loaded {
+                Err(error) if !error.to_string().contains("already exists") => {
+                    return Err(error.into());
+                }
+                _ => {}
+            }
         }
+        Ok(Self {
+            connection,
+            identity,
+        })
     }
 
     /// Asks for one answer.

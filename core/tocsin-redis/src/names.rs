@@ -51,6 +51,24 @@ impl Names {
         self.of_scope(self.partition(scope), scope, "watermark")
     }
 
+    /// A worker's journal; `owner` is the node's tag and the worker. It is in the partition that has the inbox.
+    #[must_use]
+    pub fn journal(&self, owner: &str) -> String {
+        format!("{{{}:0}}:journal:{owner}", self.prefix)
+    }
+
+    /// Whose a session is that was taken over.
+    #[must_use]
+    pub fn owner(&self, session: &str) -> String {
+        format!("{{{}:0}}:owner:{session}", self.prefix)
+    }
+
+    /// The sessions that were taken from a node.
+    #[must_use]
+    pub fn taken_from(&self, tag: &str) -> String {
+        format!("{{{}:0}}:taken:{tag}", self.prefix)
+    }
+
     fn of_scope(&self, partition: u32, scope: Scope, what: &str) -> String {
         format!(
             "{{{}:{partition}}}:{what}:{}:{}",

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis::{Value, cmd};
+use tocsin_bus::journal::Position;
 use tocsin_bus::{Note, Why};
 
 use crate::config::{BusConfig, millis};
@@ -17,6 +18,8 @@ use crate::cursor::{Cursor, Misplaced};
 use crate::entry;
 use crate::error::BusError;
 use crate::figures::Figures;
+use crate::heir::{Desk, hex, read_mark, unhex};
+use crate::journal::RedisJournal;
 use crate::link::{Backoff, Identity, Link};
 use crate::names::Names;
 use crate::sink::Sink;
@@ -73,6 +76,9 @@ pub(crate) struct Reader {
     pub(crate) names: Names,
     pub(crate) steering: Arc<Steering>,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) desk: Arc<Desk>,
+    /// The workers' journals have to be begun anew.
+    pub(crate) journals_lost: Arc<AtomicBool>,
     pub(crate) sink: Arc<dyn Sink>,
 }
 
@@ -89,6 +95,8 @@ struct Incarnation {
     number: u64,
     identity: Identity,
     inboxes: Vec<Inbox>,
+    /// Its beginning was told.
+    begun: bool,
     touched: Instant,
 }
 
@@ -138,6 +146,12 @@ impl Reader {
                         match self.open(&mut link, number) {
                             Ok(opened) => {
                                 let current = none.insert(opened);
+                                if why != Why::First
+                                    && let Err(error) = self.fence(&mut link)
+                                {
+                                    break error;
+                                }
+                                self.desk.reads(number);
                                 self.sink.note(Note::Opened {
                                     incarnation: number,
                                     why,
@@ -166,6 +180,51 @@ impl Reader {
             };
             self.lost(&ended, &mut away);
             self.steering.pause(backoff.pause());
+        }
+    }
+
+    /// Sessions that were taken over while this node did not read its inbox.
+    fn fence(&self, link: &mut Link) -> Result<(), BusError> {
+        let taken = self.names.taken_from(&hex(&self.config.tag));
+        let Value::Array(ids) = link.ask(cmd("SMEMBERS").arg(taken))? else {
+            return Err(BusError::Answer);
+        };
+        let ids = ids.iter().filter_map(|id| match id {
+            Value::BulkString(id) => unhex(std::str::from_utf8(id).ok()?),
+            _ => None,
+        });
+        let ids: Vec<_> = ids.collect();
+        if !ids.is_empty() {
+            self.sink.fence(ids);
+        }
+        Ok(())
+    }
+
+    /// Gives each worker a journal. Without one its sessions end with the node, as ever.
+    fn open_journals(&self, incarnation: u64) {
+        for worker in 0..self.sink.workers() {
+            let owner = format!("{}:{worker}", hex(&self.config.tag));
+            let key = self.names.journal(&owner);
+            let lost = Arc::clone(&self.journals_lost);
+            match RedisJournal::open(&self.config, key, lost) {
+                Ok(journal) => {
+                    let epoch = self.figures.journals.fetch_add(1, Ordering::Relaxed);
+                    let epoch = incarnation << 32 | epoch;
+                    self.sink.write_to(worker, Box::new(journal), epoch);
+                }
+                Err(_) => self.journals_lost.store(true, Ordering::Relaxed),
+            }
+        }
+    }
+
+    fn position(&self, current: &Incarnation) -> Position {
+        // Of several inboxes there is no one place.
+        match &current.inboxes[..] {
+            [inbox] => Position {
+                inbox: inbox.key.as_str().into(),
+                entry: inbox.cursor.number(),
+            },
+            _ => Position::default(),
         }
     }
 
@@ -204,18 +263,25 @@ impl Reader {
             number,
             identity: link.identity.clone(),
             inboxes,
+            begun: false,
             touched: Instant::now(),
         })
     }
 
     /// Keeps the inboxes alive when it is time, and reads once.
     fn turn(&self, link: &mut Link, current: &mut Incarnation) -> Result<(), Ended> {
+        if self.journals_lost.swap(false, Ordering::Relaxed) {
+            self.open_journals(current.number);
+        }
         // Before reading: a node that was frozen must find out that it was given up before it says anything.
         if current.touched.elapsed() >= self.config.inbox_ttl / 4 {
             self.touch(link, current)?;
         }
         if !self.steering.released(current.number, BLOCK) {
             return Ok(());
+        }
+        if !std::mem::replace(&mut current.begun, true) {
+            self.sink.events(Vec::new(), self.position(current));
         }
         let mut command = cmd("XREAD");
         command
@@ -284,6 +350,7 @@ impl Reader {
 
     fn take(&self, current: &mut Incarnation, streams: Vec<Value>) -> Result<(), Ended> {
         let mut events = Vec::new();
+        let mut marks: Vec<(usize, Bytes)> = Vec::new();
         let mut ended = Ok(());
         for stream in streams {
             let (key, entries) = pair(stream).ok_or(Ended::Link(BusError::Answer))?;
@@ -296,7 +363,7 @@ impl Reader {
                 .find(|inbox| inbox.key.as_bytes() == key)
                 .ok_or(Ended::Link(BusError::Answer))?;
             for each in entries {
-                let (id, octets) = entry_of(each).ok_or(Ended::Link(BusError::Answer))?;
+                let (id, kind, octets) = entry_of(each).ok_or(Ended::Link(BusError::Answer))?;
                 match inbox.cursor.step(&id) {
                     Ok(()) => {}
                     Err(Misplaced::Again(_)) => continue,
@@ -305,6 +372,10 @@ impl Reader {
                         ended = Err(Ended::Incarnation(Why::Gap));
                         break;
                     }
+                }
+                if kind == b"c" {
+                    marks.push((events.len(), octets));
+                    continue;
                 }
                 match entry::decode(&octets) {
                     Ok(envelope) => events.push(envelope),
@@ -316,10 +387,38 @@ impl Reader {
         }
         let count = events.len() as u64;
         self.figures.read.fetch_add(count, Ordering::Relaxed);
-        if !events.is_empty() {
-            self.sink.events(events);
+        // What was there before a mark goes before it.
+        let mut done = 0;
+        for (at, octets) in marks {
+            let before: Vec<_> = events.drain(..at - done).collect();
+            done = at;
+            if !before.is_empty() {
+                // The place is that of the whole read, which is further on: told with the last of it.
+                self.sink.events(before, Position::default());
+            }
+            self.at_mark(current, &octets);
         }
+        self.sink.events(events, self.position(current));
         ended
+    }
+}
+
+impl Reader {
+    fn at_mark(&self, current: &Incarnation, octets: &[u8]) {
+        let Some((inbox, mark, sessions)) = read_mark(octets) else {
+            self.figures.unreadable.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        if inbox != inbox_name(&self.config.node, current.number) {
+            self.figures
+                .fenced
+                .fetch_add(sessions.len() as u64, Ordering::Relaxed);
+            self.sink.fence(sessions);
+        } else if let Some(inheritance) = self.desk.at_mark(mark) {
+            let count = inheritance.heirs.len() as u64;
+            self.figures.inherited.fetch_add(count, Ordering::Relaxed);
+            self.sink.inherit(inheritance);
+        }
     }
 }
 
@@ -336,12 +435,14 @@ fn pair(value: Value) -> Option<(Value, Value)> {
     Some((first, second))
 }
 
-/// The id and the octets of `[id, [field, octets]]`.
-fn entry_of(value: Value) -> Option<(Vec<u8>, Bytes)> {
+/// The id, the field and the octets of `[id, [field, octets]]`.
+pub(crate) fn entry_of(value: Value) -> Option<(Vec<u8>, Vec<u8>, Bytes)> {
     let (id, fields) = pair(value)?;
-    let (_, octets) = pair(fields)?;
-    match (id, octets) {
-        (Value::BulkString(id), Value::BulkString(octets)) => Some((id, octets.into())),
+    let (field, octets) = pair(fields)?;
+    match (id, field, octets) {
+        (Value::BulkString(id), Value::BulkString(field), Value::BulkString(octets)) => {
+            Some((id, field, octets.into()))
+        }
         _ => None,
     }
 }

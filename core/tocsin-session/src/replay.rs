@@ -35,6 +35,15 @@ impl<E> ReplayLog<E> {
         }
     }
 
+    /// The same, with nothing kept of what was numbered up to `seq` elsewhere.
+    #[must_use]
+    pub fn from_seq(seq: u64, max_events: usize, max_bytes: usize) -> Self {
+        Self {
+            first: seq.saturating_add(1),
+            ..Self::new(max_events, max_bytes)
+        }
+    }
+
     /// Numbers the next dispatch and remembers it; the oldest make room when a limit is reached. One that is over a
     /// limit by itself is numbered and not kept.
     pub fn push(&mut self, entry: E, cost_bytes: usize) -> u64 {
@@ -137,6 +146,17 @@ mod tests {
         log.push(Rc::clone(&event), 1_001);
         assert_eq!((Rc::strong_count(&event), log.last_seq()), (1, 26));
         assert!(log.reaches(26) && !log.reaches(25));
+    }
+
+    #[test]
+    fn a_log_that_goes_on_elsewhere_numbers_on() {
+        let mut log = ReplayLog::from_seq(41, 10, 1_000);
+        assert_eq!(
+            (log.last_seq(), log.reaches(41), log.reaches(40)),
+            (41, true, false)
+        );
+        assert_eq!(log.push((), 1), 42);
+        assert_eq!(log.after(41).count(), 1);
     }
 
     #[test]

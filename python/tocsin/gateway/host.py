@@ -21,6 +21,7 @@ from tocsin.gateway.peers import COMING, TOPICS, Peers, whose
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
+from tocsin.gateway.takeover import Takeover
 from tocsin.gateway.voice import Voice
 from tocsin.model.event import Scope, ScopeKind
 
@@ -46,12 +47,14 @@ class Host:
         clock: Callable[[], int],
         bus: RedisBus | None,
         peers: Peers | None,
+        takeover: Takeover | None,
         messages: Callable[[Sequence[tuple[int, int, int, bytes]]], None],
         departures: Departures,
     ) -> None:
         self._core = core
         self._bus = bus
         self._peers = peers
+        self._takeover = takeover
         self._messages = messages
         self._departures = departures
         self._orders = orders
@@ -116,10 +119,22 @@ class Host:
             else:
                 self._policy.apply(ticket, scope_kind, scope_id, seq, name, body)
         elif request[0] == 4:  # _core.CLOSED
-            self._closed(request[1])
+            self._closed(request[1], request[2])
+        elif self._takeover is not None and request[0] in (6, 12, 13, 14):
+            self._handle_takeover(self._takeover, request)
         elif self._bus is not None:
             self._handle_bus(self._bus, request)
         # Detached and attached sessions count as present alike (protocol.md §9.3).
+
+    def _handle_takeover(self, takeover: Takeover, request: _core.Request) -> None:
+        if request[0] == 6:  # _core.ATTACHED
+            takeover.on_attached(request[1])
+        elif request[0] == 12:  # _core.CLAIM
+            takeover.claim(*request[1:])
+        elif request[0] == 13:  # _core.BUS_FOUND
+            takeover.on_found(request[1], request[2])
+        elif request[0] == 14:  # _core.BUS_NOT_TAKEN
+            takeover.on_not_taken(request[1])
 
     def _handle_bus(self, bus: RedisBus, request: _core.Request) -> None:
         if request[0] == 7:  # _core.BUS_OPENED
@@ -144,7 +159,7 @@ class Host:
         finally:
             self._orders().resolve(ticket)
 
-    def _closed(self, key: int) -> None:
+    def _closed(self, key: int, reason: str) -> None:
         pending = self._sessions.pending(key)
         if pending is not None:
             pending.gone = True
@@ -158,5 +173,5 @@ class Host:
                 guild.unseat(session, self._clock())
                 self._voice.ended(session, guild)
         self._presences.touch(session.user_id, guild_ids)
-        if not session.bot:
+        if not session.bot and reason != "moved":
             self._departures.ended(session.user_id)

@@ -269,6 +269,7 @@ class Identifier:
             if guild is not None:
                 guild.lookers.seat(session, guild.state.member_count, batch)
         self._sessions.add(session)
+        self._sessions.changed(session)
         self._presences.active(user_id, bot=session.bot)
         self._presences.touch(user_id, session.guilds)
         self._metrics.identified("ok")

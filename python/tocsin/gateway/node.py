@@ -31,6 +31,7 @@ from tocsin.gateway.peers import Peers, coming
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
+from tocsin.gateway.takeover import Takeover, memo_of
 from tocsin.gateway.voice import Voice
 from tocsin.model.event import PRIVATE_CHANNEL_EVENTS, Event, Scope, ScopeKind
 from tocsin.service.services import Services
@@ -39,6 +40,8 @@ SWEEP_S = 5.0
 DRAIN_POLL_MS = 20
 BUS_GRACE_MS = 2000
 """How long a stop waits for what is still to be published; the outbox has the rest."""
+SESSION_MARGIN_MS = 60_000
+"""How much longer a node's journals are kept than a session may be resumed."""
 DRAIN_GRACE_MS = 4000
 """Time after the last op 7 for clients to leave, and for the core to close those that do not."""
 
@@ -92,7 +95,10 @@ class GatewayNode:
         self._core_batch = core_batch
         loop = asyncio.get_running_loop()
         self._orders = Orders(core_batch, loop.call_soon)
-        self._core = _core.Gateway(config_of(settings) if listens else config_of(_deaf(settings)))
+        # What the ids of its sessions begin with, so that others find what became of them. New at each start.
+        self._tag = secrets.token_bytes(4)
+        config = config_of(settings if listens else _deaf(settings), None if bus is None else self._tag)
+        self._core = _core.Gateway(config)
         self._sessions = Sessions()
         self.faults = Faults(self._orders, self._sessions)
         self._guilds: GuildRegistry | None = None
@@ -102,7 +108,7 @@ class GatewayNode:
         self._recheck: asyncio.Task[None] | None = None
         self._services: Services | None = None
         self._departures: Departures | None = None
-        self._parts: list[MemberRequests | Commands | Policy | Subscriptions | Departures] = []
+        self._parts: list[MemberRequests | Commands | Policy | Subscriptions | Departures | Takeover] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
         self._running = False
@@ -130,7 +136,7 @@ class GatewayNode:
         loop = asyncio.get_running_loop()
         if self._bus is not None:
             # New at each start: an inbox of an earlier life is never read again.
-            name = f"{self._settings.node_id}-{secrets.token_hex(4)}"
+            name = f"{self._settings.node_id}-{self._tag.hex()}"
             self._peers = Peers(name, self._bus, self._end_revoked, self._on_missed)
         guilds = self._guilds = GuildRegistry(
             context.store,
@@ -157,6 +163,7 @@ class GatewayNode:
         if policy.across is not None:
             policy.across.on_moved = voice.send_server
         services.voice.rooms = voice
+        takeover = None if self._bus is None else self._takeover_of(services, guilds, presences)
         commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions, voice)
         departures = self._departures = Departures(
             services.temporary_members, self._sessions, loop.call_later, self._is_elsewhere
@@ -164,7 +171,7 @@ class GatewayNode:
         if self._listens and self._bus is None:
             # Where there are other nodes, people may have come back to one of those.
             departures.expect()
-        self._parts = [members, commands, policy, subscriptions, departures]
+        self._parts = [members, commands, policy, subscriptions, departures, *([] if takeover is None else [takeover])]
         self._host = Host(
             self._core,
             self._orders,
@@ -178,6 +185,7 @@ class GatewayNode:
             context.clock,
             self._bus,
             self._peers,
+            takeover,
             self._on_messages,
             departures,
         )
@@ -200,17 +208,36 @@ class GatewayNode:
             self._join(self._bus, self._peers)
         self._sweeper = asyncio.create_task(self._sweep(guilds, presences))
 
+    def _takeover_of(self, services: Services, guilds: GuildRegistry, presences: PresenceBook) -> Takeover:
+        def link() -> _core.Bus:
+            if self._link is None:
+                raise RuntimeError("the bus has not begun")
+            return self._link
+
+        self._sessions.changed = lambda session: self._orders().memo(session.key, memo_of(session))
+        return Takeover(
+            services,
+            self._orders,
+            self._sessions,
+            guilds,
+            presences,
+            lambda *wanted: link().find(*wanted),
+            lambda *taken: link().take(*taken),
+        )
+
     def _join(self, bus: RedisBus, peers: Peers) -> None:
         settings = self._settings
         link = self._link = _core.Bus(
             self._core,
             settings.bus,
             peers.name,
+            self._tag,
             prefix=settings.bus_prefix,
             partitions=settings.bus_partitions,
             inbox_ttl_ms=settings.bus_inbox_ttl_ms,
             watermark_ttl_ms=6 * settings.outbox_window_ms,
             queue_max_bytes=settings.bus_queue_max_bytes,
+            session_ttl_ms=settings.resume_window_ms + SESSION_MARGIN_MS,
         )
         bus.start(link)
         bus.on_rejoined = peers.rejoin
@@ -381,8 +408,11 @@ def _deaf(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, host="127.0.0.1", gateway_port=0, workers=1)
 
 
-def config_of(settings: Settings) -> _core.GatewayConfig:
-    """Return the core's part of the settings. 0 workers means one per processor."""
+def config_of(settings: Settings, tag: bytes | None = None) -> _core.GatewayConfig:
+    """Return the core's part of the settings. 0 workers means one per processor.
+
+    `tag` is what sessions' ids begin with where other nodes may go on with them.
+    """
     return _core.GatewayConfig(
         host=settings.host,
         port=settings.gateway_port,
@@ -401,6 +431,7 @@ def config_of(settings: Settings) -> _core.GatewayConfig:
         max_connections=settings.max_connections,
         compression=settings.compression,
         debug_inflate=settings.debug_inflate,
+        session_tag=tag,
     )
 
 

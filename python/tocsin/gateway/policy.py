@@ -311,6 +311,7 @@ class Policy:
             if guild.id in session.guilds or not session.covers(guild.id):
                 continue
             cohort = guild.seat(session, member, batch)
+            self._sessions.changed(session)
             batch.assign(session.key, guild.id, cohort.id)
             guild.lookers.seat(session, guild.state.member_count, batch)
             if session.intents & Intents.GUILDS:
@@ -364,6 +365,7 @@ class Policy:
         for session in sessions:
             batch.unassign(session.key, guild.id)
             guild.unseat(session, self._clock())
+            self._sessions.changed(session)
 
     def _to_guild_holders(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         guild.state.apply(event)

@@ -96,6 +96,7 @@ class PresenceBook:
             return
         session.presence_changes = [*changes, now]
         session.presence = presence
+        self._sessions.changed(session)
         self.touch(session.user_id, session.guilds)
 
     def touch(self, user_id: int, guild_ids: Iterable[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tocsin.model.entities import User
 from tocsin.model.presence import SessionPresence
@@ -78,9 +78,13 @@ class Pending:
 
 
 class Sessions:
-    """All sessions of the node, by key and by user, and the identifies under way."""
+    """All sessions of the node, by key and by user, and the identifies under way.
+
+    `changed` is called with a session whose presence or guilds are others than before.
+    """
 
     def __init__(self) -> None:
+        self.changed: Callable[[Session], None] = _ignore
         self._by_key: dict[int, Session] = {}
         self._by_user: dict[int, dict[int, Session]] = {}
         self._pending: dict[int, Pending] = {}
@@ -154,3 +158,7 @@ class Sessions:
     def concerns(self, user_id: int) -> bool:
         """Return whether the user has a session here."""
         return user_id in self._by_user
+
+
+def _ignore(session: Session) -> None:
+    pass

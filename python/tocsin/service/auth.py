@@ -99,7 +99,14 @@ class AuthService:
         token = strip_scheme(token)
         if not token or len(token) > _MAX_TOKEN_CHARS:
             raise Unauthorized
-        digest = digest_of(token)
+        return await self.authenticate_digest(digest_of(token))
+
+    async def authenticate_digest(self, digest: bytes) -> Principal:
+        """As `authenticate`, by what is stored of the token.
+
+        Raises:
+            errors.Unauthorized: the token is not known.
+        """
         now = self._context.clock()
         known = self._known.get(digest)
         if known is not None and 0 <= now - known[0] < PRINCIPAL_AGE_MS:

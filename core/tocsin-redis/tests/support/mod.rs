@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use redis::Connection;
 use tocsin_bus::{Envelope, Scope};
-use tocsin_redis::{Bus, BusConfig, Note, Sink};
+use tocsin_redis::{Bus, BusConfig, Inheritance, JournalSink, Note, Position, Sink};
 
 /// Ends a test that hangs; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -99,6 +99,11 @@ fn spawn(folder: &PathBuf, args: &[String]) -> Child {
 struct Heard {
     events: Vec<Envelope>,
     notes: Vec<Note>,
+    position: Position,
+    /// With how many events had been heard before.
+    inherited: Vec<(usize, Inheritance)>,
+    fenced: Vec<[u8; 16]>,
+    journal: Option<(Box<dyn JournalSink>, u64)>,
 }
 
 /// Remembers all it is told.
@@ -109,8 +114,33 @@ pub(crate) struct Ear {
 }
 
 impl Sink for Ear {
-    fn events(&self, events: Vec<Envelope>) {
-        self.heard.lock().expect("heard").events.extend(events);
+    fn events(&self, events: Vec<Envelope>, position: Position) {
+        let mut heard = self.heard.lock().expect("heard");
+        heard.events.extend(events);
+        if !position.inbox.is_empty() {
+            heard.position = position;
+        }
+        self.more.notify_all();
+    }
+
+    fn inherit(&self, inheritance: Inheritance) {
+        let mut heard = self.heard.lock().expect("heard");
+        let before = heard.events.len();
+        heard.inherited.push((before, inheritance));
+        self.more.notify_all();
+    }
+
+    fn fence(&self, sessions: Vec<[u8; 16]>) {
+        self.heard.lock().expect("heard").fenced.extend(sessions);
+        self.more.notify_all();
+    }
+
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn write_to(&self, _: usize, journal: Box<dyn JournalSink>, epoch: u64) {
+        self.heard.lock().expect("heard").journal = Some((journal, epoch));
         self.more.notify_all();
     }
 
@@ -170,6 +200,28 @@ impl Ear {
 
     pub(crate) fn events(&self, count: usize) -> Vec<Envelope> {
         self.wait(|heard| (heard.events.len() >= count).then(|| heard.events.clone()))
+    }
+
+    /// Waits until the inbox has been read so far.
+    pub(crate) fn position(&self, entry: u64) -> Position {
+        self.wait(|heard| (heard.position.entry >= entry).then(|| heard.position.clone()))
+    }
+
+    /// Waits for sessions of another node, and for how many events came before them.
+    pub(crate) fn inherited(&self, number: usize) -> (usize, Inheritance) {
+        self.wait(|heard| heard.inherited.get(number).cloned())
+    }
+
+    /// Waits for the first session that is another node's now.
+    pub(crate) fn fenced(&self) -> [u8; 16] {
+        self.wait(|heard| heard.fenced.first().copied())
+    }
+
+    /// Waits for the journal and takes it.
+    pub(crate) fn journal(&self) -> (Box<dyn JournalSink>, u64) {
+        self.wait(|heard| heard.journal.is_some().then_some(()));
+        let mut heard = self.heard.lock().expect("heard");
+        heard.journal.take().expect("it was there")
     }
 
     pub(crate) fn notes(&self) -> Vec<Note> {

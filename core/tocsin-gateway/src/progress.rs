@@ -1,0 +1,54 @@
+//! `Progress`: how far into the inbox everything was given to the workers; their journals say so to an heir.
+
+use std::time::{Duration, Instant};
+
+use tocsin_bus::journal::Position;
+
+use crate::message::Order;
+
+/// How often workers are told that had nothing to do.
+const TELL_ALL: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// The last place of the inbox that came; its inbox is empty without a bus.
+    pub(crate) arrived: Position,
+    told: Vec<u64>,
+    told_inbox: std::sync::Arc<str>,
+    told_all: Option<Instant>,
+}
+
+impl Progress {
+    pub(crate) fn new(workers: usize) -> Self {
+        let arrived = Position::default();
+        Self {
+            told_inbox: arrived.inbox.clone(),
+            arrived,
+            told: vec![0; workers],
+            told_all: None,
+        }
+    }
+
+    /// Everything that arrived is in these orders or was in earlier ones: says so to those who get any, and to all now
+    /// and then.
+    pub(crate) fn tell(&mut self, orders: &mut [Vec<Order>]) {
+        if self.arrived.inbox.is_empty() {
+            return;
+        }
+        let mut all = self.told_all.is_none_or(|at| at.elapsed() >= TELL_ALL);
+        if self.told_inbox != self.arrived.inbox {
+            self.told_inbox = self.arrived.inbox.clone();
+            self.told.fill(0);
+            all = true;
+        }
+        if all {
+            self.told_all = Some(Instant::now());
+        }
+        for (orders, told) in orders.iter_mut().zip(&mut self.told) {
+            if *told != self.arrived.entry && (all || !orders.is_empty()) {
+                *told = self.arrived.entry;
+                orders.push(Order::Reached(self.arrived.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! `Estate`: what a worker of another node had given its sessions, as its journal tells it.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use tocsin_bus::journal::{self, Given, Item, Position, SessionRecord};
+use tocsin_bus::{Missed, Scope};
+
+use crate::cursor::number_of;
+
+/// Why a session cannot be gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It is not in the journal, or has ended.
+    Unknown,
+    /// Its client has more than the journal, so far.
+    Ahead,
+    /// The journal does not reach back, or left something out that the client misses.
+    Trimmed,
+}
+
+#[derive(Debug)]
+struct Life {
+    record: SessionRecord,
+    /// The first event after its beginning.
+    from: usize,
+    ended: bool,
+}
+
+/// A session's share.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) missed: Vec<Missed>,
+    pub(crate) known: HashSet<(Scope, u64)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Estate {
+    /// The number of the last entry read.
+    pub(crate) last: u64,
+    epoch: u64,
+    begun: bool,
+    pub(crate) position: Position,
+    events: Vec<Given>,
+    lives: HashMap<[u8; 16], Life>,
+    slots: HashMap<u32, [u8; 16]>,
+}
+
+impl Estate {
+    /// Takes the next entry of the stream. What does not follow the one before, or cannot be read, begins it anew.
+    pub(crate) fn take(&mut self, id: &[u8], octets: &Bytes) {
+        let Some(number) = number_of(id) else {
+            return;
+        };
+        let Ok(entry) = journal::read(octets) else {
+            *self = Self {
+                last: number,
+                ..Self::default()
+            };
+            return;
+        };
+        if self.begun && (entry.epoch != self.epoch || number != self.last + 1) {
+            *self = Self::default();
+        }
+        self.last = number;
+        if !self.begun && !entry.snapshot {
+            return;
+        }
+        self.begun = true;
+        self.epoch = entry.epoch;
+        self.position = entry.position;
+        for item in entry.items {
+            self.apply(item, entry.snapshot);
+        }
+    }
+
+    fn apply(&mut self, item: Item, snapshot: bool) {
+        match item {
+            Item::Begin(record) => {
+                if snapshot && self.lives.contains_key(&record.id) {
+                    return;
+                }
+                self.slots.insert(record.slot, record.id);
+                let from = self.events.len();
+                let id = record.id;
+                let life = Life {
+                    record,
+                    from,
+                    ended: false,
+                };
+                self.lives.insert(id, life);
+            }
+            Item::Given(given) => self.events.push(given),
+            Item::Memo(slot, memo) => {
+                let id = self.slots.get(&slot);
+                if let Some(life) = id.and_then(|id| self.lives.get_mut(id)) {
+                    life.record.memo = memo;
+                }
+            }
+            Item::End(slot) => {
+                let id = self.slots.remove(&slot);
+                if let Some(life) = id.and_then(|id| self.lives.get_mut(&id)) {
+                    life.ended = true;
+                }
+            }
+        }
+    }
+
+    /// The session, if it lives and the token is its own. One answer for both: it is no oracle.
+    pub(crate) fn session(
+        &self,
+        id: &[u8; 16],
+        digest: &[u8; 32],
+    ) -> Result<&SessionRecord, Doubt> {
+        let life = self.lives.get(id).filter(|life| !life.ended);
+        let record = &life.ok_or(Doubt::Unknown)?.record;
+        let other = record
+            .token_digest
+            .iter()
+            .zip(digest)
+            .fold(0, |other, (one, two)| other | (one ^ two));
+        if other == 0 {
+            Ok(record)
+        } else {
+            Err(Doubt::Unknown)
+        }
+    }
+
+    /// What its client, which has everything up to `seq`, misses.
+    pub(crate) fn share(&self, id: &[u8; 16], seq: u64) -> Result<Share, Doubt> {
+        let life = self.lives.get(id).filter(|life| !life.ended);
+        let life = life.ok_or(Doubt::Unknown)?;
+        let mut s = life.record.seq;
+        if seq < s {
+            return Err(Doubt::Trimmed);
+        }
+        let (mut missed, mut known) = (Vec::new(), HashSet::new());
+        let events = self.events.get(life.from..).unwrap_or_default();
+        for event in events
+            .iter()
+            .filter(|event| event.to.contains(life.record.slot))
+        {
+            s += 1;
+            known.extend(event.place);
+            if s > seq {
+                missed.push(Missed {
+                    name: event.name.clone(),
+                    body: event.body.clone().ok_or(Doubt::Trimmed)?,
+                    gate: event.gate.clone(),
+                });
+            }
+        }
+        if seq > s {
+            return Err(Doubt::Ahead);
+        }
+        Ok(Share { missed, known })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tocsin_bus::journal::Writer;
+
+    use super::*;
+
+    fn record(slot: u32, id: u8, seq: u64) -> SessionRecord {
+        SessionRecord {
+            slot,
+            id: [id; 16],
+            user_id: 1,
+            bot: false,
+            intents: 0,
+            compress: false,
+            shard: None,
+            token_digest: [id; 32],
+            seq,
+            memo: Bytes::new(),
+        }
+    }
+
+    fn position(entry: u64) -> Position {
+        Position {
+            inbox: "inbox".into(),
+            entry,
+        }
+    }
+
+    struct Feed {
+        estate: Estate,
+        writer: Writer,
+        number: u64,
+    }
+
+    impl Feed {
+        fn new() -> Self {
+            Self {
+                estate: Estate::default(),
+                writer: Writer::default(),
+                number: 0,
+            }
+        }
+
+        fn given(&mut self, body: Option<&[u8]>, seq: u64, slots: &mut [u32]) {
+            let place = Some((Scope { kind: 1, id: 5 }, seq));
+            self.writer.given("E", body, None, place, slots);
+        }
+
+        fn write(&mut self, epoch: u64, snapshot: bool, entry: u64) {
+            self.number += 1;
+            let octets = self.writer.take(epoch, snapshot, &position(entry));
+            let id = format!("1-{}", self.number);
+            self.estate.take(id.as_bytes(), &octets.into());
+        }
+    }
+
+    #[test]
+    fn a_share_is_what_came_after_what_the_client_has() {
+        let mut feed = Feed::new();
+        feed.writer.begin(&record(3, 1, 10));
+        feed.write(1, true, 1);
+        for seq in 1..=4 {
+            let mut slots = if seq == 2 { vec![4] } else { vec![3, 4] };
+            feed.given(Some(b"{}"), seq, &mut slots);
+        }
+        feed.write(1, false, 9);
+        let estate = &feed.estate;
+        assert_eq!(estate.position, position(9));
+        let share = estate.share(&[1; 16], 11).expect("its share");
+        assert_eq!((share.missed.len(), share.known.len()), (2, 3));
+        assert!(!share.known.contains(&(Scope { kind: 1, id: 5 }, 2)));
+        assert_eq!(
+            estate.share(&[1; 16], 13).map(|share| share.missed.len()),
+            Ok(0)
+        );
+        assert_eq!(estate.share(&[1; 16], 14), Err(Doubt::Ahead));
+        assert_eq!(estate.share(&[1; 16], 9), Err(Doubt::Trimmed));
+        assert_eq!(estate.share(&[2; 16], 11), Err(Doubt::Unknown));
+        assert!(estate.session(&[1; 16], &[1; 32]).is_ok());
+        assert!(estate.session(&[1; 16], &[2; 32]).is_err());
+    }
+
+    #[test]
+    fn a_slot_used_again_is_another_session_and_a_snapshot_changes_nothing() {
+        let mut feed = Feed::new();
+        feed.write(1, true, 1);
+        feed.writer.begin(&record(0, 1, 0));
+        feed.given(Some(b"1"), 1, &mut [0]);
+        feed.writer.end(0);
+        feed.writer.begin(&record(0, 2, 0));
+        feed.given(Some(b"2"), 2, &mut [0]);
+        feed.writer.memo(0, b"kept");
+        feed.write(1, false, 3);
+        feed.writer.begin(&record(0, 2, 1));
+        feed.write(1, true, 3);
+        feed.given(None, 3, &mut [0]);
+        feed.write(1, false, 4);
+        let estate = &feed.estate;
+        assert_eq!(estate.share(&[1; 16], 1), Err(Doubt::Unknown));
+        assert_eq!(
+            estate.share(&[2; 16], 0),
+            Err(Doubt::Trimmed),
+            "a body was left out"
+        );
+        assert_eq!(
+            estate.share(&[2; 16], 2).map(|share| share.missed.len()),
+            Ok(0)
+        );
+        assert_eq!(
+            &estate.session(&[2; 16], &[2; 32]).expect("there").memo[..],
+            b"kept"
+        );
+    }
+
+    #[test]
+    fn a_hole_or_another_epoch_begins_anew_with_a_snapshot() {
+        let mut feed = Feed::new();
+        feed.writer.begin(&record(0, 1, 5));
+        feed.write(1, true, 1);
+        feed.number += 1;
+        feed.given(Some(b"1"), 1, &mut [0]);
+        feed.write(1, false, 2);
+        assert_eq!(feed.estate.share(&[1; 16], 5), Err(Doubt::Unknown));
+        feed.writer.begin(&record(0, 1, 6));
+        feed.write(1, true, 2);
+        assert!(feed.estate.share(&[1; 16], 6).is_ok());
+        feed.number = 0;
+        feed.write(2, false, 2);
+        assert_eq!(feed.estate.share(&[1; 16], 6), Err(Doubt::Unknown));
+    }
+}

@@ -1,0 +1,208 @@
+//! Sessions of a node that is gone, or is not: found in its journal, taken once, with what came to its inbox since.
+
+mod support;
+
+use bytes::Bytes;
+use support::{Node, Redis, event, scope};
+use tocsin_bus::journal::{JournalSink, Position, SessionRecord, Writer};
+use tocsin_bus::{Found, Missed};
+use tocsin_redis::{BusConfig, Note};
+
+const TAG: [u8; 4] = [1, 2, 3, 4];
+
+fn id(last: u8) -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&TAG);
+    id[15] = last;
+    id
+}
+
+fn record(slot: u32, last: u8) -> SessionRecord {
+    SessionRecord {
+        slot,
+        id: id(last),
+        user_id: 77,
+        bot: true,
+        intents: 512,
+        compress: false,
+        shard: None,
+        token_digest: [last; 32],
+        seq: 5,
+        memo: Bytes::from_static(b"memo"),
+    }
+}
+
+fn config(redis: &Redis, node: &str, tag: [u8; 4]) -> BusConfig {
+    let mut config = redis.config(node);
+    config.tag = tag;
+    config
+}
+
+/// A worker's part of a node, in a few lines.
+struct Worker {
+    journal: Box<dyn JournalSink>,
+    epoch: u64,
+    writer: Writer,
+}
+
+impl Worker {
+    fn of(node: &Node) -> Self {
+        let (journal, epoch) = node.ear.journal();
+        let writer = Writer::default();
+        Self {
+            journal,
+            epoch,
+            writer,
+        }
+    }
+
+    fn given(&mut self, seq: u64, slots: &mut [u32]) {
+        let place = Some((scope(10), seq));
+        let body = format!("{{\"id\":\"{seq}\"}}");
+        self.writer
+            .given("MESSAGE_CREATE", Some(body.as_bytes()), None, place, slots);
+    }
+
+    fn write(&mut self, snapshot: bool, position: &Position) {
+        let entry = self.writer.take(self.epoch, snapshot, position);
+        assert!(self.journal.append(&entry, 0));
+    }
+}
+
+fn find(node: &Node, ticket: u64, last: u8, seq: u64) -> Option<Found> {
+    node.bus.find(ticket, id(last), [last; 32], seq);
+    node.ear.note(|note| match note {
+        Note::Found {
+            ticket: answered,
+            found,
+        } if *answered == ticket => Some(found.clone()),
+        _ => None,
+    })
+}
+
+fn not_taken(node: &Node, session: u64) {
+    node.ear.note(|note| match note {
+        Note::NotTaken { session: said } if *said == session => Some(()),
+        _ => None,
+    });
+}
+
+#[test]
+fn a_session_is_taken_with_what_its_client_missed_and_what_was_not_given_yet() {
+    let redis = Redis::start(&[]);
+    let mut old = Node::start(config(&redis, "old", TAG));
+    let mut heir = Node::start(config(&redis, "heir", [9; 4]));
+    old.follow(1, &[10]);
+    heir.follow(1, &[10]);
+    let mut worker = Worker::of(&old);
+    worker.writer.begin(&record(3, 1));
+    worker.write(true, &old.ear.position(1));
+    heir.bus.publish(&[event(10, 1), event(10, 2)]);
+    old.ear.places(2);
+    worker.given(1, &mut [3, 8]);
+    worker.given(2, &mut [3]);
+    worker.write(false, &old.ear.position(3));
+    // Given to it by a worker that died before it had said so, and not given at all.
+    heir.bus.publish(&[event(10, 3), event(10, 4)]);
+    old.ear.places(4);
+
+    assert_eq!(find(&heir, 1, 2, 5), None, "no such session");
+    assert_eq!(
+        find(&heir, 2, 1, 8),
+        None,
+        "its client cannot have that much"
+    );
+    let found = find(&heir, 3, 1, 6).expect("the session");
+    assert_eq!((found.user_id, &found.memo[..]), (77, &b"memo"[..]));
+    heir.bus.take(3, 4_000, 0);
+    let (before, inheritance) = heir.ear.inherited(0);
+    heir.bus.publish(&[event(10, 5)]);
+    assert_eq!(
+        before, 4,
+        "this node's own inbox has those before the place too"
+    );
+    assert_eq!(inheritance.tail, [event(10, 3), event(10, 4)]);
+    let heir_of = &inheritance.heirs[0];
+    assert_eq!(heir_of.session, 4_000);
+    let missed = Missed {
+        name: "MESSAGE_CREATE".into(),
+        body: Bytes::from_static(b"{\"id\":\"2\"}"),
+        gate: None,
+    };
+    assert_eq!(heir_of.missed, [missed]);
+    assert_eq!(heir_of.known, [(scope(10), 1), (scope(10), 2)].into());
+    assert_eq!(heir.ear.places(5)[4], (10, 5));
+    assert_eq!(old.ear.fenced(), id(1), "it lives, and is told");
+}
+
+#[test]
+fn a_session_is_taken_by_one_only_and_found_with_its_new_owner() {
+    let redis = Redis::start(&[]);
+    let mut old = Node::start(config(&redis, "old", TAG));
+    let mut one = Node::start(config(&redis, "one", [5; 4]));
+    let mut two = Node::start(config(&redis, "two", [6; 4]));
+    for node in [&mut old, &mut one, &mut two] {
+        node.follow(1, &[10]);
+    }
+    let mut worker = Worker::of(&old);
+    worker.writer.begin(&record(0, 1));
+    worker.write(true, &old.ear.position(1));
+    assert!(find(&one, 1, 1, 5).is_some() && find(&two, 1, 1, 5).is_some());
+    one.bus.take(1, 100, 0);
+    one.ear.inherited(0);
+    two.bus.take(1, 200, 0);
+    not_taken(&two, 200);
+    // Its new owner's journal is where it is looked for now.
+    assert_eq!(find(&two, 2, 1, 5), None);
+    let mut worker = Worker::of(&one);
+    worker.writer.begin(&record(7, 1));
+    worker.write(true, &one.ear.position(1));
+    assert!(find(&two, 3, 1, 5).is_some());
+    two.bus.take(3, 201, 0);
+    two.ear.inherited(0);
+    assert_eq!(one.ear.fenced(), id(1));
+}
+
+#[test]
+fn what_was_trimmed_from_the_inbox_makes_no_heir() {
+    let redis = Redis::start(&[]);
+    let mut old = Node::start(config(&redis, "old", TAG));
+    let mut heir = Node::start(config(&redis, "heir", [9; 4]));
+    old.follow(1, &[10]);
+    heir.follow(1, &[10]);
+    let mut worker = Worker::of(&old);
+    worker.writer.begin(&record(0, 1));
+    let position = old.ear.position(1);
+    worker.write(true, &position);
+    heir.bus
+        .publish(&[event(10, 1), event(10, 2), event(10, 3)]);
+    old.ear.places(3);
+    assert!(find(&heir, 1, 1, 5).is_some());
+    redis::cmd("XDEL")
+        .arg(&*position.inbox)
+        .arg("1-3")
+        .exec(&mut redis.connect())
+        .expect("it was there");
+    heir.bus.take(1, 100, 0);
+    not_taken(&heir, 100);
+}
+
+#[test]
+fn without_its_inbox_a_node_has_no_heir() {
+    let redis = Redis::start(&[]);
+    let mut old = Node::start(config(&redis, "old", TAG));
+    let mut heir = Node::start(config(&redis, "heir", [9; 4]));
+    old.follow(1, &[10]);
+    heir.follow(1, &[10]);
+    let mut worker = Worker::of(&old);
+    worker.writer.begin(&record(0, 1));
+    let position = old.ear.position(1);
+    worker.write(true, &position);
+    assert!(find(&heir, 1, 1, 5).is_some());
+    redis::cmd("DEL")
+        .arg(&*position.inbox)
+        .exec(&mut redis.connect())
+        .expect("it was there");
+    heir.bus.take(1, 100, 0);
+    not_taken(&heir, 100);
+}

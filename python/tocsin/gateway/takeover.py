@@ -1,0 +1,223 @@
+"""Takeover: a resume of a session that another node had, from the core's question to its place here (ADR 0019).
+
+The core knows what a session was given; here is decided whether it may go on, and what it may see from now on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from tocsin.errors import Unauthorized
+from tocsin.gateway.batch import Batch, Orders
+from tocsin.gateway.guilds import GuildRegistry
+from tocsin.gateway.presence import PresenceBook
+from tocsin.gateway.session import Session, Sessions, covers
+from tocsin.model.event import Scope, ScopeKind
+from tocsin.model.presence import SessionPresence
+from tocsin.service.services import Services
+
+LOADS_AT_ONCE = 16
+FIND_S = 5.0
+"""How long the other node's journal may take to be read."""
+TAKE_S = 5.0
+"""How long a session may wait for its place; its client begins anew then."""
+
+Found = tuple[int, int, bool, tuple[int, int] | None, bytes]
+"""User, intents, compress, shard and memo of a session."""
+
+log = structlog.get_logger("tocsin.gateway")
+
+
+class Memo(msgspec.Struct, frozen=True, array_like=True):
+    """What Python knows of a session and READY does not say again. `guilds` is a sum over those it is in."""
+
+    guilds: int
+    large_threshold: int
+    presence: SessionPresence
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Memo).decode
+
+
+def memo_of(session: Session) -> bytes:
+    """Return what is kept with a session for whoever takes it over."""
+    return _encode(Memo(_sum(session.guilds), session.large_threshold, session.presence))
+
+
+def _sum(guild_ids: list[int]) -> int:
+    # Equal sums of other guilds take intent: ids are Snowflakes.
+    return sum(guild_ids) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+class Takeover:
+    """Answers every claim with exactly one of adopt and invalid_session, and sees to it that what was adopted goes on.
+
+    Args:
+        find: asks for a session of another node; the answer goes to `on_found`.
+        take: takes over what was found; `on_attached` or `on_not_taken` follow.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        orders: Orders,
+        sessions: Sessions,
+        guilds: GuildRegistry,
+        presences: PresenceBook,
+        find: Callable[[int, str, bytes, int], None],
+        take: Callable[[int, int], None],
+    ) -> None:
+        self._services = services
+        self._orders = orders
+        self._sessions = sessions
+        self._guilds = guilds
+        self._presences = presences
+        self._find = find
+        self._take = take
+        self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
+        self._finding: dict[int, asyncio.Future[Found | None]] = {}
+        self._last_ticket = 0
+        self._waiting: dict[int, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def claim(self, key: int, session_id: str, token_digest: bytes, seq: int) -> None:
+        """Begin to answer a claim."""
+        task = asyncio.create_task(self._claim(key, session_id, token_digest, seq))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def on_found(self, ticket: int, found: Found | None) -> None:
+        """The core has looked."""
+        future = self._finding.pop(ticket, None)
+        if future is not None and not future.done():
+            future.set_result(found)
+
+    def on_attached(self, key: int) -> None:
+        """A session has its connection: one that was adopted goes on."""
+        timer = self._waiting.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def on_not_taken(self, key: int) -> None:
+        """A session cannot be had: its client begins anew."""
+        self._orders().disown(key)
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        for timer in self._waiting.values():
+            timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _claim(self, key: int, session_id: str, token_digest: bytes, seq: int) -> None:
+        self._sessions.begin(key)
+        adopted = False
+        try:
+            adopted = await self._adopt(key, session_id, token_digest, seq)
+        except Unauthorized:
+            log.info("takeover refused", reason="token")
+        except Exception:
+            log.exception("takeover failed")
+        finally:
+            self._sessions.finish(key)
+            if not adopted:
+                self._orders().disown(key)
+
+    async def _adopt(self, key: int, session_id: str, token_digest: bytes, seq: int) -> bool:
+        self._last_ticket += 1
+        ticket = self._last_ticket
+        future = self._finding[ticket] = asyncio.get_running_loop().create_future()
+        self._find(ticket, session_id, token_digest, seq)
+        found: Found | None = None
+        with contextlib.suppress(TimeoutError):
+            found = await asyncio.wait_for(future, FIND_S)
+        self._finding.pop(ticket, None)
+        pending = self._sessions.pending(key)
+        if found is None or pending is None:
+            return False
+        user_id, intents, compress, shard, raw = found
+        memo = _decode(raw)
+        pending.token_digest = token_digest
+        principal = await self._services.auth.authenticate_digest(token_digest)
+        if principal.id != user_id:
+            return False
+        self._sessions.claim(pending, user_id)
+        await self._services.context.interest.follow(Scope(ScopeKind.USER, user_id))
+        stored = await self._services.context.store.guild_ids_of(user_id)
+        guild_ids = [each for each in stored if covers(shard, each)]
+        if _sum(guild_ids) != memo.guilds:
+            # It joined or left a guild meanwhile: what it should have been told of that is not known.
+            return False
+        await self._load([each for each in guild_ids if self._guilds.get(each) is None])
+        if pending.gone or pending.revoked or pending.joined:
+            return False
+        session = Session(
+            key,
+            session_id,
+            msgspec.structs.replace(principal, user=pending.user or principal.user),
+            intents=intents,
+            shard=shard,
+            large_threshold=memo.large_threshold,
+            presence=msgspec.structs.replace(memo.presence, order=self._presences.next_order()),
+        )
+        batch = self._orders()
+        placed = self._seat(session, guild_ids, batch)
+        if _sum(session.guilds) != memo.guilds:
+            for guild_id in list(session.guilds):
+                guild = self._guilds.get(guild_id)
+                if guild is not None:
+                    guild.unseat(session, self._services.context.clock())
+            return False
+        batch.adopt(
+            key,
+            user_id=user_id,
+            bot=session.bot,
+            intents=intents,
+            shard=shard,
+            token_digest=token_digest,
+            compress=compress,
+            memo=raw,
+            seq=seq,
+            guilds=placed,
+        )
+        for guild_id in session.guilds:
+            guild = self._guilds.get(guild_id)
+            if guild is not None:
+                guild.lookers.seat(session, guild.state.member_count, batch)
+        self._sessions.add(session)
+        self._presences.touch(user_id, session.guilds)
+        loop = asyncio.get_running_loop()
+        self._waiting[key] = loop.call_later(TAKE_S, self._give_up, key)
+        # Its place in the inbox comes after its place in the index.
+        self._orders.flush()
+        self._take(ticket, key)
+        return True
+
+    def _give_up(self, key: int) -> None:
+        self._waiting.pop(key, None)
+        if self._sessions.get(key) is not None:
+            log.warning("takeover timed out")
+            self._orders().disown(key)
+
+    def _seat(self, session: Session, guild_ids: list[int], batch: Batch) -> list[tuple[int, int]]:
+        placed = []
+        for guild_id in guild_ids:
+            guild = self._guilds.get(guild_id)
+            member = None if guild is None else guild.state.members.get(session.user_id)
+            if guild is not None and member is not None:
+                placed.append((guild_id, guild.seat(session, member, batch).id))
+        return placed
+
+    async def _load(self, guild_ids: list[int]) -> None:
+        async def load(guild_id: int) -> None:
+            async with self._loads:
+                await self._guilds.load(guild_id)
+
+        await asyncio.gather(*(load(each) for each in guild_ids))

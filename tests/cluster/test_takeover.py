@@ -1,0 +1,275 @@
+"""Sessions outlive their node: a RESUME at another one replays exactly what was missed, or gets op 9 (ADR 0019)."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from tests.support.api_client import ApiClient
+from tests.support.raw_client import CLOSE, DroppedError, RawClient, op
+from tests.support.server import Server
+
+GENERAL, STAFF_ONLY = "3001", "3002"
+ALL = 1 | 1 << 1 | 1 << 9 | 1 << 12 | 1 << 15
+
+
+class Client:
+    """A client that keeps what it was dispatched, over its connections."""
+
+    def __init__(self, server: Server, token: str, intents: int = ALL, **identify: Any) -> None:
+        self.token = token
+        self.heard: list[dict[str, Any]] = []
+        self.raw = RawClient(server.gateway)
+        self.raw.open()
+        ready = self.raw.identify(token, intents=intents, **identify)
+        self.heard.append({"s": 1, "t": "READY", "d": ready})
+        self.session_id: str = ready["session_id"]
+        self.wait("GUILD_CREATE")
+
+    @property
+    def seq(self) -> int:
+        """The last `s`; that there was no hole before it."""
+        numbers = [each["s"] for each in self.heard]
+        assert numbers == list(range(1, len(numbers) + 1))
+        return len(numbers)
+
+    def wait(self, name: str) -> dict[str, Any]:
+        """Read up to an event."""
+        while True:
+            payload = self.raw.read_payload()
+            assert payload["op"] == 0, payload
+            self.heard.append(payload)
+            if payload["t"] == name:
+                return payload
+
+    def contents(self, count: int) -> list[str]:
+        """Read so many messages."""
+        return [self.wait("MESSAGE_CREATE")["d"]["content"] for _ in range(count)]
+
+    def leave(self) -> None:
+        """End the TCP connection."""
+        self.raw.socket.close()
+
+    def ask(self, server: Server) -> None:
+        """Connect to a node and ask to resume."""
+        self.raw.socket.close()
+        self.raw = RawClient(server.gateway)
+        self.raw.open()
+        self.raw.send(op(6, {"token": self.token, "session_id": self.session_id, "seq": self.seq}))
+
+    def refused(self) -> bool:
+        """Read the answer: op 9 false."""
+        payload = self.raw.read_payload()
+        return payload["op"] == 9 and payload["d"] is False
+
+
+@contextmanager
+def client(server: Server, token: str, intents: int = ALL, **identify: Any) -> Iterator[Client]:
+    made = Client(server, token, intents, **identify)
+    try:
+        yield made
+    finally:
+        made.leave()
+
+
+def say(api: ApiClient, channel: str, *contents: str) -> None:
+    for content in contents:
+        api.ok("POST", f"/channels/{channel}/messages", {"content": content})
+
+
+@pytest.fixture
+def ada(nodes: tuple[Server, Server]) -> ApiClient:
+    """The owner, at the second node."""
+    return ApiClient(nodes[1].api, "ada-token")
+
+
+def test_a_session_goes_on_at_another_node_when_its_own_was_killed(
+    nodes: tuple[Server, Server], ada: ApiClient
+) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        say(ada, GENERAL, "1", "2", "3")
+        assert dora.contents(3) == ["1", "2", "3"]
+        nodes[0].kill()
+        say(ada, GENERAL, "4", "5")
+        dora.ask(nodes[1])
+        assert dora.contents(2) == ["4", "5"]
+        dora.wait("RESUMED")
+        say(ada, GENERAL, "6")
+        assert dora.contents(1) == ["6"]
+        # Here it is a session like others.
+        dora.leave()
+        say(ada, GENERAL, "7")
+        dora.ask(nodes[1])
+        assert dora.contents(1) == ["7"]
+        dora.wait("RESUMED")
+        assert dora.seq == len(dora.heard)
+
+
+def test_a_session_moves_between_living_nodes_and_back(nodes: tuple[Server, Server], ada: ApiClient) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        for turn in range(4):
+            say(ada, GENERAL, f"{turn} seen")
+            assert dora.contents(1) == [f"{turn} seen"]
+            dora.leave()
+            say(ada, GENERAL, f"{turn} missed", f"{turn} missed too")
+            dora.ask(nodes[(turn + 1) % 2])
+            assert dora.contents(2) == [f"{turn} missed", f"{turn} missed too"]
+            dora.wait("RESUMED")
+        assert dora.seq == len(dora.heard)
+
+
+def test_a_session_whose_client_left_its_connection_open_has_one_owner(
+    nodes: tuple[Server, Server], ada: ApiClient
+) -> None:
+    with client(nodes[0], "dora-token") as dora, RawClient(nodes[1].gateway) as second:
+        first = dora.raw
+        second.open()
+        second.send(op(6, {"token": dora.token, "session_id": dora.session_id, "seq": dora.seq}))
+        second.read_until(0, "RESUMED")
+        say(ada, GENERAL, "1")
+        assert second.read_until(0, "MESSAGE_CREATE")["d"]["content"] == "1"
+        # The connection that was left may have been given nothing that is not the session's, and is closed.
+        assert first.read_close() == 4000
+
+
+def test_a_frozen_node_that_wakes_ends_what_was_taken_over(nodes: tuple[Server, Server], ada: ApiClient) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        say(ada, GENERAL, "1")
+        assert dora.contents(1) == ["1"]
+        old = RawClient.__new__(RawClient)
+        old.__dict__.update(dora.raw.__dict__)
+        nodes[0].process.send_signal(signal.SIGSTOP)
+        try:
+            say(ada, GENERAL, "2")
+            with RawClient(nodes[1].gateway) as there:
+                dora.raw = there
+                there.open()
+                there.send(op(6, {"token": dora.token, "session_id": dora.session_id, "seq": dora.seq}))
+                assert dora.contents(1) == ["2"]
+                dora.wait("RESUMED")
+                say(ada, GENERAL, "3")
+                assert dora.contents(1) == ["3"]
+                nodes[0].process.send_signal(signal.SIGCONT)
+                # What it had read of its inbox before it froze it may say; then it finds out.
+                said = contents_until_closed(old)
+                assert said in ([], ["2"])
+                say(ada, GENERAL, "4")
+                assert dora.contents(1) == ["4"]
+                assert dora.seq == len(dora.heard)
+        finally:
+            nodes[0].process.send_signal(signal.SIGCONT)
+            old.socket.close()
+
+
+def contents_until_closed(raw: RawClient) -> list[str]:
+    """Read messages' contents up to the end of the connection."""
+    said = []
+    with suppress(DroppedError):
+        while (read := raw.read_frame())[0] != CLOSE:
+            said.append(json.loads(read[1])["d"]["content"])
+    return said
+
+
+def test_who_lost_a_channel_meanwhile_begins_anew_and_hears_nothing_of_it(
+    nodes: tuple[Server, Server], ada: ApiClient
+) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        say(ada, GENERAL, "1")
+        assert dora.contents(1) == ["1"]
+        nodes[0].kill()
+        ada.ok("PUT", f"/channels/{GENERAL}/permissions/1004", {"type": 1, "deny": "1024", "allow": "0"})
+        say(ada, GENERAL, "secret")
+        dora.ask(nodes[1])
+        assert dora.refused()
+
+
+def test_who_left_a_guild_meanwhile_begins_anew(nodes: tuple[Server, Server], ada: ApiClient) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        nodes[0].kill()
+        ada.ok("DELETE", "/guilds/2001/members/1004")
+        dora.ask(nodes[1])
+        assert dora.refused()
+
+
+def test_another_token_an_ended_session_and_a_number_never_sent_get_op_9(
+    nodes: tuple[Server, Server], ada: ApiClient
+) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        dora.token = "clerk-token"
+        dora.ask(nodes[1])
+        assert dora.refused()
+        dora.token = "dora-token"
+        dora.heard.append({"s": len(dora.heard) + 1, "t": "NEVER"})
+        dora.ask(nodes[1])
+        assert dora.refused()
+        dora.heard.pop()
+        # None of this has taken it from its node.
+        dora.ask(nodes[0])
+        dora.wait("RESUMED")
+        ended = dora.session_id
+        dora.raw.send(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
+        assert dora.raw.read_close() == 1000
+        dora.ask(nodes[1])
+        assert (dora.refused(), dora.session_id) == (True, ended)
+
+
+def test_a_revoked_token_takes_nothing_over(nodes: tuple[Server, Server], ada: ApiClient) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        nodes[0].kill()
+        ApiClient(nodes[1].api, "dora-token").ok("POST", "/auth/logout")
+        dora.ask(nodes[1])
+        assert dora.refused()
+
+
+def test_a_dm_and_what_a_bot_may_not_read_are_as_they_would_have_been(
+    nodes: tuple[Server, Server], ada: ApiClient
+) -> None:
+    plain = 1 | 1 << 9 | 1 << 12
+    with client(nodes[0], "clerk-token", plain) as clerk, client(nodes[0], "dora-token") as dora:
+        dm = ada.ok("POST", "/users/@me/channels", {"recipient_id": "1004"})["id"]
+        dora.wait("CHANNEL_CREATE")
+        nodes[0].kill()
+        say(ada, GENERAL, "for those with the intent")
+        say(ada, STAFF_ONLY, "not for them")
+        say(ada, dm, "for dora")
+        for who, heard in ((clerk, [""]), (dora, ["for those with the intent", "for dora"])):
+            who.ask(nodes[1])
+            assert who.contents(len(heard)) == heard
+            assert who.wait("RESUMED")["s"] == who.seq
+            say(ada, GENERAL, "now")
+            assert who.contents(1) == ["" if who is clerk else "now"]
+
+
+def test_who_was_invisible_stays_so(nodes: tuple[Server, Server], ada: ApiClient) -> None:
+    presences = ALL | 1 << 8
+    with client(nodes[1], "bell-token", presences) as bell:
+        hidden: dict[str, Any] = {"status": "invisible", "activities": [], "since": None, "afk": False}
+        with client(nodes[0], "dora-token", presence=hidden) as dora:
+            nodes[0].kill()
+            dora.ask(nodes[1])
+            dora.wait("RESUMED")
+            dora.raw.send(op(3, {"status": "dnd", "activities": [], "since": None, "afk": False}))
+            assert bell.wait("PRESENCE_UPDATE")["d"]["status"] == "dnd"
+
+
+def test_a_node_that_is_told_to_end_hands_its_sessions_over(nodes: tuple[Server, Server], ada: ApiClient) -> None:
+    with client(nodes[0], "dora-token") as dora:
+        say(ada, GENERAL, "1")
+        nodes[0].process.send_signal(signal.SIGTERM)
+        assert dora.contents(1) == ["1"]
+        while (payload := dora.raw.read_payload())["op"] != 7:
+            dora.heard.append(payload)
+        dora.leave()
+        say(ada, GENERAL, "2")
+        dora.ask(nodes[1])
+        assert dora.contents(1) == ["2"]
+        dora.wait("RESUMED")
+        nodes[0].process.wait(30)
+        say(ada, GENERAL, "3")
+        assert dora.contents(1) == ["3"]
+        assert dora.seq == len(dora.heard)
