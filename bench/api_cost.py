@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support.postgres_server import PostgresServer, running_postgres
-from tests.support.server import UNLIMITED, Server, running_server
+from tests.support.server import UNLIMITED, WORLD, Server, running_server
 
 CHANNEL, TOKEN = "3001", "ada-token"
 BODY = json.dumps({"content": "The quick brown fox jumps over the lazy dog. " * 2, "tts": False}).encode()
@@ -136,23 +136,63 @@ def _spread(figures: list[float]) -> dict[str, float]:
         "low": round(min(figures), 1),
         "median": round(statistics.median(figures), 1),
         "high": round(max(figures), 1),
+        "mean": round(statistics.fmean(figures), 2),
     }
 
 
 @contextlib.contextmanager
-def running(trees: list[Path], postgres: PostgresServer | None) -> Iterator[dict[str, Server]]:
-    """A node of each checkout, by the checkout's name, and one of the last over PostgreSQL."""
+def running(
+    trees: list[Path], postgres: PostgresServer | None, members: int, *, traced: bool, per_mille: int
+) -> Iterator[dict[str, Server]]:
+    """A node of each checkout, by the checkout's name; one of the last over PostgreSQL, one with traces, if asked for.
+
+    `members` are made besides the few of the tests' world.
+    """
+    crowd = {"users": members, "username": "load-{n}", "token": "load-token-{n}", "first_id": "500001", "join": ["Lab"]}
+    world = WORLD | {"generate": [crowd]} if members else WORLD
     with contextlib.ExitStack() as stack:
         servers = {}
-        for tree in trees:
+        kinds: list[tuple[str, Path, tuple[str, ...]]] = [(tree.resolve().name, tree, ()) for tree in trees]
+        if traced:
+            collector = stack.enter_context(collecting())
+            kinds.append(("traced", trees[-1], (f"--trace-endpoint={collector}", f"--trace-per-mille={per_mille}")))
+        for name, tree, more in kinds:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             os.environ["PYTHONPATH"] = str(tree.resolve() / "python")
-            servers[tree.resolve().name] = stack.enter_context(running_server(folder, *UNLIMITED))
+            servers[name] = stack.enter_context(running_server(folder, *UNLIMITED, *more, world=world))
         if postgres is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             database = f"--database={stack.enter_context(postgres.database())}"
-            servers["postgresql"] = stack.enter_context(running_server(folder, *UNLIMITED, database))
+            servers["postgresql"] = stack.enter_context(running_server(folder, *UNLIMITED, database, world=world))
         yield servers
+
+
+_COLLECTOR = """
+import http.server
+class Sink(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *of):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[str]:
+    """A process that takes traces and forgets them; give its endpoint."""
+    process = subprocess.Popen([sys.executable, "-c", _COLLECTOR], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1/traces"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main() -> None:
@@ -165,11 +205,16 @@ def main() -> None:
     parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts, each with its core built")
     parser.add_argument("--postgres", action="store_true", help="also a node over PostgreSQL, which reaches the disk")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "api_cost.json")
+    parser.add_argument("--members", type=int, default=0, help="of the guild, besides four")
+    parser.add_argument("--traced", action="store_true", help="a node with traces besides the one without")
+    parser.add_argument("--trace-per-mille", type=int, default=5)
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         durable = ("fsync=on", "synchronous_commit=on", "full_page_writes=on")
         postgres = stack.enter_context(running_postgres(*durable)) if given.postgres else None
-        servers = stack.enter_context(running([*given.against, here], postgres))
+        trees, per_mille = [*given.against, here], given.trace_per_mille
+        nodes = running(trees, postgres, given.members, traced=given.traced, per_mille=per_mille)
+        servers = stack.enter_context(nodes)
         figures = {
             f"{connections}_connections": measure(servers, connections, given.posts, given.rounds, postgres)
             for connections in given.connections
@@ -180,6 +225,7 @@ def main() -> None:
         "unit": "microseconds of CPU per POST; wall: of time",
         "posts": given.posts,
         "rounds": given.rounds,
+        "members": given.members + 4,
         "commit": described.stdout.strip(),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
         "load_average": os.getloadavg()[0],

@@ -16,6 +16,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from tocsin.errors import BadRequest
+from tocsin.service.tracing import Tracing
 from tocsin_api import errors, health, openapi
 from tocsin_api.express import Express
 from tocsin_api.figures import HttpFigures
@@ -141,6 +142,7 @@ def create_app(
     metrics: Callable[[], str],
     ready: Callable[[], bool],
     message_api: bool = True,
+    tracing: Tracing | None = None,
 ) -> Litestar:
     """Build the API over the node's services.
 
@@ -149,6 +151,7 @@ def create_app(
         gateway_url: returns the gateway's `ws://host:port`, without path and query.
         metrics: returns the node's metrics in Prometheus' text format.
         ready: whether the node takes work.
+        tracing: makes traces of messages, if there are to be any.
         message_api: without it there are only the gateway's URL, health, metrics and the node's own tools.
     """
     settings = services.context.settings
@@ -183,5 +186,5 @@ def create_app(
         request_max_body_size=settings.body_max_bytes,
     )
     app.figures = figures
-    app.express = Express(services, keeper, figures) if message_api else None
+    app.express = Express(services, keeper, figures, tracing) if message_api else None
     return app

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from litestar.types import HTTPScope, Receive, Send
 
 from tocsin.errors import ApiError
+from tocsin.service.tracing import STEPS, Tracing, mark
 from tocsin_api.errors import refusal_of, too_large
 from tocsin_api.figures import HttpFigures
 from tocsin_api.gate import Gatekeeper, refuse, reply
@@ -30,7 +31,10 @@ _JSON = b"application/json"
 class Express:
     """Serves what `takes` lets in."""
 
-    def __init__(self, services: Services, keeper: Gatekeeper, figures: HttpFigures) -> None:
+    def __init__(
+        self, services: Services, keeper: Gatekeeper, figures: HttpFigures, tracing: Tracing | None = None
+    ) -> None:
+        self._tracing = tracing
         self._figures = figures
         self._services = services
         self._keeper = keeper
@@ -51,8 +55,17 @@ class Express:
 
     async def serve(self, scope: HTTPScope, receive: Receive, send: Send, channel: str) -> None:
         """Answer 200 once the message is on disk; errors and headers as every route has them."""
-        began = perf_counter()
-        status = await self._serve(scope, receive, send, channel)
+        began, tracing = perf_counter(), self._tracing
+        steps = None if tracing is None else tracing.begin()
+        if tracing is None or steps is None:
+            status = await self._serve(scope, receive, send, channel)
+        else:
+            token = STEPS.set(steps)
+            try:
+                status = await self._serve(scope, receive, send, channel)
+            finally:
+                STEPS.reset(token)
+            tracing.end(steps, status)
         self._figures.posted(status, perf_counter() - began)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send, channel: str) -> int:
@@ -70,6 +83,7 @@ class Express:
             if raw is None:
                 return 0
             draft = decode(raw, MessageCreate).draft()
+            mark("http")
             body = await self._services.messages.create(principal, channel_id, draft)
         except Exception as error:
             return await refuse(send, refusal_of(error, f"POST {scope['path']}"), headers)

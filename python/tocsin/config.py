@@ -84,9 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     interaction_timeout_ms: int = 3000  # a bot's first answer
     audit_window_ms: int = 3888000000  # 45 days
     registration: bool = True  # POST /auth/register is open
-    # -- logs
+    # -- logs and traces
     log_level: str = "info"
     log_format: str = "auto"  # auto = console on a terminal, json otherwise
+    trace_endpoint: str = ""  # OTLP over HTTP; "" = no traces
+    trace_per_mille: int = 5  # in how many slots of 100 ms messages are traced, by their reach
 
 
 PREFIX = "TOCSIN_"
@@ -139,6 +141,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "interaction_timeout_ms": (100, _HOUR_MS),
     "audit_window_ms": (60_000, 3650 * 24 * _HOUR_MS),
     "outbox_window_ms": (1000, 30 * 24 * _HOUR_MS),
+    "trace_per_mille": (0, 1000),
 }
 """Lowest and highest value of each whole number, both included."""
 
@@ -150,6 +153,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 _SCHEMES: dict[str, tuple[str, ...]] = {
     "public_gateway_url": ("ws://", "wss://"),
     "public_http_url": ("http://", "https://"),
+    "trace_endpoint": ("http://", "https://"),
 }
 _POSTGRES = ("postgresql://", "postgres://")
 _REDIS = ("redis://", "redis+unix://")

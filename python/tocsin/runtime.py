@@ -10,7 +10,7 @@ import importlib
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -26,6 +26,7 @@ from tocsin.gateway.faults import Faults
 from tocsin.gateway.node import GatewayNode, url_host
 from tocsin.http import HttpServer
 from tocsin.logs import configure_logs
+from tocsin.model.event import Event
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.context import Context
 from tocsin.service.node_file import (
@@ -36,6 +37,7 @@ from tocsin.service.node_file import (
     write_ready_file,
 )
 from tocsin.service.services import Services, build_services
+from tocsin.service.tracing import Tracing
 from tocsin.service.world import World
 from tocsin.service.world_file import read_world_file
 from tocsin.service.world_seed import seed_world
@@ -99,6 +101,7 @@ class Node:
         self._gateway: GatewayNode | None = None
         self._carried: RedisBus | None = None
         self._http: HttpServer | None = None
+        self._tracing: Tracing | None = None
 
     # -- where it is
 
@@ -198,7 +201,12 @@ class Node:
                 clock=self._clock,
                 locks=context.locks,
             )
-        store.on_commit[:] = [world.on_commit, gateway.on_commit, bus.publish]
+        publish: Callable[[Sequence[Event]], None] = bus.publish
+        if settings.trace_endpoint:
+            tracing = self._tracing = self._trace(world, gateway)
+            publish = tracing.publishing(publish)
+            gateway.on_arrival = tracing.arrived if self._role is not Role.API else None
+        store.on_commit[:] = [world.on_commit, gateway.on_commit, publish]
         gateway.start(services)
         stack.push_async_callback(gateway.stop)
         shared = self._worker is not None
@@ -211,6 +219,17 @@ class Node:
         if self._worker is None:
             self._announce()
 
+    def _trace(self, world: World, gateway: GatewayNode) -> Tracing:
+        from tocsin.telemetry import OtlpSink  # only here: few nodes make traces, and its imports cost a start
+
+        def reach_of(guild_id: int) -> int:
+            state = world.guild_at_hand(guild_id)
+            return state.member_count if state is not None else gateway.members_of(guild_id)
+
+        sink = OtlpSink(self.settings, self._role.value)
+        self._stack.push_async_callback(asyncio.to_thread, sink.close)
+        return Tracing(sink, self.settings.trace_per_mille, reach_of)
+
     def _app(self) -> Any:
         # Found by name: the API is built on this package, not the other way round.
         create_app = importlib.import_module("tocsin_api.app").create_app
@@ -220,6 +239,7 @@ class Node:
             metrics=self.metrics,
             ready=lambda: self.ready,
             message_api=self._role is not Role.GATEWAY,
+            tracing=self._tracing,
         )
         app.state.control_token = self.control_token
         app.state.faults = None if self._role is Role.API else self.faults

@@ -72,6 +72,8 @@ HELP: dict[str, str] = {
     "audit_window_ms": "How long a guild's audit log is kept.",
     "registration": "Whether POST /auth/register is open.",
     "log_level": "Least severe records that are logged.",
+    "trace_endpoint": "Where traces go, such as http://127.0.0.1:4318/v1/traces; empty is nowhere. Needs tocsin[otel].",
+    "trace_per_mille": "In how many of the slots of 100 ms messages are traced, fewer the further they reach.",
     "log_format": "How logs are written; auto is console on a terminal, json otherwise.",
 }
 _TYPES = get_type_hints(Settings)

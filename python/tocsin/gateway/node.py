@@ -111,6 +111,7 @@ class GatewayNode:
         self._parts: list[MemberRequests | Commands | Policy | Subscriptions | Departures | Takeover] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
+        self.on_arrival: Callable[[Sequence[Event]], None] | None = None
         self._running = False
 
     def orders(self) -> Batch:
@@ -266,6 +267,8 @@ class GatewayNode:
         ]
         if self._heard is not None:
             self._heard(events)
+        if self.on_arrival is not None:
+            self.on_arrival(events)
         self.on_commit(events)
 
     @property
@@ -336,6 +339,11 @@ class GatewayNode:
         """Return how many members of a guild are seen online from this node."""
         guild = None if self._guilds is None else self._guilds.get(guild_id)
         return 0 if guild is None else len(guild.bodies.shown)
+
+    def members_of(self, guild_id: int) -> int:
+        """Return how many members a guild has, 0 when this node does not hold it."""
+        guild = None if self._guilds is None else self._guilds.get(guild_id)
+        return 0 if guild is None else guild.state.member_count
 
     def has_session(self, user_id: int) -> bool:
         """Return whether a user has a session on this node, or at another as far as the guilds here know."""

@@ -23,7 +23,7 @@ from tocsin.model.audit import AuditAction
 from tocsin.model.entities import Channel, ChannelType, Message, WebhookAuthor
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
-from tocsin.service import events, mentions, read_states
+from tocsin.service import events, mentions, read_states, tracing
 from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
 from tocsin.service.audience import ATTEMPTS, Draft, commit_to
 from tocsin.service.audit import note
@@ -150,6 +150,7 @@ class MessageService:
         if draft.files:
             access.need(ATTACH_FILES)
             kept = await self._attachments.keep(channel_id, draft.files, draft.notes, checked.embeds)
+        tracing.mark("policy")
         for attempt in range(ATTEMPTS):
             access = await self._thread_members.enter(actor, access)
             message = self._build(actor, access.channel, draft, checked, found, replied, kept.bodies)
@@ -179,6 +180,9 @@ class MessageService:
                 if access.channel.type == ChannelType.GROUP_DM:
                     called = await read_states.whom_it_calls(self._world, access.channel, actor.id, found.users)
                 continue
+            tracing.mark("commit")
+            members = len(access.channel.recipients) if access.guild is None else access.guild.member_count
+            tracing.concerns(message.id, members)
             self._slowmode.note(*slow, self._context.clock())
             if hits:
                 await self._automod.act(actor, access, checked.content, hits, message.id)
