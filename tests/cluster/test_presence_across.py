@@ -104,6 +104,9 @@ def test_a_presence_is_seen_at_the_other_node_once_and_on_every_surface(
             assert [each["name"] for each in first["activities"]] == ["chess"]
             assert told_before(watch, apis[1]) == []
             del first["guild_id"]
+            for api in apis:
+                [listed] = api.ok("GET", "/users/@me/guilds?with_counts=true")
+                assert listed["approximate_presence_count"] == 2
             assert shown(nodes[0]) == shown(nodes[1]) == first
             dora.send(op(3, being("idle")))
             assert told(watch)["status"] == "idle"
@@ -202,3 +205,16 @@ def told_after_restart(watch: RawClient) -> dict[str, list[str]]:
         d = watch.read_until(0, "PRESENCE_UPDATE")["d"]
         found[d["user"]["id"]].append(d["status"])
     return found
+
+
+def test_a_node_without_sessions_of_a_guild_asks_who_is_online_in_it(
+    nodes: tuple[Server, Server], apis: tuple[ApiClient, ApiClient]
+) -> None:
+    counts = [api.ok("GET", f"/guilds/{LAB}?with_counts=true")["approximate_presence_count"] for api in apis]
+    assert counts == [0, 0]
+    with session(nodes[1], "ada-token") as (watch, _), session(nodes[1], "dora-token"):
+        assert told(watch)["status"] == "online"
+        code = apis[0].ok("POST", f"/channels/{GENERAL}/invites", {})["code"]
+        for api in apis:
+            assert api.ok("GET", f"/guilds/{LAB}?with_counts=true")["approximate_presence_count"] == 2
+            assert api.ok("GET", f"/invites/{code}?with_counts=true")["approximate_presence_count"] == 2

@@ -276,6 +276,11 @@ class Across:
         wanted = [guild for guild in map(self._guilds.get, guild_ids) if guild is not None]
         return _encode([self._all_of(guild) for guild in wanted])
 
+    def on_counted(self, guild_ids: Sequence[int]) -> dict[int, int]:
+        """Return how many are online in those of the guilds that are held here."""
+        held = [guild for guild in map(self._guilds.get, guild_ids) if guild is not None]
+        return {guild.id: len(guild.bodies.shown) for guild in held}
+
     def on_answer(self, node: str, answer: bytes) -> None:
         """Take what a node has of the guilds that were asked for."""
         for state in _states(answer):

@@ -14,7 +14,7 @@ import structlog
 from tocsin import _core
 from tocsin.bus.redis import RedisBus
 from tocsin.config import Settings
-from tocsin.gateway.across import Across
+from tocsin.gateway.across import FILL_S, Across
 from tocsin.gateway.batch import Batch, Orders
 from tocsin.gateway.commands import Commands
 from tocsin.gateway.departures import Departures
@@ -335,10 +335,16 @@ class GatewayNode:
             if not good:
                 self._end_revoked(principal.id, principal.token_digest)
 
-    def online_in(self, guild_id: int) -> int:
-        """Return how many members of a guild are seen online from this node."""
-        guild = None if self._guilds is None else self._guilds.get(guild_id)
-        return 0 if guild is None else len(guild.bodies.shown)
+    async def online_in(self, guild_ids: Sequence[int]) -> dict[int, int]:
+        """Return how many members of guilds are seen online; of guilds not held here other nodes are asked."""
+        if self._guilds is None:
+            return {}
+        held = {each: guild for each in guild_ids if (guild := self._guilds.get(each)) is not None}
+        found = {guild_id: len(guild.bodies.shown) for guild_id, guild in held.items()}
+        others = [each for each in guild_ids if each not in held]
+        if others and self._peers is not None:
+            found |= await self._peers.count(others, FILL_S)
+        return found
 
     def members_of(self, guild_id: int) -> int:
         """Return how many members a guild has, 0 when this node does not hold it."""

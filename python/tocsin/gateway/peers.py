@@ -47,6 +47,8 @@ class Note(msgspec.Struct, kw_only=True, omit_defaults=True):
     wants: list[int] = []  # guilds whose state at the others it asks for
     ticket: int = 0  # names an asking, and its answer
     answer: bytes = b""
+    count: list[int] = []  # guilds of which it asks who is online
+    counted: dict[int, int] = {}
 
 
 _encode = msgspec.json.Encoder().encode
@@ -94,6 +96,10 @@ class Listener(Protocol):
         """Return what this node has of the guilds."""
         ...
 
+    def on_counted(self, guild_ids: Sequence[int]) -> dict[int, int]:
+        """Return how many are online in those of the guilds that this node holds."""
+        ...
+
     def on_answer(self, node: str, answer: bytes) -> None:
         """A peer said what it has."""
         ...
@@ -123,7 +129,7 @@ class Peers:
         self._unsaid: list[tuple[int, str]] = []  # revocations since the last beat that came back
         self._beats = 0
         self._sent = 0
-        self._tickets: dict[int, tuple[set[str], asyncio.Event]] = {}
+        self._tickets: dict[int, tuple[set[str], asyncio.Event, dict[int, int]]] = {}
         self._last_ticket = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -179,24 +185,34 @@ class Peers:
 
         Who answers later is heard too.
         """
+        if not await self._ask(Note(node=self.name, wants=list(guild_ids)), wait_s):
+            self.ask_all(guild_ids)
+
+    async def count(self, guild_ids: Sequence[int], wait_s: float) -> dict[int, int]:
+        """Return how many are online in guilds, by those who hold them and answer in time."""
+        found: dict[int, int] = {}
+        await self._ask(Note(node=self.name, count=list(guild_ids)), wait_s, found)
+        return found
+
+    async def _ask(self, note: Note, wait_s: float, found: dict[int, int] | None = None) -> bool:
+        """Ask those who use to answer, and wait for them; False when there are none."""
         wanted = self._missed.keys() - self._silent
         if not wanted:
-            self.ask_all(guild_ids)
-            return
+            return False
         self._last_ticket += 1
         ticket, answered = self._last_ticket, asyncio.Event()
-        self._tickets[ticket] = (wanted, answered)
-        self._say(ALL, Note(node=self.name, wants=list(guild_ids), ticket=ticket))
+        self._tickets[ticket] = (wanted, answered, {} if found is None else found)
+        self._say(ALL, msgspec.structs.replace(note, ticket=ticket))
         try:
             async with asyncio.timeout(wait_s):
                 await answered.wait()
         except TimeoutError:
-            silent = self._tickets[ticket][0]
-            log.warning("peers did not answer", peers=sorted(silent), guilds=len(guild_ids))
+            log.warning("peers did not answer", peers=sorted(wanted))
             # They may be dead: the others of a storm need not wait for them too.
-            self._silent |= silent
+            self._silent |= wanted
         finally:
             del self._tickets[ticket]
+        return True
 
     def ask_one(self, node: str, guild_ids: Sequence[int]) -> None:
         """Ask one peer, without waiting."""
@@ -240,7 +256,13 @@ class Peers:
                 self._tell(self._answer, self.listener, note)
             if note.answer:
                 self._tell(self.listener.on_answer, note.node, note.answer)
-        if note.ticket and not note.wants:
+            if note.count:
+                self._tell(self._count, self.listener, note)
+        if note.ticket and not note.wants and not note.count:
+            waiting = self._tickets.get(note.ticket)
+            if waiting is not None:
+                for guild_id, number in note.counted.items():
+                    waiting[2][guild_id] = max(waiting[2].get(guild_id, 0), number)
             self._answered(note.ticket, note.node)
 
     def heard_of(self, node: str) -> bool:
@@ -258,6 +280,10 @@ class Peers:
 
     def _answer(self, listener: Listener, note: Note) -> None:
         answer = Note(node=self.name, ticket=note.ticket, answer=listener.on_wanted(note.node, note.wants))
+        self._say(topic_of(note.node), answer)
+
+    def _count(self, listener: Listener, note: Note) -> None:
+        answer = Note(node=self.name, ticket=note.ticket, counted=listener.on_counted(note.count))
         self._say(topic_of(note.node), answer)
 
     def _answered(self, ticket: int, node: str) -> None:

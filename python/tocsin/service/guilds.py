@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,6 +41,11 @@ class _Icon(msgspec.Struct, frozen=True):
     icon: str | None
 
 
+async def nobody_online(guild_ids: Sequence[int]) -> dict[int, int]:
+    """Return what is counted where no gateway runs."""
+    return {}
+
+
 class GuildService:
     """Makes, shows, changes and deletes guilds. `online_in` counts who is online; the gateway sets it."""
 
@@ -48,7 +53,7 @@ class GuildService:
         self._context = context
         self._store = context.store
         self._world = context.world
-        self.online_in: Callable[[int], int] = lambda guild_id: 0
+        self.online_in: Callable[[Sequence[int]], Awaitable[dict[int, int]]] = nobody_online
         self._icons = Pictures(context, "icons")
 
     async def create(self, actor: Principal, changes: dict[str, Any]) -> Body:
@@ -87,7 +92,7 @@ class GuildService:
         body = _render(access.guild)
         if with_counts:
             body["approximate_member_count"] = access.guild.member_count
-            body["approximate_presence_count"] = self.online_in(guild_id)
+            body["approximate_presence_count"] = (await self.online_in([guild_id])).get(guild_id, 0)
         return body
 
     async def update(self, actor: Principal, guild_id: int, changes: dict[str, Any]) -> Body:

@@ -216,5 +216,6 @@ class InviteService:
             body |= wire.invite_metadata(invite)
         if with_counts:
             body["approximate_member_count"] = state.member_count
-            body["approximate_presence_count"] = self._guilds.online_in(invite.guild_id)
+            online = await self._guilds.online_in([invite.guild_id])
+            body["approximate_presence_count"] = online.get(invite.guild_id, 0)
         return body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from tocsin.model.event import Event
 from tocsin.service import events, guild_events
 from tocsin.service.auth import Principal
 from tocsin.service.forms import Form
+from tocsin.service.guilds import nobody_online
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.pictures import Pictures
 from tocsin.store.base import Update
@@ -40,7 +41,7 @@ class UserService:
     """Reads and changes users. `online_in` counts who is online in a guild; the gateway sets it."""
 
     def __init__(self, context: Context) -> None:
-        self.online_in: Callable[[int], int] = lambda guild_id: 0
+        self.online_in: Callable[[Sequence[int]], Awaitable[dict[int, int]]] = nobody_online
         self._context = context
         self._edits = KeyedLocks()
         self._pictures = {field: Pictures(context, f"{field}s") for field in PICTURES}
@@ -140,6 +141,7 @@ class UserService:
         else:
             ids = [each for each in ids if each > after][:limit]
         page = []
+        online = await self.online_in(ids) if with_counts else {}
         for guild_id in ids:
             state = await self._context.world.guild(guild_id)
             member = await self._context.world.member(guild_id, actor.id)
@@ -157,7 +159,7 @@ class UserService:
             }
             if with_counts:
                 body["approximate_member_count"] = state.member_count
-                body["approximate_presence_count"] = self.online_in(guild_id)
+                body["approximate_presence_count"] = online.get(guild_id, 0)
             page.append(body)
         return page
 
