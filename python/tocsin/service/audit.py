@@ -143,7 +143,9 @@ class AuditService:
     async def prune(self, now_ms: int) -> None:
         """Forget what is older than `audit_window_ms`."""
         oldest = snowflake_at(now_ms - self._context.settings.audit_window_ms)
-        await self._store.commit([Delete("audit_log", {}, below={"id": oldest})])
+        old = Select(entity=AuditEntry, table="audit_log", where={}, below={"id": oldest}, limit=1)
+        if await self._store.find(old):
+            await self._store.commit([Delete("audit_log", {}, below={"id": oldest})])
 
     # -- read
 

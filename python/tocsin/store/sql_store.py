@@ -100,12 +100,14 @@ class SqlStore(ABC):
 
     async def prune(self, now_ms: int) -> None:
         """Drop outbox rows and nonces past their age."""
-        await self.commit(
-            [
-                Delete("outbox", {}, below={"created_at": now_ms - self._outbox_window_ms}),
-                Delete("nonces", {}, below={"created_at": now_ms - self._nonce_window_ms}),
-            ]
-        )
+        aged = {"outbox": now_ms - self._outbox_window_ms, "nonces": now_ms - self._nonce_window_ms}
+        ops = [
+            Delete(table, {}, below={"created_at": before})
+            for table, before in aged.items()
+            if await self._query(f"SELECT 1 FROM {table} WHERE created_at < ? LIMIT 1", before)
+        ]
+        if ops:
+            await self.commit(ops)
 
     # -- reading
 
