@@ -209,6 +209,7 @@ class Node:
         store.on_commit[:] = [world.on_commit, gateway.on_commit, publish]
         gateway.start(services)
         stack.push_async_callback(gateway.stop)
+        stack.callback(self.services.interactions.stop)
         shared = self._worker is not None
         self._http = HttpServer(self._app(), settings.host, settings.http_port, shared=shared)
         await self._http.start()

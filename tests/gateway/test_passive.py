@@ -64,6 +64,8 @@ def test_looking_begins_with_what_was_missed_and_ends_by_saying_so(town: Town) -
     watch = town.listen(friend)
     before = town.say(place, "before")
     watch.send(37, {"subscriptions": {place.id: LOOK}})
+    whole = watch.until("GUILD_CREATE", id=place.id)
+    assert [each["last_message_id"] for each in whole["channels"] if each["id"] == place.general] == [before]
     found = watch.until(UPDATE, guild_id=place.id)
     while "voice_states" not in found:  # one of the timer's came first
         found = watch.until(UPDATE, guild_id=place.id)
@@ -76,6 +78,10 @@ def test_looking_begins_with_what_was_missed_and_ends_by_saying_so(town: Town) -
     [channel] = watch.until(UPDATE, guild_id=place.id)["channels"]
     assert channel["last_message_id"] == after
     assert "MESSAGE_CREATE" not in names(watch.events)
+    watch.events.clear()
+    watch.send(37, {"subscriptions": {place.id: LOOK}})
+    watch.until("MESSAGE_CREATE", id=town.say(place, "looking again"))
+    assert "GUILD_CREATE" not in names(watch.events)
 
 
 def test_a_window_of_the_member_list_is_looking_and_watched_members_are_not(town: Town) -> None:

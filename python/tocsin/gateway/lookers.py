@@ -6,12 +6,14 @@ PASSIVE_UPDATE_V1. Rust keeps it in a list apart, so that a message's fan-out co
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tocsin.gateway.batch import Batch
+from tocsin.gateway.guild_body import json_of
 from tocsin.gateway.session import Session
 from tocsin.model.intents import Intents
 
@@ -37,6 +39,7 @@ class Lookers:
         self._guild_id = guild_id
         self._from = passive_from
         self._wants: dict[int, set[str]] = {}  # session -> what it subscribed to
+        self._fresh: set[int] = set()  # sessions that never looked
         self.passive: dict[int, Session] = {}
         self.channels: set[int] = set()
         self.voice: set[int] = set()
@@ -47,12 +50,14 @@ class Lookers:
         if session.bot or not self._from or member_count < self._from:
             return
         self._wants[session.key] = set()
+        self._fresh.add(session.key)
         self.passive[session.key] = session
         batch.set_passive(session.key, self._guild_id, True)
 
     def forget(self, key: int) -> None:
         """Forget a session. The index is the caller's."""
         self._wants.pop(key, None)
+        self._fresh.discard(key)
         self.passive.pop(key, None)
 
     def subscribe(self, session: Session, wanted: dict[str, Any], batch: Batch) -> bool:
@@ -75,6 +80,12 @@ class Lookers:
             self.passive[session.key] = session
         batch.set_passive(session.key, self._guild_id, not wants)
         return was
+
+    def is_first_look(self, session: Session) -> bool:
+        """Return whether the session looks for the first time, once."""
+        first = session.key in self._fresh
+        self._fresh.discard(session.key)
+        return first
 
     def note(self, channel_id: int) -> None:
         """Note that a channel has a new message or pin."""
@@ -107,23 +118,28 @@ class PassiveUpdates:
         every_ms: int,
         orders: Callable[[], Batch],
         guilds: GuildRegistry,
-        call_later: Callable[[float, Callable[[], None]], object],
+        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
     ) -> None:
         self._every_s = every_ms / 1000
         self._orders = orders
         self._guilds = guilds
         self._call_later = call_later
-        self._waiting: set[int] = set()
+        self._waiting: dict[int, asyncio.TimerHandle] = {}
+        self._rests: dict[int, asyncio.TimerHandle] = {}  # guilds in the middle of being told
         guilds.on_unread = self.note
+
+    async def stop(self) -> None:
+        """Tell nobody any more."""
+        for timer in (*self._waiting.values(), *self._rests.values()):
+            timer.cancel()
 
     def note(self, guild_id: int) -> None:
         """Tell the guild's passive sessions when it is time."""
         if guild_id not in self._waiting:
-            self._waiting.add(guild_id)
-            self._call_later(self._every_s, lambda: self._flush(guild_id))
+            self._waiting[guild_id] = self._call_later(self._every_s, lambda: self._flush(guild_id))
 
     def _flush(self, guild_id: int) -> None:
-        self._waiting.discard(guild_id)
+        del self._waiting[guild_id]
         guild = self._guilds.get(guild_id)
         if guild is not None:
             self._tell(guild_id, *guild.lookers.take())
@@ -142,11 +158,16 @@ class PassiveUpdates:
         for (_, voiced), sessions in groups.items():
             send(guild, sessions, channels, voice=voiced, always=False, batch=self._orders())
         if later:
-            self._call_later(0, lambda: self._tell(guild_id, channels, voice, later))
+            self._rests[guild_id] = self._call_later(0, lambda: self._tell(guild_id, channels, voice, later))
+        else:
+            self._rests.pop(guild_id, None)
 
 
 def activate(guild: LiveGuild, session: Session, batch: Batch) -> None:
-    """Tell a session that begins to look what it missed, as far as this node knows."""
+    """Tell a session that begins to look what it missed, as far as this node knows; at first the whole guild."""
+    if guild.lookers.is_first_look(session) and session.intents & Intents.GUILDS:
+        body = guild.bodies.create(session, guild.state.members[session.user_id], guild.seats[session.user_id].cohort)
+        batch.dispatch("GUILD_CREATE", json_of(body), sessions=[session.key], guild=guild.id)
     voice = bool(session.intents & _SEES_VOICE)
     send(guild, [session], guild.bodies.spoken_in(), voice=voice, always=True, batch=batch)
 

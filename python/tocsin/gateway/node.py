@@ -108,7 +108,9 @@ class GatewayNode:
         self._recheck: asyncio.Task[None] | None = None
         self._services: Services | None = None
         self._departures: Departures | None = None
-        self._parts: list[MemberRequests | Commands | Policy | Subscriptions | Departures | Takeover] = []
+        self._parts: list[
+            MemberRequests | Commands | Policy | Subscriptions | Departures | Takeover | PassiveUpdates
+        ] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
         self.on_arrival: Callable[[Sequence[Event]], None] | None = None
@@ -147,7 +149,7 @@ class GatewayNode:
             context.interest,
             self._settings.passive_from_members,
         )
-        PassiveUpdates(self._settings.passive_update_ms, self._orders, guilds, loop.call_later)
+        passive = PassiveUpdates(self._settings.passive_update_ms, self._orders, guilds, loop.call_later)
         presences = self._presences = PresenceBook(
             self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon, loop.call_later
         )
@@ -172,7 +174,8 @@ class GatewayNode:
         if self._listens and self._bus is None:
             # Where there are other nodes, people may have come back to one of those.
             departures.expect()
-        self._parts = [members, commands, policy, subscriptions, departures, *([] if takeover is None else [takeover])]
+        self._parts = [members, commands, policy, subscriptions, departures, passive]
+        self._parts += [] if takeover is None else [takeover]
         self._host = Host(
             self._core,
             self._orders,

@@ -118,6 +118,12 @@ class InteractionService:
         self._due[interaction.id] = loop.call_later(wait_s, self._expire, interaction)
         return interaction.id
 
+    def stop(self) -> None:
+        """Tell nobody any more that a bot did not answer in time."""
+        for timer in self._due.values():
+            timer.cancel()
+        self._due.clear()
+
     def _expire(self, interaction: Interaction) -> None:
         if self._due.pop(interaction.id, None) is not None:
             self._context.bus.publish_ephemeral(to_invoker(interaction, "INTERACTION_FAILURE", reason_code=2))
