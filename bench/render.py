@@ -340,7 +340,8 @@ def _flapping(results: Results) -> str:
         for name in ("quiet", "flapping")
     ]
     head = ("stretch", "POST due to delivery: p50 ms", "p99 ms", "CPUs of the node")
-    more = f"p99 beside the quiet stretch before: {_spread(figures['rise_percent'], '%', 0, rounds)}.\n"
+    pairs = _spread(figures["rise_percent"], "%", 0, rounds)
+    more = f"p99 beside that of the quiet stretch just before, pair by pair: {pairs}.\n"
     return f"## Members that flap\n\n{said}\n{_table(head, rows)}\n{more}"
 
 
