@@ -200,7 +200,7 @@ async def test_a_commit_whose_answer_is_lost_is_told_if_and_only_if_it_is_commit
 
 
 async def test_reads_that_find_every_connection_taken_are_refused_in_time(url: str, clock: Clock) -> None:
-    store = open_store(Settings(database=url, database_pool_size=2, database_timeout_ms=1000), clock)
+    store = open_store(Settings(database=url, database_pool_size=2, database_timeout_ms=3000), clock)
     assert isinstance(store, PostgresStore)
     await store.open()
     slow = [asyncio.create_task(store._query("SELECT pg_sleep(10)")) for _ in range(2)]
