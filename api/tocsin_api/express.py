@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from litestar.types import HTTPScope, Receive, Send
 
-from tocsin.errors import ApiError
 from tocsin.service.tracing import STEPS, Tracing, mark
 from tocsin_api.errors import refusal_of, too_large
 from tocsin_api.figures import HttpFigures
@@ -72,8 +71,8 @@ class Express:
         """Answer, and return the status; 0 when the client went away."""
         try:
             principal = await self._keeper.principal(scope)
-        except ApiError as error:
-            return await refuse(send, error)
+        except Exception as error:
+            return await refuse(send, refusal_of(error, f"POST {scope['path']}"))
         headers, refusal = self._keeper.count(CREATE_MESSAGE, principal.id, {"channel_id": channel})
         if refusal is not None:
             return await refuse(send, refusal, headers)

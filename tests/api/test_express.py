@@ -172,6 +172,22 @@ async def test_faults_answer_as_on_the_ordinary_route(
     assert _at_rest(express) == _at_rest(usual)
 
 
+async def test_a_store_that_cannot_say_whose_token_it_is_answers_as_on_the_ordinary_route(
+    small: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(small.store, "user_by_token", refuse)
+    express = await ask(small, b'{"content":"x"}', headers=[ADA, JSON])
+    ordinary(monkeypatch)
+    usual = await ask(small, b'{"content":"x"}', headers=[ADA, JSON])
+    assert express is not None
+    assert usual is not None
+    assert express[0] == 503
+    assert _at_rest(express) == _at_rest(usual)
+
+
 async def test_a_client_that_leaves_before_its_body_is_whole_sends_nothing(small: Api) -> None:
     assert await ask(small, b'{"content":', b"GONE", headers=[ADA, JSON]) is None
     assert small.bus.take() == []
