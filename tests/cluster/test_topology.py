@@ -68,7 +68,7 @@ def balancer(cluster: dict[str, Server], folder: Path) -> Iterator[tuple[str, st
             text = text.replace(f"{name}:8081 check port 8080", f"{place(server.gateway)} check port {port}")
     ports = {8080: free_port(), 8081: free_port()}
     text = re.sub(r"bind :(\d+)", lambda found: f"bind 127.0.0.1:{ports[int(found[1])]}", text)
-    text = re.sub(r"maxconn \d+", "maxconn 200", text).replace("check inter 2s", "check inter 50ms")
+    text = re.sub(r"maxconn \d+", "maxconn 200", text)
     config = folder / "haproxy.cfg"
     config.write_text(text)
     with (folder / "haproxy.log").open("wb") as log:
@@ -123,7 +123,8 @@ def test_behind_the_balancer_an_api_and_a_gateway_may_go_and_nobody_misses_anyth
             stack.enter_context(client)
         leaving = [client for client, at in clients if at == cluster["gateway-1"].gateway]
         staying = [client for client, at in clients if at == cluster["gateway-2"].gateway]
-        assert len(leaving) == len(staying) == 2
+        assert leaving, "the balancer sent all to one"
+        assert staying, "the balancer sent all to one"
         say(api, "before")
         for client, _ in clients:
             assert client.read_until(0, "MESSAGE_CREATE")["d"]["content"] == "before"
