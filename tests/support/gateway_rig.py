@@ -24,6 +24,7 @@ from tocsin.gateway.identify import Identifier
 from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.metrics import ControlMetrics
+from tocsin.gateway.own_sessions import OwnSessions
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
@@ -229,7 +230,14 @@ class Rig:
         )
         metrics = ControlMetrics()
         self.identifier = Identifier(
-            self.services, orders, self.sessions, self.guilds, self.presences, metrics, lambda: "ws://127.0.0.1:1"
+            self.services,
+            orders,
+            self.sessions,
+            self.guilds,
+            self.presences,
+            OwnSessions(self.sessions),
+            metrics,
+            lambda: "ws://127.0.0.1:1",
         )
         self.policy = Policy(orders, self.sessions, self.guilds, self.presences, metrics, clock)
         self._members = members = MemberRequests(orders, self.sessions, self.guilds, clock)

@@ -28,6 +28,7 @@ from tocsin.gateway.forms import (
 )
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
 from tocsin.gateway.metrics import ControlMetrics
+from tocsin.gateway.own_sessions import OwnSessions, system_of
 from tocsin.gateway.presence import PresenceBook, initial
 from tocsin.gateway.ready import Own, ready
 from tocsin.gateway.session import Pending, Session, Sessions, covers
@@ -60,6 +61,7 @@ class Identifier:
         sessions: Sessions,
         guilds: GuildRegistry,
         presences: PresenceBook,
+        own_sessions: OwnSessions,
         metrics: ControlMetrics,
         gateway_url: Callable[[], str],
     ) -> None:
@@ -70,6 +72,7 @@ class Identifier:
         self._sessions = sessions
         self._guilds = guilds
         self._presences = presences
+        self._own_sessions = own_sessions
         self._metrics = metrics
         self._gateway_url = gateway_url
         self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
@@ -135,6 +138,7 @@ class Identifier:
             shard=form.shard,
             large_threshold=self._threshold(form, principal),
             presence=presence,
+            system=system_of(form.properties),
         )
         self._accept(session, form, version, sorted(guild_ids), dms, own)
 
@@ -246,6 +250,7 @@ class Identifier:
             shard=form.shard,
             guild_ids=[guild_id for guild_id, _, _ in placed],
             private_channels=dms,
+            sessions=self._own_sessions.ready(session),
             own=own._replace(
                 read_states=[each for each in own.read_states if each.channel_id in seen],
                 guild_settings=[each for each in own.guild_settings if each.guild_id in session.guilds],

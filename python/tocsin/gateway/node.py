@@ -27,6 +27,7 @@ from tocsin.gateway.lookers import PassiveUpdates
 from tocsin.gateway.member_list_commands import Subscriptions
 from tocsin.gateway.members import MemberRequests
 from tocsin.gateway.metrics import ControlMetrics
+from tocsin.gateway.own_sessions import OwnSessions
 from tocsin.gateway.peers import Peers, coming
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
@@ -153,8 +154,9 @@ class GatewayNode:
         presences = self._presences = PresenceBook(
             self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon, loop.call_later
         )
+        own_sessions = OwnSessions(self._sessions)
         identifier = Identifier(
-            services, self._orders, self._sessions, guilds, presences, self._metrics, lambda: self.url
+            services, self._orders, self._sessions, guilds, presences, own_sessions, self._metrics, lambda: self.url
         )
         policy = Policy(self._orders, self._sessions, guilds, presences, self._metrics, context.clock, self._heard)
         if self._bus is not None and self._peers is not None:

@@ -24,6 +24,7 @@ class Session:
         "presence_changes",
         "principal",
         "shard",
+        "system",
         "user_id",
     )
 
@@ -37,6 +38,7 @@ class Session:
         shard: tuple[int, int] | None,
         large_threshold: int,
         presence: SessionPresence,
+        system: str = "unknown",
     ) -> None:
         self.key = key
         self.id = session_id
@@ -47,6 +49,7 @@ class Session:
         self.shard = shard
         self.large_threshold = large_threshold
         self.presence = presence
+        self.system = system
         self.guilds: list[int] = []
         self.presence_changes: Sequence[int] = ()  # times of the latest op 3, Unix ms
         self.member_requests: dict[int, int] = {}  # guild -> time of the latest request for all members, Unix ms
