@@ -65,6 +65,7 @@ def test_a_session_over_etf_gets_what_one_over_json_gets(server: Server) -> None
         etf_ready, etf_guilds = begin(terms)
         for ready in (json_ready, etf_ready):
             assert len(ready.pop("session_id")) == 32
+            assert ready.pop("sessions")
         assert normalised(etf_ready) == json_ready
         assert len(json_guilds) == 2
         assert normalised(etf_guilds) == json_guilds
