@@ -124,7 +124,11 @@ impl Worker {
         session.mode = Mode::Live;
         let index = session.connection.take();
         if let Some(journal) = &mut self.journal {
-            journal.begin(key, session);
+            // With all that its client has not had: this node may be gone before that arrives.
+            journal.begin(key, session, seq);
+            for (_, (event, _)) in session.replay.after(seq) {
+                journal.given(&event.0, None, &mut [key.slot()]);
+            }
         }
         if let Some(index) = index {
             // As for one that lost its connection here.

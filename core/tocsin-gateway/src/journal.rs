@@ -44,9 +44,9 @@ impl Journal {
         }
     }
 
-    /// A session begins.
-    pub(crate) fn begin(&mut self, key: SessionKey, session: &Session) {
-        self.writer.begin(&record(key, session));
+    /// A session begins after this `s`.
+    pub(crate) fn begin(&mut self, key: SessionKey, session: &Session, seq: u64) {
+        self.writer.begin(&record(key, session, seq));
     }
 
     /// Sessions were given an event.
@@ -81,7 +81,7 @@ impl Journal {
 }
 
 /// The session as its heir has to know it.
-fn record(key: SessionKey, session: &Session) -> SessionRecord {
+fn record(key: SessionKey, session: &Session, seq: u64) -> SessionRecord {
     let kept = session.kept.as_deref();
     SessionRecord {
         slot: key.slot(),
@@ -92,7 +92,7 @@ fn record(key: SessionKey, session: &Session) -> SessionRecord {
         compress: session.compress,
         shard: kept.and_then(|kept| kept.shard),
         token_digest: session.token_digest,
-        seq: session.replay.last_seq(),
+        seq,
         memo: kept.map(|kept| kept.memo.clone()).unwrap_or_default(),
     }
 }
@@ -111,7 +111,7 @@ impl Worker {
             let writer = &mut journal.writer;
             self.sessions.each_live(|key, session| {
                 if session.mode == Mode::Live {
-                    writer.begin(&record(key, session));
+                    writer.begin(&record(key, session, session.replay.last_seq()));
                 }
             });
             journal.next_snapshot_ms = self.now_ms + SNAPSHOT_MS;

@@ -56,7 +56,7 @@ impl Worker {
             replay: ReplayLog::new(config.replay_max_events, config.replay_max_bytes),
         };
         if let Some(journal) = &mut self.journal {
-            journal.begin(key, &session);
+            journal.begin(key, &session, 0);
         }
         self.sessions.begin(key, session);
         self.shared.registry.insert(reserved.id, key);
