@@ -84,6 +84,23 @@ def test_looking_begins_with_what_was_missed_and_ends_by_saying_so(town: Town) -
     assert "GUILD_CREATE" not in names(watch.events)
 
 
+def test_what_one_says_oneself_and_what_is_said_to_everyone_comes_once_to_who_does_not_look(town: Town) -> None:
+    owner, friend, looker = town.person(), town.person(), town.person()
+    place = town.place(owner, friend, looker, BELL)
+    passive, mine, active = town.listen(friend), town.listen(owner), town.listen(looker)
+    active.send(14, {"guild_id": place.id, **LOOK})
+    active.until(UPDATE, guild_id=place.id)
+    path = f"/channels/{place.general}/messages"
+    own = town.call(owner, "POST", path, {"content": "mine"})["id"]
+    mine.until("MESSAGE_CREATE", id=own)
+    unpinged = {"content": "not @everyone", "allowed_mentions": {"parse": []}}
+    town.call(owner, "POST", path, unpinged)
+    to_all = town.call(owner, "POST", path, {"content": "@everyone and", "allowed_mentions": {"parse": ["everyone"]}})
+    assert passive.until("MESSAGE_CREATE")["id"] == to_all["id"]
+    told = [names(each.flush()) for each in (passive, mine, active)]
+    assert [each.count("MESSAGE_CREATE") for each in told] == [1, 3, 3]
+
+
 def test_a_window_of_the_member_list_is_looking_and_watched_members_are_not(town: Town) -> None:
     owner, friend = town.person(), town.person()
     place = town.place(owner, friend, BELL)

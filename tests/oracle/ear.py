@@ -64,7 +64,8 @@ class Ear(asyncio.Protocol):
     """One session. `names`, `ids`, `guilds`, `channels` and `at` (perf_counter seconds) run side by side.
 
     `ids` holds the message, channel, role or user that the event is about; `first` the channels of each guild that
-    READY promised, by guild; `told` those of the GUILD_CREATEs after that, by place in the record.
+    READY promised, by guild; `told` those of the GUILD_CREATEs after that and of passive updates, by place.
+    `passive`: the session looks at no guild, and its guilds are large.
     """
 
     def __init__(self, gateway: str, who: int, token: str, transport: str, identify: dict[str, Any]) -> None:
@@ -76,6 +77,7 @@ class Ear(asyncio.Protocol):
         self.promised: set[int] = set()
         self.first: dict[int, frozenset[int]] = {}
         self.told: dict[int, frozenset[int]] = {}
+        self.passive = False
         self.cuts = 0
         self.deliveries = 0
         self.wrong: str | None = None
@@ -264,6 +266,8 @@ class Ear(asyncio.Protocol):
                 self.first[guild] = channels
                 return
             self.told[len(self.names)] = channels
+        elif name == "PASSIVE_UPDATE_V1":
+            self.told[len(self.names)] = frozenset(int(each.id) for each in d.channels)
         about = d.id or d.role_id or (d.role and d.role.id) or (d.user and d.user.id) or 0
         self.deliveries += name in EXACT
         self.names.append(name)

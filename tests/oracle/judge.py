@@ -162,6 +162,9 @@ def judge_rest(verdict: Verdict, ear: Ear, guilds: Iterable[int]) -> None:
         elif name not in EXACT and (guild not in sight or (channel and channel not in sight[guild])):
             verdict.leaks += 1
             verdict.note(f"session of {ear.who}: {name} of channel {channel} in {guild}, which it does not see")
+        elif name == "PASSIVE_UPDATE_V1" and (hidden := ear.told[i] - sight[guild]):
+            verdict.leaks += 1
+            verdict.note(f"session of {ear.who}: {name} of channels {set(hidden)} in {guild}, which it does not see")
 
 
 def judge_log(
@@ -202,7 +205,7 @@ def judge(
             verdict.broken += 1
             verdict.note(f"session of {ear.who} ({ear.transport}): {ear.wrong}")
             continue
-        listener = Listener(ear.who, ear.sent["intents"])
+        listener = Listener(ear.who, ear.sent["intents"], ear.passive)
         for guild, expected in due.items():
             wanted = expected[listener] if guild in covers[number] else ([], [frozenset[int]()])
             judge_session(verdict, ear, guild, wanted, operations[guild], late)

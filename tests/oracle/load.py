@@ -64,8 +64,8 @@ def guild_id(number: int) -> int:
 class Town:
     """The world file of a run, its guilds as the model has them, and who listens."""
 
-    def __init__(self, scale: Scale, seed: int) -> None:
-        self.scale = scale
+    def __init__(self, scale: Scale, seed: int, *, passive: bool = False) -> None:
+        self.scale, self.passive = scale, passive
         self.dice = random.Random(seed)
         self.people = [10_001 + n for n in range(scale.people)]
         self.bots = [20_001 + n for n in range(scale.bots)]
@@ -88,6 +88,10 @@ class Town:
                 writes[base + 20 + n % 4] = Write(0, VIEW * (n % 2), VIEW * (1 - n % 2))
             guild.channels[base + n] = writes
         return guild
+
+    def is_passive(self, user: int) -> bool:
+        """Whether the user's sessions look at no guild, where guilds are large."""
+        return self.passive and user not in self.bots
 
     def token(self, user: int) -> str:
         """The user's token as a header has it."""

@@ -88,6 +88,7 @@ class Logged(NamedTuple):
     id: int
     channel: int
     state: bool
+    author: int = 0
 
 
 class Due(NamedTuple):
@@ -109,6 +110,8 @@ class Listener(NamedTuple):
 
     user: int
     intents: int
+    passive: bool = False
+    """It does not look at its guilds, which are large."""
 
 
 class ModelError(Exception):
@@ -148,7 +151,7 @@ def replay(
             sight = {user: guild.sight(user) for user in users}
         made.append(operation)
         stage += 10
-        for number, (user, intents) in enumerate(listeners):
+        for number, (user, intents, passive) in enumerate(listeners):
             saw, sees = before[user], sight[user]
             told: list[Due] = []
             if intents & GUILDS:
@@ -159,12 +162,13 @@ def replay(
                 else:
                     told += [Due(stage, "CHANNEL_DELETE", each, 0, operation) for each in sorted(saw - sees)]
                     told += [Due(stage + 1, "CHANNEL_CREATE", each, 0, operation) for each in sorted(sees - saw)]
-            if _is_due(guild, entry, user, intents, saw, sees, members):
+            spared = passive and _is_spared(entry, user)
+            if not spared and _is_due(guild, entry, user, intents, saw, sees, members):
                 told.append(Due(stage + 2, entry.name, entry.id, entry.channel, operation))
             if told:
                 due[number] += told
                 sights[number] += [saw] * len(told)
-    for number, (user, _) in enumerate(listeners):
+    for number, (user, _, _) in enumerate(listeners):
         sights[number].append(sight[user])
     return list(zip(due, sights, strict=True)), made
 
@@ -195,6 +199,15 @@ def _is_due(
     if name in ("GUILD_MEMBER_ADD", "GUILD_MEMBER_REMOVE"):
         return entry.id != user and bool(intents & MEMBERS)
     return bool(intents & GUILDS)
+
+
+def _is_spared(entry: Logged, user: int) -> bool:
+    """Whether who does not look is not told: but what they said themselves, and what they became, they are."""
+    if entry.name == "MESSAGE_CREATE":
+        return entry.author != user
+    if entry.name == "GUILD_MEMBER_UPDATE":
+        return entry.id != user
+    return entry.name in ("GUILD_MEMBER_ADD", "GUILD_MEMBER_REMOVE", "MESSAGE_UPDATE", "MESSAGE_DELETE")
 
 
 EXACT = frozenset(

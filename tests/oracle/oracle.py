@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tests.oracle.load import LONG, Town
-from tests.oracle.run import FLAGS, Run
+from tests.oracle.run import FLAGS, PASSIVE, Run
 from tests.support.server import running_server
 
 ROWS = (
@@ -60,16 +60,23 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of the operations; how calls interleave is the machine's affair")
     parser.add_argument("--module", default="tocsin", help="what to run; tests.oracle.planted has a bug to be found")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--passive", action="store_true", help="guilds so large that people are passive in them")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 30) if options.seed is None else options.seed
-    town = Town(dataclasses.replace(LONG, deliveries=options.deliveries), seed)
+    town = Town(dataclasses.replace(LONG, deliveries=options.deliveries), seed, passive=options.passive)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory() as folder,
         Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-        running_server(Path(folder) / "data", *FLAGS, world=town.world(), module=options.module) as server,
+        running_server(
+            Path(folder) / "data",
+            *FLAGS,
+            *(PASSIVE if options.passive else ()),
+            world=town.world(),
+            module=options.module,
+        ) as server,
     ):
         task = progress.add_task("deliveries", total=options.deliveries)
         told = asyncio.run(Run(town, server, lambda count: progress.update(task, completed=count)).play())

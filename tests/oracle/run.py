@@ -28,6 +28,9 @@ FLAGS = (
 )  # fmt: skip
 """What keeps a slow machine's run from ending for another reason than the order."""
 
+PASSIVE = ("--passive-from-members", "1", "--passive-update-ms", "20")
+"""Every guild is so large that people who do not look are passive in it."""
+
 Told = Callable[[int], None]
 
 
@@ -46,6 +49,7 @@ class _Event(msgspec.Struct):
     name: str
     body: bytes
     channel_id: int = 0
+    author_id: int = 0
     state: bool = False
 
 
@@ -67,7 +71,7 @@ def read_log(data: Path, guild: int, after: int = 0) -> list[Logged]:
             body = _body(event.body)
             about = body.user.id if body.user else body.role.id if body.role else body.role_id
             subject = int(body.id if body.id != "0" else about)
-            log.append(Logged(seq, event.name, subject, event.channel_id, event.state))
+            log.append(Logged(seq, event.name, subject, event.channel_id, event.state, event.author_id))
     return log
 
 
@@ -110,6 +114,7 @@ class Run:
 
     async def _open(self, seat: Seat, late: bool) -> Ear:
         ear = Ear(self.server.gateway, seat.user, seat.token, seat.transport, seat.identify)
+        ear.passive = self.town.is_passive(seat.user)
         self.ears.append((ear, late))
         self.seats.append(seat)
         await ear.open()
@@ -168,7 +173,9 @@ class Run:
                 await ear.flush(next(home for home in self.town.homes if seat.covers(home)))
 
     def _judge(self, before: list[Guild], starts: dict[int, int], movers: list[Mover], record: Record) -> Verdict:
-        listeners = sorted({Listener(seat.user, seat.identify["intents"]) for seat in self.seats})
+        listeners = sorted(
+            {Listener(seat.user, seat.identify["intents"], self.town.is_passive(seat.user)) for seat in self.seats}
+        )
         due: dict[int, dict[Listener, Expected]] = {}
         operations = {mover.now.id: mover.done for mover in movers}
         found = Verdict()

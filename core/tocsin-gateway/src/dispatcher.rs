@@ -353,19 +353,23 @@ impl Dispatcher {
     ///
     /// `only`: to none but these sessions.
     pub(crate) fn fan_out(&mut self, envelope: Envelope, only: Option<&[SessionKey]>) {
-        let mentioned =
-            if only.is_none() && envelope.name == "MESSAGE_CREATE" && envelope.guild != 0 {
-                self.directory
-                    .sessions(&envelope.mentions, envelope.guild, &envelope.name)
-            } else {
-                Vec::new()
-            };
+        let said = envelope.name == "MESSAGE_CREATE" && envelope.guild != 0;
+        // The guild's own id is its role @everyone.
+        let to_all = said && envelope.mentions.contains(&envelope.guild);
+        let named = if only.is_none() && said && !to_all {
+            let mut users = envelope.mentions.clone();
+            users.push(envelope.author);
+            self.directory
+                .sessions(&users, envelope.guild, &envelope.name)
+        } else {
+            Vec::new()
+        };
         let gate = gate(envelope.gated, envelope.author, envelope.mentions);
         let delivery = Delivery {
             required: Intents::required(&envelope.name, envelope.guild != 0),
             exclude_user: envelope.exclude_user,
             bots_only: false,
-            whole: !tocsin_proto::is_for_lookers(&envelope.name),
+            whole: to_all || !tocsin_proto::is_for_lookers(&envelope.name),
             place: (envelope.seq != 0).then_some((envelope.scope, envelope.seq)),
             guild: envelope.guild,
             event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
@@ -386,8 +390,8 @@ impl Dispatcher {
         } else if channel != 0 {
             let delivery = Arc::new(delivery);
             self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
-            self.give_keys(&delivery, mentioned, |keys| {
-                Recipients::Mentioned(guild, channel, keys)
+            self.give_keys(&delivery, named, |keys| {
+                Recipients::Named(guild, channel, keys)
             });
         } else {
             self.give_guild(&Arc::new(delivery), guild, || Recipients::Guild(guild));

@@ -145,7 +145,7 @@ impl Worker {
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
         let many = !matches!(
             recipients,
-            Recipients::Sessions(_) | Recipients::Mentioned(..) | Recipients::Only(..)
+            Recipients::Sessions(_) | Recipients::Named(..) | Recipients::Only(..)
         );
         let whole = delivery.whole;
         self.packing.begin(delivery.guild, many);
@@ -199,7 +199,7 @@ impl Worker {
                     }
                 }
             }
-            Recipients::Mentioned(guild, channel, keys) => {
+            Recipients::Named(guild, channel, keys) => {
                 for &key in keys {
                     if index.is_passive(key, *guild) && index.may_view(key, *guild, *channel) {
                         to.offer(key, delivery, &event);

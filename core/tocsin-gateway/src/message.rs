@@ -105,5 +105,5 @@ pub(crate) enum Recipients {
     /// Those of these who are in the guild, or may view the channel if it is not 0.
     Only(u64, u64, Vec<SessionKey>),
     /// Those of these who may view the channel and are passive in the guild.
-    Mentioned(u64, u64, Vec<SessionKey>),
+    Named(u64, u64, Vec<SessionKey>),
 }

@@ -49,7 +49,10 @@ def in_channel(
 
 def message_event(name: str, channel: Channel, message: Message, body: dict[str, Any]) -> Event:
     """MESSAGE_CREATE or MESSAGE_UPDATE."""
-    return in_channel(name, channel, body, author_id=message.author_id, mentions=message.mentions, gated=True)
+    mentions = message.mentions
+    if message.mention_everyone and channel.guild_id:
+        mentions = (*mentions, channel.guild_id)  # the id of the role @everyone
+    return in_channel(name, channel, body, author_id=message.author_id, mentions=mentions, gated=True)
 
 
 def channel_pins_update(channel: Channel, last_ms: int | None) -> Event:
