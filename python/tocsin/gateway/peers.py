@@ -58,7 +58,9 @@ _users = msgspec.json.Decoder(list[int]).decode
 
 def coming(event: Event) -> Event:
     """Return what goes before an event that READY shows the state of, and no policy sees."""
-    return Event(name=COMING, scope=event.scope, body=_encode(event.users), users=event.users, state=True)
+    return Event(
+        name=COMING, scope=event.scope, body=_encode([int(each) for each in event.users]), users=event.users, state=True
+    )
 
 
 def whose(body: bytes) -> list[int]:
