@@ -9,9 +9,10 @@ use std::time::Duration;
 use tocsin_bus::{Envelope, Scope};
 
 use crate::config::BusConfig;
+use crate::desk::{Desk, Wanted};
 use crate::error::BusError;
 use crate::figures::Figures;
-use crate::heir::{Desk, Heirs, Wanted};
+use crate::heir::Heirs;
 use crate::link::Link;
 use crate::names::Names;
 use crate::publisher::Publisher;

@@ -4,14 +4,15 @@
 //! read from the other node's inbox, what comes after it from this node's own. So it does not matter whether the other
 //! node is dead, frozen or well: whatever it still says, it says to connections that were left.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value, cmd};
 use tocsin_bus::{Envelope, Found, Heir, Inheritance, Note};
 
 use crate::config::{BusConfig, millis};
+use crate::desk::{Desk, Job, Wanted, hex, mark};
 use crate::entry;
 use crate::error::BusError;
 use crate::estate::{Doubt, Estate};
@@ -28,137 +29,6 @@ const AGAIN: (usize, Duration) = (6, Duration::from_millis(50));
 const KEPT: Duration = Duration::from_secs(120);
 /// Sessions that are taken by one mark.
 const TOGETHER: usize = 256;
-/// How long this node's own reader waits at a mark for what goes there.
-const AT_THE_MARK: Duration = Duration::from_secs(2);
-
-/// A session that was asked for.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) ticket: u64,
-    pub(crate) id: [u8; 16],
-    pub(crate) digest: [u8; 32],
-    pub(crate) seq: u64,
-}
-
-#[derive(Debug)]
-enum Job {
-    Find(Wanted),
-    /// The ticket it was found by, the key of the session that waits, and the worker of that.
-    Take(u64, u64, usize),
-}
-
-#[derive(Debug, Default)]
-struct State {
-    jobs: Vec<Job>,
-    /// What goes to which mark; `None`: it came to nothing.
-    made: HashMap<u64, Option<Inheritance>>,
-    given_up: HashSet<u64>,
-    incarnation: u64,
-    ended: bool,
-}
-
-/// What the heir, the reader and those who ask share.
-#[derive(Debug, Default)]
-pub(crate) struct Desk {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn find(&self, wanted: Wanted) {
-        self.lock().jobs.push(Job::Find(wanted));
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn take(&self, ticket: u64, session: u64, worker: usize) {
-        self.lock().jobs.push(Job::Take(ticket, session, worker));
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_all();
-    }
-
-    /// The inbox that is read is this one.
-    pub(crate) fn reads(&self, incarnation: u64) {
-        self.lock().incarnation = incarnation;
-    }
-
-    /// Waits for what goes to a mark.
-    pub(crate) fn at_mark(&self, mark: u64) -> Option<Inheritance> {
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), AT_THE_MARK, |state| {
-                !state.made.contains_key(&mark) && !state.ended
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        let made = state.made.remove(&mark);
-        if made.is_none() {
-            state.given_up.insert(mark);
-        }
-        made.flatten()
-    }
-
-    /// Puts what goes to a mark; `false`: nobody waits for it any more.
-    fn put(&self, mark: u64, made: Option<Inheritance>) -> bool {
-        let mut state = self.lock();
-        if state.given_up.remove(&mark) {
-            return false;
-        }
-        state.made.insert(mark, made);
-        drop(state);
-        self.changed.notify_all();
-        true
-    }
-
-    /// Waits for jobs; `None` at the end.
-    fn jobs(&self) -> Option<(Vec<Job>, u64)> {
-        let mut state = self
-            .changed
-            .wait_while(self.lock(), |state| state.jobs.is_empty() && !state.ended)
-            .unwrap_or_else(PoisonError::into_inner);
-        (!state.ended).then(|| (std::mem::take(&mut state.jobs), state.incarnation))
-    }
-}
-
-/// The mark's entry: whose it is, which one, and the sessions.
-pub(crate) fn mark(inbox: &str, number: u64, sessions: &[[u8; 16]]) -> String {
-    let ids: Vec<_> = sessions.iter().map(|id| hex(id)).collect();
-    format!("{inbox}\n{number}\n{}", ids.join(","))
-}
-
-/// Reads a mark's entry.
-pub(crate) fn read_mark(octets: &[u8]) -> Option<(&str, u64, Vec<[u8; 16]>)> {
-    let mut lines = std::str::from_utf8(octets).ok()?.split('\n');
-    let (inbox, number) = (lines.next()?, lines.next()?.parse().ok()?);
-    let ids = lines.next()?.split(',').filter_map(unhex).collect();
-    Some((inbox, number, ids))
-}
-
-pub(crate) fn hex(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
-}
-
-pub(crate) fn unhex(text: &str) -> Option<[u8; 16]> {
-    let mut id = [0; 16];
-    if text.len() != 32 || !text.is_ascii() {
-        return None;
-    }
-    for (at, octet) in id.iter_mut().enumerate() {
-        *octet = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(id)
-}
-
 /// A session that was found, until it is taken.
 struct Held {
     wanted: Wanted,
@@ -462,34 +332,5 @@ impl Heirs {
             }
         }
         Ok(Some(events))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_survives_its_text() {
-        let ids = [[1; 16], [0xfe; 16]];
-        let text = mark("node.1", 7, &ids);
-        assert_eq!(
-            read_mark(text.as_bytes()),
-            Some(("node.1", 7, ids.to_vec()))
-        );
-        for damaged in ["", "node", "node\nx\n", "node\n1"] {
-            assert_eq!(read_mark(damaged.as_bytes()), None);
-        }
-        assert_eq!(unhex("zz"), None);
-    }
-
-    #[test]
-    fn what_nobody_waits_for_is_not_kept() {
-        let desk = Desk::default();
-        assert!(desk.put(1, Some(Inheritance::default())));
-        assert_eq!(desk.at_mark(1), Some(Inheritance::default()));
-        desk.end();
-        assert_eq!(desk.at_mark(2), None);
-        assert!(!desk.put(2, None));
     }
 }

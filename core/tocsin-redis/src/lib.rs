@@ -7,6 +7,7 @@
 mod bus;
 mod config;
 mod cursor;
+mod desk;
 mod entry;
 mod error;
 mod estate;

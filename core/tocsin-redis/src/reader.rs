@@ -15,10 +15,10 @@ use tocsin_bus::{Note, Why};
 
 use crate::config::{BusConfig, millis};
 use crate::cursor::{Cursor, Misplaced};
+use crate::desk::{Desk, hex, read_mark, unhex};
 use crate::entry;
 use crate::error::BusError;
 use crate::figures::Figures;
-use crate::heir::{Desk, hex, read_mark, unhex};
 use crate::journal::RedisJournal;
 use crate::link::{Backoff, Identity, Link};
 use crate::names::Names;
