@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.support.postgres_server import PostgresServer, running_postgres
@@ -14,6 +16,17 @@ from tests.support.server import UNLIMITED, Server, running_server
 # The same examples in every run: a new one that fails belongs to the change that finds it, not to the next one.
 settings.register_profile("tocsin", derandomize=True)
 settings.load_profile("tocsin")
+
+
+@pytest.fixture(autouse=True)
+def _logs_end_with_the_test() -> Iterator[None]:
+    """A command that ran in the test's process wrote its logs to a stream that ends with the test."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        root = logging.getLogger()
+        ours = structlog.stdlib.ProcessorFormatter
+        root.handlers[:] = [each for each in root.handlers if not isinstance(each.formatter, ours)]
 
 
 @pytest.fixture
