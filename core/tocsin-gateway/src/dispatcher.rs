@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashSet;
 use tocsin_bus::journal::Position;
 use tocsin_bus::{Envelope, Scope, Sequencer, Step};
 use tocsin_codec::{ContentGate, EncodedDispatch};
@@ -76,6 +77,8 @@ pub(crate) struct Dispatcher {
     pub(crate) sequencer: Sequencer,
     pub(crate) directory: Directory,
     pub(crate) reach: Reach,
+    /// Guilds that had passive sessions: only there are those looked up that a message is for in any case.
+    with_passive: HashSet<u64>,
     progress: Progress,
     /// What each worker is told at the end of the turn.
     orders: Vec<Vec<Order>>,
@@ -90,6 +93,7 @@ impl Dispatcher {
             sequencer: Sequencer::default(),
             directory: Directory::default(),
             reach: Reach::new(workers),
+            with_passive: HashSet::default(),
             progress: Progress::new(workers),
             orders: (0..workers).map(|_| Vec::new()).collect(),
         }
@@ -152,21 +156,15 @@ impl Dispatcher {
             Command::Resolve { ticket } => self.on_resolve(ticket),
             Command::Dispatch(dispatch) => self.on_dispatch(*dispatch),
             Command::Accept(accept) => {
-                let key = accept.session;
-                if self.has_worker(key) {
-                    self.directory.add(key, accept.user_id, accept.shard);
-                    let guilds = accept.guilds.iter().map(|place| place.guild);
-                    self.reach.begin(key, guilds);
-                    self.tell_owner(key, Order::Accept(accept));
+                let guilds = accept.guilds.iter().map(|place| place.guild);
+                if self.enter(accept.session, accept.user_id, accept.shard, guilds) {
+                    self.tell_owner(accept.session, Order::Accept(accept));
                 }
             }
             Command::Adopt(adopt) => {
-                let key = adopt.session;
-                if self.has_worker(key) {
-                    self.directory.add(key, adopt.user_id, adopt.shard);
-                    let guilds = adopt.guilds.iter().map(|place| place.0);
-                    self.reach.begin(key, guilds);
-                    self.tell_owner(key, Order::Adopt(adopt));
+                let guilds = adopt.guilds.iter().map(|place| place.0);
+                if self.enter(adopt.session, adopt.user_id, adopt.shard, guilds) {
+                    self.tell_owner(adopt.session, Order::Adopt(adopt));
                 }
             }
             Command::Inherit(inheritance) => self.on_inherit(*inheritance),
@@ -199,6 +197,7 @@ impl Dispatcher {
             }
             Command::RemoveGuild { guild } => {
                 self.reach.remove_guild(guild);
+                self.with_passive.remove(&guild);
                 self.tell_all(|| Order::RemoveGuild(guild));
             }
             Command::Assign {
@@ -217,7 +216,12 @@ impl Dispatcher {
                 session,
                 guild,
                 passive,
-            } => self.tell_owner(session, Order::SetPassive(session, guild, passive)),
+            } => {
+                if passive {
+                    self.with_passive.insert(guild);
+                }
+                self.tell_owner(session, Order::SetPassive(session, guild, passive));
+            }
             Command::EndSession {
                 session,
                 close_code,
@@ -239,8 +243,20 @@ impl Dispatcher {
         }
     }
 
-    fn has_worker(&self, key: SessionKey) -> bool {
-        key.worker() < self.orders.len()
+    /// Takes in a session; `false` if its key names no worker.
+    fn enter(
+        &mut self,
+        key: SessionKey,
+        user: u64,
+        shard: Option<(u32, u32)>,
+        guilds: impl ExactSizeIterator<Item = u64>,
+    ) -> bool {
+        let known = key.worker() < self.orders.len();
+        if known {
+            self.directory.add(key, user, shard);
+            self.reach.begin(key, guilds);
+        }
+        known
     }
 
     /// A key with a worker that does not exist names no session.
@@ -356,14 +372,15 @@ impl Dispatcher {
         let said = envelope.name == "MESSAGE_CREATE" && envelope.guild != 0;
         // The guild's own id is its role @everyone.
         let to_all = said && envelope.mentions.contains(&envelope.guild);
-        let named = if only.is_none() && said && !to_all {
-            let mut users = envelope.mentions.clone();
-            users.push(envelope.author);
-            self.directory
-                .sessions(&users, envelope.guild, &envelope.name)
-        } else {
-            Vec::new()
-        };
+        let named =
+            if only.is_none() && said && !to_all && self.with_passive.contains(&envelope.guild) {
+                let mut users = envelope.mentions.clone();
+                users.push(envelope.author);
+                self.directory
+                    .sessions(&users, envelope.guild, &envelope.name)
+            } else {
+                Vec::new()
+            };
         let gate = gate(envelope.gated, envelope.author, envelope.mentions);
         let delivery = Delivery {
             required: Intents::required(&envelope.name, envelope.guild != 0),

@@ -10,6 +10,7 @@ use tocsin_proto::{CloseCode, OpCode};
 use crate::connection::{NO_CLOSE, Stage};
 use crate::control::Control;
 use crate::host::HostRequest;
+use crate::key::SessionKey;
 use crate::wire::Upgrade;
 use crate::worker::Worker;
 
@@ -219,6 +220,11 @@ impl Worker {
             peer,
             version,
         };
+        self.await_host(index, session, request);
+    }
+
+    /// Asks the host about a connection's reserved session; it waits for the answer.
+    pub(crate) fn await_host(&mut self, index: usize, session: SessionKey, request: HostRequest) {
         if self.shared.host.push(request).is_err() {
             self.sessions.free(session);
             self.fail(index, CloseCode::UnknownError.code());

@@ -11,7 +11,7 @@ use tocsin_proto::{CloseCode, Intents, SessionId};
 use tocsin_session::ReplayLog;
 
 use crate::command::Adopt;
-use crate::connection::Stage;
+use crate::connection::NO_CLOSE;
 use crate::event::LocalEvent;
 use crate::fanout::remember;
 use crate::host::HostRequest;
@@ -39,15 +39,7 @@ impl Worker {
             token_digest,
             seq,
         };
-        if self.shared.host.push(request).is_err() {
-            self.sessions.free(session);
-            self.fail(index, CloseCode::UnknownError.code());
-            return;
-        }
-        if let Some(connection) = self.connections.get_mut(index) {
-            connection.stage = Stage::Identifying(session);
-            connection.limit_stage(u64::MAX);
-        }
+        self.await_host(index, session, request);
     }
 
     /// A session of another node has its place here, and waits for what it was given there.
@@ -82,13 +74,7 @@ impl Worker {
             self.subscriptions.assign(key, guild, cohort);
         }
         if reserved.connection.is_none() {
-            self.metrics().detached.add(1);
-            let expires_ms = self.now_ms + self.shared.config.resume_window_ms;
-            if let Some(session) = self.sessions.get(key) {
-                session.expires_ms = expires_ms;
-            }
-            self.timers
-                .arm(expires_ms, crate::timers::TimerKey::Session(key.as_u64()));
+            self.detach(key, NO_CLOSE);
         }
     }
 
