@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tocsin_proto::SessionId;
 
 use crate::envelope::Scope;
 use crate::octets::{Damaged, Rest, put, put_bytes, put_ids};
@@ -37,7 +38,7 @@ pub struct SessionRecord {
     /// Its place among the worker's sessions.
     pub slot: u32,
     /// Its public id.
-    pub id: [u8; 16],
+    pub id: SessionId,
     /// Whose it is.
     pub user_id: u64,
     /// Bots see message content by intent only.
@@ -155,7 +156,7 @@ impl Writer {
         let out = &mut self.items;
         out.push(BEGIN);
         put(out, session.slot.into());
-        out.extend_from_slice(&session.id);
+        out.extend_from_slice(&session.id.0);
         put(out, session.user_id);
         out.push(u8::from(session.bot) | (u8::from(session.compress) << 1));
         put(out, session.intents.into());
@@ -280,7 +281,7 @@ pub fn read(entry: &Bytes) -> Result<Entry, Damaged> {
 }
 
 fn read_session(rest: &mut Rest<'_>, entry: &Bytes) -> Result<SessionRecord, Damaged> {
-    let (slot, id, user_id) = (rest.small()?, rest.array()?, rest.number()?);
+    let (slot, id, user_id) = (rest.small()?, SessionId(rest.array()?), rest.number()?);
     let flags = rest.octet()?;
     let intents = rest.small()?;
     let (total, index) = (rest.small()?, rest.small()?);
@@ -348,7 +349,7 @@ mod tests {
     fn record(slot: u32) -> SessionRecord {
         SessionRecord {
             slot,
-            id: [7; 16],
+            id: SessionId([7; 16]),
             user_id: 1 << 60,
             bot: true,
             intents: 33_281,

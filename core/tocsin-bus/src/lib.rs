@@ -13,3 +13,4 @@ pub use envelope::{Envelope, Scope};
 pub use inheritance::{Heir, Inheritance, Missed};
 pub use note::{Found, Note, Why};
 pub use sequencer::{Limits, Loss, Sequencer, Step};
+pub use tocsin_proto::SessionId;

@@ -85,7 +85,7 @@ fn record(key: SessionKey, session: &Session, seq: u64) -> SessionRecord {
     let kept = session.kept.as_deref();
     SessionRecord {
         slot: key.slot(),
-        id: session.id.0,
+        id: session.id,
         user_id: session.user_id,
         bot: session.bot,
         intents: session.intents.0,

@@ -41,8 +41,7 @@ impl Sink for ToGateway {
         self.0.order(Command::Inherit(Box::new(inheritance)));
     }
 
-    fn fence(&self, sessions: Vec<[u8; 16]>) {
-        let sessions = sessions.into_iter().map(SessionId).collect();
+    fn fence(&self, sessions: Vec<SessionId>) {
         self.0.order(Command::Fence { sessions });
     }
 
@@ -153,7 +152,7 @@ impl PyBus {
         let id: SessionId = session_id
             .parse()
             .map_err(|_| PyValueError::new_err("not a session's id"))?;
-        self.with(|bus| bus.find(ticket, id.0, token_digest, seq))
+        self.with(|bus| bus.find(ticket, id, token_digest, seq))
     }
 
     /// Takes over what was found, for a session that was adopted.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tocsin_bus::{Envelope, Scope};
+use tocsin_bus::{Envelope, Scope, SessionId};
 
 use crate::config::BusConfig;
 use crate::desk::{Desk, Wanted};
@@ -118,7 +118,7 @@ impl Bus {
     }
 
     /// Asks for a session of another node. Answered by [`Found`](crate::Note::Found).
-    pub fn find(&self, ticket: u64, id: [u8; 16], token_digest: [u8; 32], seq: u64) {
+    pub fn find(&self, ticket: u64, id: SessionId, token_digest: [u8; 32], seq: u64) {
         self.desk.find(Wanted {
             ticket,
             id,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tocsin_bus::Inheritance;
+use tocsin_bus::{Inheritance, SessionId};
 
 /// How long this node's own reader waits at a mark for what goes there.
 const AT_THE_MARK: Duration = Duration::from_secs(2);
@@ -14,7 +14,7 @@ const AT_THE_MARK: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     pub(crate) ticket: u64,
-    pub(crate) id: [u8; 16],
+    pub(crate) id: SessionId,
     pub(crate) digest: [u8; 32],
     pub(crate) seq: u64,
 }
@@ -107,36 +107,21 @@ impl Desk {
 }
 
 /// The mark's entry: whose it is, which one, and the sessions.
-pub(crate) fn mark(inbox: &str, number: u64, sessions: &[[u8; 16]]) -> String {
-    let ids: Vec<_> = sessions.iter().map(|id| hex(id)).collect();
+pub(crate) fn mark(inbox: &str, number: u64, sessions: &[SessionId]) -> String {
+    let ids: Vec<_> = sessions.iter().map(SessionId::to_string).collect();
     format!("{inbox}\n{number}\n{}", ids.join(","))
 }
 
 /// Reads a mark's entry.
-pub(crate) fn read_mark(octets: &[u8]) -> Option<(&str, u64, Vec<[u8; 16]>)> {
+pub(crate) fn read_mark(octets: &[u8]) -> Option<(&str, u64, Vec<SessionId>)> {
     let mut lines = std::str::from_utf8(octets).ok()?.split('\n');
     let (inbox, number) = (lines.next()?, lines.next()?.parse().ok()?);
-    let ids = lines.next()?.split(',').filter_map(unhex).collect();
+    let ids = lines
+        .next()?
+        .split(',')
+        .filter_map(|id| id.parse().ok())
+        .collect();
     Some((inbox, number, ids))
-}
-
-pub(crate) fn hex(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
-}
-
-pub(crate) fn unhex(text: &str) -> Option<[u8; 16]> {
-    let mut id = [0; 16];
-    if text.len() != 32 || !text.is_ascii() {
-        return None;
-    }
-    for (at, octet) in id.iter_mut().enumerate() {
-        *octet = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(id)
 }
 
 #[cfg(test)]
@@ -145,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_mark_survives_its_text() {
-        let ids = [[1; 16], [0xfe; 16]];
+        let ids = [SessionId([1; 16]), SessionId([0xfe; 16])];
         let text = mark("node.1", 7, &ids);
         assert_eq!(
             read_mark(text.as_bytes()),
@@ -154,7 +139,6 @@ mod tests {
         for damaged in ["", "node", "node\nx\n", "node\n1"] {
             assert_eq!(read_mark(damaged.as_bytes()), None);
         }
-        assert_eq!(unhex("zz"), None);
     }
 
     #[test]

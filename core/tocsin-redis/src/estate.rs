@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use tocsin_bus::journal::{self, Given, Item, Position, SessionRecord};
-use tocsin_bus::{Missed, Scope};
+use tocsin_bus::{Missed, Scope, SessionId};
 
 use crate::cursor::number_of;
 
@@ -42,8 +42,8 @@ pub(crate) struct Estate {
     begun: bool,
     pub(crate) position: Position,
     events: Vec<Given>,
-    lives: HashMap<[u8; 16], Life>,
-    slots: HashMap<u32, [u8; 16]>,
+    lives: HashMap<SessionId, Life>,
+    slots: HashMap<u32, SessionId>,
 }
 
 impl Estate {
@@ -106,54 +106,69 @@ impl Estate {
         }
     }
 
-    /// The session, if it lives and the token is its own. One answer for both: it is no oracle.
-    pub(crate) fn session(
+    /// The session, if it lives, the token is its own, and its client, which has everything up to `seq`, can go on. One
+    /// answer for the first two: it is no oracle.
+    pub(crate) fn find(
         &self,
-        id: &[u8; 16],
+        id: SessionId,
         digest: &[u8; 32],
+        seq: u64,
     ) -> Result<&SessionRecord, Doubt> {
-        let life = self.lives.get(id).filter(|life| !life.ended);
-        let record = &life.ok_or(Doubt::Unknown)?.record;
-        let other = record
+        let life = self.life(id)?;
+        let other = life
+            .record
             .token_digest
             .iter()
             .zip(digest)
             .fold(0, |other, (one, two)| other | (one ^ two));
-        if other == 0 {
-            Ok(record)
-        } else {
-            Err(Doubt::Unknown)
+        if other != 0 {
+            return Err(Doubt::Unknown);
         }
+        self.missing(life, seq).map(|_| &life.record)
     }
 
     /// What its client, which has everything up to `seq`, misses.
-    pub(crate) fn share(&self, id: &[u8; 16], seq: u64) -> Result<Share, Doubt> {
-        let life = self.lives.get(id).filter(|life| !life.ended);
-        let life = life.ok_or(Doubt::Unknown)?;
-        let mut s = life.record.seq;
-        if seq < s {
-            return Err(Doubt::Trimmed);
-        }
-        let (mut missed, mut known) = (Vec::new(), HashSet::new());
+    pub(crate) fn share(&self, id: SessionId, seq: u64) -> Result<Share, Doubt> {
+        let life = self.life(id)?;
+        let missed = self.missing(life, seq)?.map(|event| Missed {
+            name: event.name.clone(),
+            body: event.body.clone().unwrap_or_default(),
+            gate: event.gate.clone(),
+        });
+        Ok(Share {
+            missed: missed.collect(),
+            known: self.given(life).filter_map(|event| event.place).collect(),
+        })
+    }
+
+    fn life(&self, id: SessionId) -> Result<&Life, Doubt> {
+        let life = self.lives.get(&id).filter(|life| !life.ended);
+        life.ok_or(Doubt::Unknown)
+    }
+
+    /// What a session was given.
+    fn given<'a>(&'a self, life: &'a Life) -> impl Iterator<Item = &'a Given> + Clone {
         let events = self.events.get(life.from..).unwrap_or_default();
-        for event in events
-            .iter()
-            .filter(|event| event.to.contains(life.record.slot))
-        {
-            s += 1;
-            known.extend(event.place);
-            if s > seq {
-                missed.push(Missed {
-                    name: event.name.clone(),
-                    body: event.body.clone().ok_or(Doubt::Trimmed)?,
-                    gate: event.gate.clone(),
-                });
-            }
-        }
-        if seq > s {
+        let slot = life.record.slot;
+        events.iter().filter(move |event| event.to.contains(slot))
+    }
+
+    /// What of it came after `seq`, all with their bodies.
+    fn missing<'a>(
+        &'a self,
+        life: &'a Life,
+        seq: u64,
+    ) -> Result<impl Iterator<Item = &'a Given>, Doubt> {
+        let seen = seq.checked_sub(life.record.seq).ok_or(Doubt::Trimmed)?;
+        let given = self.given(life);
+        if seen > given.clone().count() as u64 {
             return Err(Doubt::Ahead);
         }
-        Ok(Share { missed, known })
+        let missing = given.skip(usize::try_from(seen).unwrap_or(usize::MAX));
+        if missing.clone().any(|event| event.body.is_none()) {
+            return Err(Doubt::Trimmed);
+        }
+        Ok(missing)
     }
 }
 
@@ -166,7 +181,7 @@ mod tests {
     fn record(slot: u32, id: u8, seq: u64) -> SessionRecord {
         SessionRecord {
             slot,
-            id: [id; 16],
+            id: SessionId([id; 16]),
             user_id: 1,
             bot: false,
             intents: 0,
@@ -225,18 +240,20 @@ mod tests {
         feed.write(1, false, 9);
         let estate = &feed.estate;
         assert_eq!(estate.position, position(9));
-        let share = estate.share(&[1; 16], 11).expect("its share");
+        let share = estate.share(SessionId([1; 16]), 11).expect("its share");
         assert_eq!((share.missed.len(), share.known.len()), (2, 3));
         assert!(!share.known.contains(&(Scope { kind: 1, id: 5 }, 2)));
         assert_eq!(
-            estate.share(&[1; 16], 13).map(|share| share.missed.len()),
+            estate
+                .share(SessionId([1; 16]), 13)
+                .map(|share| share.missed.len()),
             Ok(0)
         );
-        assert_eq!(estate.share(&[1; 16], 14), Err(Doubt::Ahead));
-        assert_eq!(estate.share(&[1; 16], 9), Err(Doubt::Trimmed));
-        assert_eq!(estate.share(&[2; 16], 11), Err(Doubt::Unknown));
-        assert!(estate.session(&[1; 16], &[1; 32]).is_ok());
-        assert!(estate.session(&[1; 16], &[2; 32]).is_err());
+        assert_eq!(estate.share(SessionId([1; 16]), 14), Err(Doubt::Ahead));
+        assert_eq!(estate.share(SessionId([1; 16]), 9), Err(Doubt::Trimmed));
+        assert_eq!(estate.share(SessionId([2; 16]), 11), Err(Doubt::Unknown));
+        assert!(estate.find(SessionId([1; 16]), &[1; 32], 11).is_ok());
+        assert!(estate.find(SessionId([1; 16]), &[2; 32], 11).is_err());
     }
 
     #[test]
@@ -255,18 +272,23 @@ mod tests {
         feed.given(None, 3, &mut [0]);
         feed.write(1, false, 4);
         let estate = &feed.estate;
-        assert_eq!(estate.share(&[1; 16], 1), Err(Doubt::Unknown));
+        assert_eq!(estate.share(SessionId([1; 16]), 1), Err(Doubt::Unknown));
         assert_eq!(
-            estate.share(&[2; 16], 0),
+            estate.share(SessionId([2; 16]), 0),
             Err(Doubt::Trimmed),
             "a body was left out"
         );
         assert_eq!(
-            estate.share(&[2; 16], 2).map(|share| share.missed.len()),
+            estate
+                .share(SessionId([2; 16]), 2)
+                .map(|share| share.missed.len()),
             Ok(0)
         );
         assert_eq!(
-            &estate.session(&[2; 16], &[2; 32]).expect("there").memo[..],
+            &estate
+                .find(SessionId([2; 16]), &[2; 32], 2)
+                .expect("there")
+                .memo[..],
             b"kept"
         );
     }
@@ -279,12 +301,18 @@ mod tests {
         feed.number += 1;
         feed.given(Some(b"1"), 1, &mut [0]);
         feed.write(1, false, 2);
-        assert_eq!(feed.estate.share(&[1; 16], 5), Err(Doubt::Unknown));
+        assert_eq!(
+            feed.estate.share(SessionId([1; 16]), 5),
+            Err(Doubt::Unknown)
+        );
         feed.writer.begin(&record(0, 1, 6));
         feed.write(1, true, 2);
-        assert!(feed.estate.share(&[1; 16], 6).is_ok());
+        assert!(feed.estate.share(SessionId([1; 16]), 6).is_ok());
         feed.number = 0;
         feed.write(2, false, 2);
-        assert_eq!(feed.estate.share(&[1; 16], 6), Err(Doubt::Unknown));
+        assert_eq!(
+            feed.estate.share(SessionId([1; 16]), 6),
+            Err(Doubt::Unknown)
+        );
     }
 }

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value, cmd};
-use tocsin_bus::{Envelope, Found, Heir, Inheritance, Note};
+use tocsin_bus::{Envelope, Found, Heir, Inheritance, Note, SessionId};
 
 use crate::config::{BusConfig, millis};
-use crate::desk::{Desk, Job, Wanted, hex, mark};
+use crate::desk::{Desk, Job, Wanted, mark};
 use crate::entry;
-use crate::error::BusError;
 use crate::estate::{Doubt, Estate};
 use crate::link::Link;
-use crate::names::Names;
+use crate::names::{Names, Owner};
 use crate::reader::{entry_of, inbox_name};
 use crate::sink::Sink;
 
@@ -29,11 +28,22 @@ const AGAIN: (usize, Duration) = (6, Duration::from_millis(50));
 const KEPT: Duration = Duration::from_secs(120);
 /// Sessions that are taken by one mark.
 const TOGETHER: usize = 256;
+
 /// A session that was found, until it is taken.
 struct Held {
     wanted: Wanted,
-    owner: String,
+    owner: Owner,
     since: Instant,
+}
+
+/// What was read of journals, and when it was last asked for.
+type Estates = HashMap<Owner, (Estate, Instant)>;
+
+/// Where sessions are taken over: a worker of this node, and a mark in an inbox of it.
+struct Place {
+    worker: usize,
+    incarnation: u64,
+    mark: u64,
 }
 
 pub(crate) struct Heirs {
@@ -47,7 +57,7 @@ impl Heirs {
     /// Works until told to end.
     pub(crate) fn run(self) {
         let mut link: Option<Link> = None;
-        let mut estates: HashMap<String, (Estate, Instant)> = HashMap::new();
+        let mut estates = Estates::new();
         let mut held: HashMap<u64, Held> = HashMap::new();
         let mut marks = 0;
         while let Some((jobs, incarnation)) = self.desk.jobs() {
@@ -57,7 +67,7 @@ impl Heirs {
                 link = Link::open(&self.config, Duration::ZERO).ok();
             }
             let mut good = link.is_some();
-            let mut groups: HashMap<(String, usize), Vec<(Held, u64)>> = HashMap::new();
+            let mut groups: HashMap<(Owner, usize), Vec<(Held, u64)>> = HashMap::new();
             for job in jobs {
                 match job {
                     Job::Find(wanted) => {
@@ -81,7 +91,7 @@ impl Heirs {
                     }
                     Job::Take(ticket, session, worker) => match held.remove(&ticket) {
                         Some(one) => {
-                            let group = groups.entry((one.owner.clone(), worker)).or_default();
+                            let group = groups.entry((one.owner, worker)).or_default();
                             group.push((one, session));
                         }
                         None => self.sink.note(Note::NotTaken { session }),
@@ -91,20 +101,20 @@ impl Heirs {
             for ((owner, worker), group) in groups {
                 for chunk in group.chunks(TOGETHER) {
                     marks += 1;
-                    let number = incarnation << 32 | marks;
+                    let place = Place {
+                        worker,
+                        incarnation,
+                        mark: incarnation << 32 | marks,
+                    };
                     let taken = match &mut link {
-                        Some(link) if good => self.take(
-                            link,
-                            &mut estates,
-                            (&owner, worker, number, incarnation),
-                            chunk,
-                        ),
-                        _ => Ok(false),
+                        Some(link) if good => self.take(link, &mut estates, owner, &place, chunk),
+                        _ => Ok(Vec::new()),
                     };
                     good &= taken.is_ok();
-                    if !taken.unwrap_or(false) {
-                        for (_, session) in chunk {
-                            self.sink.note(Note::NotTaken { session: *session });
+                    let taken = taken.unwrap_or_default();
+                    for &(_, session) in chunk {
+                        if !taken.contains(&session) {
+                            self.sink.note(Note::NotTaken { session });
                         }
                     }
                 }
@@ -116,27 +126,27 @@ impl Heirs {
     }
 
     /// Reads what is new in a journal.
-    fn refresh(
+    fn refresh<'a>(
         &self,
         link: &mut Link,
-        owner: &str,
-        estates: &mut HashMap<String, (Estate, Instant)>,
-    ) -> RedisResult<()> {
+        owner: Owner,
+        estates: &'a mut Estates,
+    ) -> RedisResult<&'a Estate> {
         let (estate, asked) = estates
-            .entry(owner.to_owned())
+            .entry(owner)
             .or_insert_with(|| (Estate::default(), Instant::now()));
         *asked = Instant::now();
         loop {
             let read = link.ask(
                 cmd("XRANGE")
-                    .arg(self.names.journal(owner))
+                    .arg(self.names.journal(&owner))
                     .arg(format!("1-{}", estate.last + 1))
                     .arg("+")
                     .arg("COUNT")
                     .arg(COUNT),
             )?;
             let Value::Array(entries) = read else {
-                return Ok(());
+                return Ok(estate);
             };
             let count = entries.len();
             for each in entries {
@@ -145,7 +155,7 @@ impl Heirs {
                 }
             }
             if count < COUNT {
-                return Ok(());
+                return Ok(estate);
             }
         }
     }
@@ -153,38 +163,28 @@ impl Heirs {
     fn find(
         &self,
         link: &mut Link,
-        estates: &mut HashMap<String, (Estate, Instant)>,
+        estates: &mut Estates,
         wanted: &Wanted,
-    ) -> RedisResult<Option<(String, Found)>> {
+    ) -> RedisResult<Option<(Owner, Found)>> {
         // One place of the inbox for all scopes: there is none over several partitions.
         if self.names.partitions() != 1 {
             return Ok(None);
         }
-        let owner = link.ask(cmd("GET").arg(self.names.owner(&hex(&wanted.id))))?;
-        let owner = match owner {
-            Value::BulkString(owner) => String::from_utf8_lossy(&owner).into_owned(),
-            _ => format!("{}:{}", hex(&wanted.id[..4]), wanted.id[4]),
+        let owner = match link.ask(cmd("GET").arg(self.names.owner(wanted.id)))? {
+            Value::BulkString(owner) => Owner::read(&owner),
+            _ => Some(Owner::first(wanted.id)),
         };
-        let own = hex(&self.config.tag);
-        if owner.split(':').next() == Some(own.as_str()) {
-            // It was here, and has ended.
+        // One of this node's own was here, and has ended.
+        let Some(owner) = owner.filter(|owner| owner.tag != self.config.tag) else {
             return Ok(None);
-        }
+        };
         for attempt in 0..AGAIN.0 {
             if attempt > 0 {
                 std::thread::sleep(AGAIN.1);
             }
-            self.refresh(link, &owner, estates)?;
-            let Some((estate, _)) = estates.get(&owner) else {
-                return Ok(None);
-            };
-            let record = estate.session(&wanted.id, &wanted.digest);
-            let share = record.and_then(|record| {
-                let share = estate.share(&wanted.id, wanted.seq)?;
-                Ok((record, share))
-            });
-            match share {
-                Ok((record, _)) => {
+            let estate = self.refresh(link, owner, estates)?;
+            match estate.find(wanted.id, &wanted.digest, wanted.seq) {
+                Ok(record) => {
                     let found = Found {
                         user_id: record.user_id,
                         intents: record.intents,
@@ -202,92 +202,95 @@ impl Heirs {
         Ok(None)
     }
 
+    /// Takes sessions over, and returns the keys of those that wait for what goes to the mark.
     fn take(
         &self,
         link: &mut Link,
-        estates: &mut HashMap<String, (Estate, Instant)>,
-        (owner, worker, number, incarnation): (&str, usize, u64, u64),
+        estates: &mut Estates,
+        owner: Owner,
+        place: &Place,
         group: &[(Held, u64)],
-    ) -> Result<bool, BusError> {
+    ) -> RedisResult<Vec<u64>> {
         // Before the mark: what the journal has from here on is behind it.
-        self.refresh(link, owner, estates)?;
-        let Some((estate, _)) = estates.get(owner) else {
-            return Ok(false);
-        };
+        let estate = self.refresh(link, owner, estates)?;
         let position = estate.position.clone();
-        let own = inbox_name(&self.config.node, incarnation);
-        if position.inbox.is_empty() || incarnation == 0 {
-            return Ok(false);
+        if position.inbox.is_empty() || place.incarnation == 0 {
+            return Ok(Vec::new());
         }
         let (mut heirs, mut ids) = (Vec::new(), Vec::new());
         for (held, session) in group {
-            let Ok(share) = estate.share(&held.wanted.id, held.wanted.seq) else {
-                self.sink.note(Note::NotTaken { session: *session });
-                continue;
-            };
-            ids.push(held.wanted.id);
-            heirs.push(Heir {
-                session: *session,
-                missed: share.missed,
-                known: share.known,
-            });
+            if let Ok(share) = estate.share(held.wanted.id, held.wanted.seq) {
+                ids.push(held.wanted.id);
+                heirs.push(Heir {
+                    session: *session,
+                    missed: share.missed,
+                    known: share.known,
+                });
+            }
         }
-        if heirs.is_empty() {
-            return Ok(true);
+        let before = match ids.is_empty() {
+            true => 0,
+            false => self.claim(link, owner, place, &position.inbox, &ids)?,
+        };
+        if before == 0 {
+            return Ok(Vec::new());
         }
-        let tag = owner.split(':').next().unwrap_or_default();
+        let taken = heirs.iter().map(|heir| heir.session).collect();
+        let tail = self.tail(link, &position.inbox, position.entry, before);
+        // Said in any case: the reader waits at the mark.
+        let (whole, made) = match tail {
+            Ok(tail) => (Ok(()), tail.map(|tail| Inheritance { heirs, tail })),
+            Err(error) => (Err(error), None),
+        };
+        let there = made.is_some();
+        let waited_for = self.desk.put(place.mark, made);
+        whole?;
+        Ok(if there && waited_for {
+            taken
+        } else {
+            Vec::new()
+        })
+    }
+
+    /// Makes this node the owner and marks both inboxes; the mark's place in the other one, or 0.
+    fn claim(
+        &self,
+        link: &mut Link,
+        owner: Owner,
+        place: &Place,
+        inbox: &str,
+        ids: &[SessionId],
+    ) -> RedisResult<u64> {
+        let own = inbox_name(&self.config.node, place.incarnation);
+        let heir = Owner {
+            tag: self.config.tag,
+            worker: place.worker,
+        };
         let mut command = cmd("FCALL");
         command
             .arg("tocsin_sessions_1_claim")
             .arg(3 + ids.len())
             .arg(self.names.inboxes(0) + &own)
-            .arg(&*position.inbox)
-            .arg(self.names.taken_from(tag));
-        for id in &ids {
-            command.arg(self.names.owner(&hex(id)));
+            .arg(inbox)
+            .arg(self.names.taken_from(owner.tag));
+        for id in ids {
+            command.arg(self.names.owner(*id));
         }
         command
-            .arg(format!("{}:{worker}", hex(&self.config.tag)))
-            .arg(owner)
+            .arg(heir.to_string())
+            .arg(owner.to_string())
             .arg(millis(self.config.claim_ttl))
-            .arg(mark(&own, number, &ids));
-        for id in &ids {
-            command.arg(hex(id));
+            .arg(mark(&own, place.mark, ids));
+        for id in ids {
+            command.arg(id.to_string());
         }
-        let place = match link.ask(&command)? {
-            Value::Array(answer) => match answer.first() {
-                Some(Value::Int(place)) if *place > 0 => u64::try_from(*place).unwrap_or(0),
-                _ => 0,
-            },
-            _ => 0,
+        let Value::Array(answer) = link.ask(&command)? else {
+            return Ok(0);
         };
-        if place == 0 {
-            return Ok(heirs.len() < group.len() && self.not_taken(&heirs));
-        }
-        let tail = self.tail(link, &position.inbox, position.entry, place);
-        let broken = tail.as_ref().err().is_some();
-        let made = tail.ok().flatten().map(|tail| Inheritance {
-            heirs: heirs.clone(),
-            tail,
-        });
-        let whole = made.is_some();
-        let waited_for = self.desk.put(number, made);
-        if !(whole && waited_for) {
-            self.not_taken(&heirs);
-        }
-        if broken {
-            return Err(BusError::Answer);
-        }
-        Ok(true)
-    }
-
-    /// Says so of all of them.
-    fn not_taken(&self, heirs: &[Heir]) -> bool {
-        for heir in heirs {
-            let session = heir.session;
-            self.sink.note(Note::NotTaken { session });
-        }
-        true
+        Ok(match answer.first() {
+            Some(Value::Int(place)) => u64::try_from(*place).unwrap_or(0),
+            _ => 0,
+        })
     }
 
     /// The events in an inbox between two places; `None` if some are gone.

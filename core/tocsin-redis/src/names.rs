@@ -1,6 +1,45 @@
 //! The keys of a bus in Redis. All of one partition carry its hash tag, so that a function may touch them together.
 
-use tocsin_bus::Scope;
+use std::fmt;
+
+use tocsin_bus::{Scope, SessionId};
+
+/// Whose sessions are: a node by its tag, and one of its workers. `0a0b0c0d:3` in Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// What the ids of the node's sessions begin with.
+    pub tag: [u8; 4],
+    /// Which worker.
+    pub worker: usize,
+}
+
+impl Owner {
+    /// Whose a session is that was never taken over: its id says so.
+    #[must_use]
+    pub fn first(session: SessionId) -> Self {
+        let [a, b, c, d, worker, ..] = session.0;
+        Self {
+            tag: [a, b, c, d],
+            worker: worker.into(),
+        }
+    }
+
+    /// Reads one.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let (tag, worker) = std::str::from_utf8(text).ok()?.split_once(':')?;
+        Some(Self {
+            tag: u32::from_str_radix(tag, 16).ok()?.to_be_bytes(),
+            worker: worker.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}:{}", u32::from_be_bytes(self.tag), self.worker)
+    }
+}
 
 /// The names of one bus: a prefix, so that several may share a Redis, and a number of partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,22 +90,26 @@ impl Names {
         self.of_scope(self.partition(scope), scope, "watermark")
     }
 
-    /// A worker's journal; `owner` is the node's tag and the worker. It is in the partition that has the inbox.
+    /// A worker's journal. It is in the partition that has the inbox.
     #[must_use]
-    pub fn journal(&self, owner: &str) -> String {
+    pub fn journal(&self, owner: &Owner) -> String {
         format!("{{{}:0}}:journal:{owner}", self.prefix)
     }
 
     /// Whose a session is that was taken over.
     #[must_use]
-    pub fn owner(&self, session: &str) -> String {
+    pub fn owner(&self, session: SessionId) -> String {
         format!("{{{}:0}}:owner:{session}", self.prefix)
     }
 
     /// The sessions that were taken from a node.
     #[must_use]
-    pub fn taken_from(&self, tag: &str) -> String {
-        format!("{{{}:0}}:taken:{tag}", self.prefix)
+    pub fn taken_from(&self, tag: [u8; 4]) -> String {
+        format!(
+            "{{{}:0}}:taken:{:08x}",
+            self.prefix,
+            u32::from_be_bytes(tag)
+        )
     }
 
     fn of_scope(&self, partition: u32, scope: Scope, what: &str) -> String {
@@ -93,6 +136,18 @@ mod tests {
             names.inboxes(partition),
         ] {
             assert!(key.starts_with(&tag), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_owner_survives_its_text_and_is_the_one_an_id_names() {
+        let owner = Owner::first(SessionId([
+            0, 0xb, 2, 3, 9, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        ]));
+        assert_eq!(owner.to_string(), "000b0203:9");
+        assert_eq!(Owner::read(b"000b0203:9"), Some(owner));
+        for damaged in [&b""[..], b"x:1", b"000b0203", b"000b0203:x", b"\xff:1"] {
+            assert_eq!(Owner::read(damaged), None);
         }
     }
 

@@ -15,13 +15,13 @@ use tocsin_bus::{Note, Why};
 
 use crate::config::{BusConfig, millis};
 use crate::cursor::{Cursor, Misplaced};
-use crate::desk::{Desk, hex, read_mark, unhex};
+use crate::desk::{Desk, read_mark};
 use crate::entry;
 use crate::error::BusError;
 use crate::figures::Figures;
 use crate::journal::RedisJournal;
 use crate::link::{Backoff, Identity, Link};
-use crate::names::Names;
+use crate::names::{Names, Owner};
 use crate::sink::Sink;
 
 /// How long one read waits for entries.
@@ -185,12 +185,12 @@ impl Reader {
 
     /// Sessions that were taken over while this node did not read its inbox.
     fn fence(&self, link: &mut Link) -> Result<(), BusError> {
-        let taken = self.names.taken_from(&hex(&self.config.tag));
+        let taken = self.names.taken_from(self.config.tag);
         let Value::Array(ids) = link.ask(cmd("SMEMBERS").arg(taken))? else {
             return Err(BusError::Answer);
         };
         let ids = ids.iter().filter_map(|id| match id {
-            Value::BulkString(id) => unhex(std::str::from_utf8(id).ok()?),
+            Value::BulkString(id) => std::str::from_utf8(id).ok()?.parse().ok(),
             _ => None,
         });
         let ids: Vec<_> = ids.collect();
@@ -203,8 +203,8 @@ impl Reader {
     /// Gives each worker a journal. Without one its sessions end with the node, as ever.
     fn open_journals(&self, incarnation: u64) {
         for worker in 0..self.sink.workers() {
-            let owner = format!("{}:{worker}", hex(&self.config.tag));
-            let key = self.names.journal(&owner);
+            let tag = self.config.tag;
+            let key = self.names.journal(&Owner { tag, worker });
             let lost = Arc::clone(&self.journals_lost);
             match RedisJournal::open(&self.config, key, lost) {
                 Ok(journal) => {

@@ -1,7 +1,7 @@
 //! `Sink`: who is told what the bus brings and what happens to it. Called on the bus's own threads; must not block.
 
 use tocsin_bus::journal::{JournalSink, Position};
-use tocsin_bus::{Envelope, Inheritance, Note};
+use tocsin_bus::{Envelope, Inheritance, Note, SessionId};
 
 /// The receiver of events and notes.
 pub trait Sink: Send + Sync + 'static {
@@ -10,7 +10,7 @@ pub trait Sink: Send + Sync + 'static {
     /// At this place of the inbox, sessions of another node go on here.
     fn inherit(&self, inheritance: Inheritance);
     /// At this place of the inbox, these sessions are another node's.
-    fn fence(&self, sessions: Vec<[u8; 16]>);
+    fn fence(&self, sessions: Vec<SessionId>);
     /// How many workers write a journal each.
     fn workers(&self) -> usize;
     /// A worker's journal goes there from now on; `epoch` differs from all before.

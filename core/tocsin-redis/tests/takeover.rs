@@ -5,16 +5,16 @@ mod support;
 use bytes::Bytes;
 use support::{Node, Redis, event, scope};
 use tocsin_bus::journal::{JournalSink, Position, SessionRecord, Writer};
-use tocsin_bus::{Found, Missed};
+use tocsin_bus::{Found, Missed, SessionId};
 use tocsin_redis::{BusConfig, Note};
 
 const TAG: [u8; 4] = [1, 2, 3, 4];
 
-fn id(last: u8) -> [u8; 16] {
+fn id(last: u8) -> SessionId {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&TAG);
     id[15] = last;
-    id
+    SessionId(id)
 }
 
 fn record(slot: u32, last: u8) -> SessionRecord {
@@ -69,6 +69,19 @@ impl Worker {
     }
 }
 
+/// A node whose journal has session 1, the other one, and where the first one's inbox was.
+fn two(redis: &Redis) -> (Node, Node, Worker, Position) {
+    let mut old = Node::start(config(redis, "old", TAG));
+    let mut heir = Node::start(config(redis, "heir", [9; 4]));
+    old.follow(1, &[10]);
+    heir.follow(1, &[10]);
+    let mut worker = Worker::of(&old);
+    worker.writer.begin(&record(0, 1));
+    let position = old.ear.position(1);
+    worker.write(true, &position);
+    (old, heir, worker, position)
+}
+
 fn find(node: &Node, ticket: u64, last: u8, seq: u64) -> Option<Found> {
     node.bus.find(ticket, id(last), [last; 32], seq);
     node.ear.note(|note| match note {
@@ -90,17 +103,11 @@ fn not_taken(node: &Node, session: u64) {
 #[test]
 fn a_session_is_taken_with_what_its_client_missed_and_what_was_not_given_yet() {
     let redis = Redis::start(&[]);
-    let mut old = Node::start(config(&redis, "old", TAG));
-    let mut heir = Node::start(config(&redis, "heir", [9; 4]));
-    old.follow(1, &[10]);
-    heir.follow(1, &[10]);
-    let mut worker = Worker::of(&old);
-    worker.writer.begin(&record(3, 1));
-    worker.write(true, &old.ear.position(1));
+    let (old, heir, mut worker, _) = two(&redis);
     heir.bus.publish(&[event(10, 1), event(10, 2)]);
     old.ear.places(2);
-    worker.given(1, &mut [3, 8]);
-    worker.given(2, &mut [3]);
+    worker.given(1, &mut [0, 8]);
+    worker.given(2, &mut [0]);
     worker.write(false, &old.ear.position(3));
     // Given to it by a worker that died before it had said so, and not given at all.
     heir.bus.publish(&[event(10, 3), event(10, 4)]);
@@ -166,14 +173,7 @@ fn a_session_is_taken_by_one_only_and_found_with_its_new_owner() {
 #[test]
 fn what_was_trimmed_from_the_inbox_makes_no_heir() {
     let redis = Redis::start(&[]);
-    let mut old = Node::start(config(&redis, "old", TAG));
-    let mut heir = Node::start(config(&redis, "heir", [9; 4]));
-    old.follow(1, &[10]);
-    heir.follow(1, &[10]);
-    let mut worker = Worker::of(&old);
-    worker.writer.begin(&record(0, 1));
-    let position = old.ear.position(1);
-    worker.write(true, &position);
+    let (old, heir, _worker, position) = two(&redis);
     heir.bus
         .publish(&[event(10, 1), event(10, 2), event(10, 3)]);
     old.ear.places(3);
@@ -190,14 +190,7 @@ fn what_was_trimmed_from_the_inbox_makes_no_heir() {
 #[test]
 fn without_its_inbox_a_node_has_no_heir() {
     let redis = Redis::start(&[]);
-    let mut old = Node::start(config(&redis, "old", TAG));
-    let mut heir = Node::start(config(&redis, "heir", [9; 4]));
-    old.follow(1, &[10]);
-    heir.follow(1, &[10]);
-    let mut worker = Worker::of(&old);
-    worker.writer.begin(&record(0, 1));
-    let position = old.ear.position(1);
-    worker.write(true, &position);
+    let (_old, heir, _worker, position) = two(&redis);
     assert!(find(&heir, 1, 1, 5).is_some());
     redis::cmd("DEL")
         .arg(&*position.inbox)

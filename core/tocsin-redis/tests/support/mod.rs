@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis::Connection;
-use tocsin_bus::{Envelope, Scope};
+use tocsin_bus::{Envelope, Scope, SessionId};
 use tocsin_redis::{Bus, BusConfig, Inheritance, JournalSink, Note, Position, Sink};
 
 /// Ends a test that hangs; nothing is measured by it.
@@ -102,7 +102,7 @@ struct Heard {
     position: Position,
     /// With how many events had been heard before.
     inherited: Vec<(usize, Inheritance)>,
-    fenced: Vec<[u8; 16]>,
+    fenced: Vec<SessionId>,
     journal: Option<(Box<dyn JournalSink>, u64)>,
 }
 
@@ -130,7 +130,7 @@ impl Sink for Ear {
         self.more.notify_all();
     }
 
-    fn fence(&self, sessions: Vec<[u8; 16]>) {
+    fn fence(&self, sessions: Vec<SessionId>) {
         self.heard.lock().expect("heard").fenced.extend(sessions);
         self.more.notify_all();
     }
@@ -213,7 +213,7 @@ impl Ear {
     }
 
     /// Waits for the first session that is another node's now.
-    pub(crate) fn fenced(&self) -> [u8; 16] {
+    pub(crate) fn fenced(&self) -> SessionId {
         self.wait(|heard| heard.fenced.first().copied())
     }
 
