@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from tocsin.errors import ConfigError, StoreUnavailable
-from tocsin.model.event import Event
-from tocsin.store import sql, sqlite_schema
-from tocsin.store.base import Op
+from tocsin.store import sqlite_schema
 from tocsin.store.postgres_link import OLDEST_POSTGRES, REFUSALS, PostgresLink, PostgresReaders, reason, shown
 from tocsin.store.postgres_writer import PostgresWriter
 from tocsin.store.sql_store import SqlStore
@@ -40,7 +37,6 @@ class PostgresStore(SqlStore):
         super().__init__(clock, outbox_window_ms, nonce_window_ms)
         self._link = PostgresLink(url, timeout_ms)
         self._pool_size = pool_size
-        self._parts: tuple[PostgresWriter, PostgresReaders] | None = None
 
     async def open(self) -> None:
         """Migrate the database to this version's schema and connect to it.
@@ -77,27 +73,3 @@ class PostgresStore(SqlStore):
             return [row[0] for row in revisions] == [sqlite_schema.head()]
         finally:
             connection.terminate()
-
-    async def close(self) -> None:
-        """Finish the queued commits and close every connection."""
-        if self._parts is not None:
-            writer, readers = self._parts
-            self._parts = None
-            await writer.close()
-            await readers.close()
-
-    # -- what `SqlStore` asks of it
-
-    def _open(self) -> tuple[PostgresWriter, PostgresReaders]:
-        if self._parts is None:
-            raise StoreUnavailable("the store is not open")
-        return self._parts
-
-    def _submit(self, ops: Sequence[Op], events: Sequence[Event]) -> asyncio.Future[list[Event]]:
-        return self._open()[0].submit(ops, events)
-
-    async def _ask(self, question: sql.Question[sql.Answer]) -> sql.Answer:
-        return await self._open()[1].read(question)
-
-    async def _query(self, text: str, *parameters: object) -> list[Any]:
-        return await self._open()[1].query(text, *parameters)

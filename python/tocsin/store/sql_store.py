@@ -6,10 +6,11 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from tocsin.errors import StoreUnavailable
 from tocsin.figures import CommitFigures
 from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
 from tocsin.model.event import Event, Scope
@@ -34,6 +35,21 @@ _IDS = {
 }
 
 
+class Writer(Protocol):
+    """Commits, in the order they were handed over."""
+
+    def submit(self, ops: Sequence[Op], events: Sequence[Event]) -> asyncio.Future[list[Event]]: ...  # noqa: D102
+    async def close(self) -> None: ...  # noqa: D102
+
+
+class Readers(Protocol):
+    """Connections that read."""
+
+    async def read(self, question: sql.Question[sql.Answer]) -> sql.Answer: ...  # noqa: D102
+    async def query(self, text: str, *parameters: object) -> list[Any]: ...  # noqa: D102
+    async def close(self) -> None: ...  # noqa: D102
+
+
 class SqlStore(ABC):
     """See `tocsin.store.base.Store`.
 
@@ -50,26 +66,27 @@ class SqlStore(ABC):
         self._clock = clock
         self._outbox_window_ms = outbox_window_ms
         self._nonce_window_ms = nonce_window_ms
+        self._parts: tuple[Writer, Readers] | None = None  # `open` brings them
 
     @abstractmethod
     async def open(self) -> None:
         """Bring the database to this version's schema and connect to it."""
 
-    @abstractmethod
     async def close(self) -> None:
         """Finish the queued commits and close every connection."""
+        if self._parts is not None:
+            writer, readers = self._parts
+            self._parts = None
+            await writer.close()
+            await readers.close()
 
-    @abstractmethod
-    def _submit(self, ops: Sequence[Op], events: Sequence[Event]) -> asyncio.Future[list[Event]]:
-        """Queue a commit."""
+    def _open(self) -> tuple[Writer, Readers]:
+        if self._parts is None:
+            raise StoreUnavailable("the store is not open")
+        return self._parts
 
-    @abstractmethod
-    async def _ask(self, question: sql.Question[sql.Answer]) -> sql.Answer:
-        """Answer a question, all of it of one moment."""
-
-    @abstractmethod
     async def _query(self, text: str, *parameters: object) -> list[Any]:
-        """Return the rows of one statement."""
+        return await self._open()[1].query(text, *parameters)
 
     # -- writing
 
@@ -89,7 +106,7 @@ class SqlStore(ABC):
         figures, began = self.figures, perf_counter()
         figures.waiting += 1
         try:
-            written = await self._submit(ops, events)
+            written = await self._open()[0].submit(ops, events)
         except Exception:
             figures.refused += 1
             raise
@@ -175,11 +192,11 @@ class SqlStore(ABC):
 
     async def guild(self, guild_id: int, *, with_members: bool) -> GuildSnapshot | None:
         """Return a guild at one point of its log."""
-        return await self._ask(queries.snapshot(guild_id, with_members))
+        return await self._open()[1].read(queries.snapshot(guild_id, with_members))
 
     async def member(self, guild_id: int, user_id: int) -> Member | None:
         """Return a member with their roles."""
-        return await self._ask(queries.member(guild_id, user_id))
+        return await self._open()[1].read(queries.member(guild_id, user_id))
 
     async def members(self, guild_id: int, *, after: int = 0, limit: int = 1000) -> list[tuple[Member, User]]:
         """Return members with ids above `after`, by id."""
@@ -192,7 +209,7 @@ class SqlStore(ABC):
         return await self._members(guild_id, condition, pattern, pattern, limit)
 
     async def _members(self, guild_id: int, condition: str, *parameters: object) -> list[tuple[Member, User]]:
-        return await self._ask(queries.members(guild_id, condition, *parameters))
+        return await self._open()[1].read(queries.members(guild_id, condition, *parameters))
 
     async def ban(self, guild_id: int, user_id: int) -> Ban | None:
         """Return a user's ban."""
@@ -226,7 +243,7 @@ class SqlStore(ABC):
 
     async def threads(self, query: ThreadQuery) -> list[Thread]:
         """Return the threads that a query asks for."""
-        return await self._ask(queries.threads(query))
+        return await self._open()[1].read(queries.threads(query))
 
     async def dm_between(self, a: int, b: int) -> Channel | None:
         """Return the DM of two users."""
@@ -244,7 +261,7 @@ class SqlStore(ABC):
         )
 
     async def _channels(self, condition: str, *parameters: object) -> list[Channel]:
-        return await self._ask(queries.channels(condition, *parameters))
+        return await self._open()[1].read(queries.channels(condition, *parameters))
 
     async def message(self, channel_id: int, message_id: int) -> Message | None:
         """Return a message."""
@@ -256,7 +273,7 @@ class SqlStore(ABC):
         self, channel_id: int, *, before: int = 0, after: int = 0, around: int = 0, limit: int = 50
     ) -> list[Message]:
         """Return a page, newest first; `around` gives the half before, the message and the half after."""
-        return await self._ask(
+        return await self._open()[1].read(
             queries.messages_page(channel_id, before=before, after=after, around=around, limit=limit)
         )
 
@@ -278,7 +295,7 @@ class SqlStore(ABC):
 
     async def reactions(self, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
         """Return what is on the messages, the emoji that came first to each first."""
-        return await self._ask(queries.reactions(message_ids, reader_id))
+        return await self._open()[1].read(queries.reactions(message_ids, reader_id))
 
     async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None:
         """Return the message an author sent with a nonce that is still remembered."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tocsin.errors import ConfigError, StoreUnavailable
-from tocsin.model.event import Event
-from tocsin.store import sql, sqlite_schema
-from tocsin.store.base import Op
+from tocsin.store import sqlite_schema
 from tocsin.store.sql_store import SqlStore
 from tocsin.store.sqlite_reader import SqliteReaders
 from tocsin.store.sqlite_writer import SqliteWriter
@@ -37,7 +34,6 @@ class SqliteStore(SqlStore):
     ) -> None:
         super().__init__(clock, outbox_window_ms, nonce_window_ms)
         self.path = path
-        self._parts: tuple[SqliteWriter, SqliteReaders] | None = None
 
     # -- life
 
@@ -60,14 +56,6 @@ class SqliteStore(SqlStore):
             raise StoreUnavailable(f"cannot open {self.path}: {error}") from error
         self._parts = SqliteWriter(self._connect, self._clock, self._publish), SqliteReaders(self._connect)
 
-    async def close(self) -> None:
-        """Finish the queued commits and close every connection."""
-        if self._parts is not None:
-            writer, readers = self._parts
-            self._parts = None
-            await writer.close()
-            await readers.close()
-
     def _make_current(self) -> None:
         if not sqlite_schema.make_current(self.path):
             from tocsin.store import migrate  # only here: its imports are half of a start
@@ -80,19 +68,3 @@ class SqliteStore(SqlStore):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
-
-    # -- what `SqlStore` asks of it
-
-    def _open(self) -> tuple[SqliteWriter, SqliteReaders]:
-        if self._parts is None:
-            raise StoreUnavailable("the store is not open")
-        return self._parts
-
-    def _submit(self, ops: Sequence[Op], events: Sequence[Event]) -> asyncio.Future[list[Event]]:
-        return self._open()[0].submit(ops, events)
-
-    async def _ask(self, question: sql.Question[sql.Answer]) -> sql.Answer:
-        return await self._open()[1].read(question)
-
-    async def _query(self, text: str, *parameters: object) -> list[Any]:
-        return await self._open()[1].query(text, parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -58,7 +58,7 @@ class SqliteReaders:
 
         return await self._run(ask)
 
-    async def query(self, text: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    async def query(self, text: str, *parameters: object) -> list[Any]:
         """Return the rows of one statement; errors as `read`."""
         statement = sql.for_sqlite(text, parameters)
         return await self._run(lambda: self._connection().execute(*statement).fetchall())

@@ -179,6 +179,7 @@ async def test_a_commit_whose_answer_is_lost_is_told_if_and_only_if_it_is_commit
     store.on_commit.append(told.extend)
     await store.commit(world_ops())
     writer = store._open()[0]
+    assert isinstance(writer, postgres_writer.PostgresWriter)
     connection = writer._connection
     assert connection is not None
     execute = type(connection).execute

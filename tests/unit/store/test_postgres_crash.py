@@ -11,7 +11,7 @@ from tests.support.api_world import Clock
 from tests.support.postgres_server import PostgresServer, running_postgres
 from tocsin.errors import StoreUnavailable
 from tocsin.model.event import Event, Scope, ScopeKind
-from tocsin.store import postgres_link
+from tocsin.store import postgres_link, postgres_writer
 from tocsin.store.postgres import PostgresStore
 
 SCOPE = Scope(ScopeKind.GUILD, 7)
@@ -36,7 +36,9 @@ async def test_an_id_that_another_transaction_got_after_a_crash_makes_no_lost_co
     told: list[Event] = []
     store.on_commit.append(told.extend)
     await store.commit([], [event(b"before")])
-    connection = store._open()[0]._connection
+    writer = store._open()[0]
+    assert isinstance(writer, postgres_writer.PostgresWriter)
+    connection = writer._connection
     assert connection is not None
     execute = type(connection).execute
     statuses: list[str | None] = []
