@@ -24,6 +24,7 @@ from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.guild_state import GuildState
 from tocsin.store.base import Store
 
+LOADS_AT_ONCE = 16
 UNLOAD_AFTER_MS = 60_000
 """How long a guild without sessions is kept."""
 
@@ -134,6 +135,7 @@ class GuildRegistry:
         self._make_rows = make_rows
         self._clock = clock
         self._guilds: dict[int, LiveGuild] = {}
+        self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
         self._flights: dict[int, asyncio.Task[LiveGuild | None]] = {}
         self._allocate = count(1).__next__
         self._passive_from = passive_from
@@ -167,6 +169,22 @@ class GuildRegistry:
             flight = self._flights[guild_id] = asyncio.create_task(self._load(guild_id))
             flight.add_done_callback(_retrieve)
         return await asyncio.shield(flight)
+
+    async def load_all(self, guild_ids: Iterable[int]) -> None:
+        """Load guilds, a bounded number at once; those that there are not stay unknown."""
+
+        async def load(guild_id: int) -> None:
+            async with self._loads:
+                await self.load(guild_id)
+
+        await asyncio.gather(*(load(each) for each in guild_ids))
+
+    def seat_lookers(self, session: Session, batch: Batch) -> None:
+        """Note whether a session that begins looks at its guilds. It is in the index by then."""
+        for guild_id in session.guilds:
+            guild = self._guilds.get(guild_id)
+            if guild is not None:
+                guild.lookers.seat(session, guild.state.member_count, batch)
 
     async def _load(self, guild_id: int) -> LiveGuild | None:
         try:

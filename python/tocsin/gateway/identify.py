@@ -6,8 +6,7 @@ What changes during the awaits before it is noted in `Pending`, and membership i
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,7 +25,7 @@ from tocsin.gateway.forms import (
     Refused,
     read_identify,
 )
-from tocsin.gateway.guilds import GuildRegistry, LiveGuild
+from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.own_sessions import OwnSessions, system_of
 from tocsin.gateway.presence import PresenceBook, initial
@@ -42,7 +41,6 @@ from tocsin.service.user_settings import PRELOADED
 
 CLOSE_UNKNOWN = 4000
 BOT_LARGE_THRESHOLD = 50
-LOADS_AT_ONCE = 16
 
 log = structlog.get_logger("tocsin.gateway")
 
@@ -75,7 +73,6 @@ class Identifier:
         self._own_sessions = own_sessions
         self._metrics = metrics
         self._gateway_url = gateway_url
-        self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
 
     async def identify(self, key: int, session_id: str, d: bytes, version: int) -> None:
         """Answer one identify. Never raises."""
@@ -114,7 +111,7 @@ class Identifier:
             guild_ids |= self._joined(form, pending)
             missing = [each for each in guild_ids if self._guilds.get(each) is None]
             if missing:
-                await self._load(missing)
+                await self._guilds.load_all(missing)
                 gone = {each for each in missing if self._guilds.get(each) is None}
                 guild_ids -= gone
                 pending.joined -= gone
@@ -210,13 +207,6 @@ class Identifier:
             await self._services.guild_settings.list_of(principal.id),
         )
 
-    async def _load(self, guild_ids: Iterable[int]) -> None:
-        async def load(guild_id: int) -> LiveGuild | None:
-            async with self._loads:
-                return await self._guilds.load(guild_id)
-
-        await asyncio.gather(*(load(each) for each in guild_ids))
-
     # -- the synchronous section
 
     def _accept(
@@ -269,10 +259,7 @@ class Identifier:
             ready=first,
             guilds=placed,
         )
-        for guild_id in session.guilds:
-            guild = self._guilds.get(guild_id)
-            if guild is not None:
-                guild.lookers.seat(session, guild.state.member_count, batch)
+        self._guilds.seat_lookers(session, batch)
         self._sessions.add(session)
         self._sessions.changed(session)
         self._presences.active(user_id, bot=session.bot)

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from tocsin.errors import Unauthorized
-from tocsin.gateway.batch import Batch, Orders
+from tocsin.gateway.batch import Orders
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Session, Sessions, covers
@@ -21,7 +21,6 @@ from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.presence import SessionPresence
 from tocsin.service.services import Services
 
-LOADS_AT_ONCE = 16
 FIND_S = 5.0
 """How long the other node's journal may take to be read."""
 TAKE_S = 5.0
@@ -80,7 +79,6 @@ class Takeover:
         self._presences = presences
         self._find = find
         self._take = take
-        self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
         self._finding: dict[int, asyncio.Future[Found | None]] = {}
         self._last_ticket = 0
         self._waiting: dict[int, asyncio.TimerHandle] = {}
@@ -155,8 +153,13 @@ class Takeover:
         if _sum(guild_ids) != memo.guilds:
             # It joined or left a guild meanwhile: what it should have been told of that is not known.
             return False
-        await self._load([each for each in guild_ids if self._guilds.get(each) is None])
+        await self._guilds.load_all([each for each in guild_ids if self._guilds.get(each) is None])
         if pending.gone or pending.revoked or pending.joined:
+            return False
+        loaded = [guild for guild in map(self._guilds.get, guild_ids) if guild is not None]
+        members = [(guild, guild.state.members.get(user_id)) for guild in loaded]
+        seats = [(guild, member) for guild, member in members if member is not None]
+        if _sum([guild.id for guild, _ in seats]) != memo.guilds:
             return False
         session = Session(
             key,
@@ -168,13 +171,7 @@ class Takeover:
             presence=msgspec.structs.replace(memo.presence, order=self._presences.next_order()),
         )
         batch = self._orders()
-        placed = self._seat(session, guild_ids, batch)
-        if _sum(session.guilds) != memo.guilds:
-            for guild_id in list(session.guilds):
-                guild = self._guilds.get(guild_id)
-                if guild is not None:
-                    guild.unseat(session, self._services.context.clock())
-            return False
+        placed = [(guild.id, guild.seat(session, member, batch).id) for guild, member in seats]
         batch.adopt(
             key,
             user_id=user_id,
@@ -187,10 +184,7 @@ class Takeover:
             seq=seq,
             guilds=placed,
         )
-        for guild_id in session.guilds:
-            guild = self._guilds.get(guild_id)
-            if guild is not None:
-                guild.lookers.seat(session, guild.state.member_count, batch)
+        self._guilds.seat_lookers(session, batch)
         self._sessions.add(session)
         self._presences.touch(user_id, session.guilds)
         loop = asyncio.get_running_loop()
@@ -205,19 +199,3 @@ class Takeover:
         if self._sessions.get(key) is not None:
             log.warning("takeover timed out")
             self._orders().disown(key)
-
-    def _seat(self, session: Session, guild_ids: list[int], batch: Batch) -> list[tuple[int, int]]:
-        placed = []
-        for guild_id in guild_ids:
-            guild = self._guilds.get(guild_id)
-            member = None if guild is None else guild.state.members.get(session.user_id)
-            if guild is not None and member is not None:
-                placed.append((guild_id, guild.seat(session, member, batch).id))
-        return placed
-
-    async def _load(self, guild_ids: list[int]) -> None:
-        async def load(guild_id: int) -> None:
-            async with self._loads:
-                await self._guilds.load(guild_id)
-
-        await asyncio.gather(*(load(each) for each in guild_ids))
