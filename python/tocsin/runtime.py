@@ -31,10 +31,10 @@ from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.context import Context
 from tocsin.service.node_file import (
     NodeFile,
+    announce,
     new_control_token,
-    remove_node_file,
-    write_node_file,
-    write_ready_file,
+    remove_ready_file,
+    withdraw,
 )
 from tocsin.service.services import Services, build_services
 from tocsin.service.tracing import Tracing
@@ -255,11 +255,8 @@ class Node:
             node=settings.node_id,
             control_token=self.control_token,
         )
-        write_node_file(settings.data, file)
-        self._stack.callback(remove_node_file, settings.data)
-        if settings.ready_file:
-            write_ready_file(settings.ready_file, file)
-            self._stack.callback(_remove, settings.ready_file)
+        self._stack.callback(withdraw, settings.data, settings.ready_file)
+        announce(settings.data, settings.ready_file, file)
         log.info("ready", http=self.http_url, gateway=self.gateway_url, node=settings.node_id)
 
     async def _prune(self) -> None:
@@ -296,13 +293,7 @@ class Node:
 def _prepare_files(settings: Settings) -> None:
     """Make the data folder; remove the ready file of an earlier life, which would announce this one too soon."""
     os.makedirs(settings.data, exist_ok=True)
-    if settings.ready_file:
-        _remove(settings.ready_file)
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    remove_ready_file(settings.ready_file)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

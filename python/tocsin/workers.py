@@ -21,7 +21,7 @@ import structlog
 from tocsin.config import RANGES, Settings
 from tocsin.errors import ConfigError, TocsinError
 from tocsin.logs import configure_logs
-from tocsin.service.node_file import NodeFile, new_control_token, remove_node_file, write_node_file, write_ready_file
+from tocsin.service.node_file import NodeFile, announce, new_control_token, withdraw
 
 PAUSE_S = (0.1, 5.0)
 """How long to wait before a worker is started again: at first, and at most."""
@@ -133,7 +133,7 @@ class Workers:
             finally:
                 self._ending = True
                 await self._stop()
-                self._withdraw()
+                withdraw(self._settings.data, self._settings.ready_file)
 
     def _announce(self) -> None:
         settings = self._settings
@@ -144,15 +144,8 @@ class Workers:
             node=settings.node_id,
             control_token=self._token,
         )
-        write_node_file(settings.data, file)
-        if settings.ready_file:
-            write_ready_file(settings.ready_file, file)
+        announce(settings.data, settings.ready_file, file)
         log.info("ready", http=self.http_url, gateway=self.gateway_url, node=settings.node_id, workers=self._count)
-
-    def _withdraw(self) -> None:
-        remove_node_file(self._settings.data)
-        if self._settings.ready_file and os.path.exists(self._settings.ready_file):
-            os.unlink(self._settings.ready_file)
 
     async def _start(self, index: int, seed: str = "") -> int | None:
         """Start a worker; return None once it serves, or the code it exited with."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from tocsin.cli.holding import run_holding
 from tocsin.cli.options import settings_from, settings_options
-from tocsin.errors import ConfigError
 
 
 @click.command()
@@ -21,7 +21,6 @@ def api(config: str | None, **flags: Any) -> None:
     """
     settings = settings_from(config, flags)
     from tocsin.config import check_half
-    from tocsin.service.node_file import hold_data
     from tocsin.workers import Workers, run_workers
 
     check_half(settings, "api")
@@ -30,9 +29,4 @@ def api(config: str | None, **flags: Any) -> None:
         click.echo(f"\n  API      {workers.http_url}/api/v10\n  gateway  {workers.gateway_url}\n")
         sys.stdout.flush()
 
-    with hold_data(settings.data):
-        try:
-            code = run_workers(settings, on_ready)
-        except OSError as error:
-            raise ConfigError(f"cannot start: {error}") from None
-    sys.exit(code)
+    run_holding(settings, lambda: run_workers(settings, on_ready))

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from tocsin.cli.holding import run_holding
 from tocsin.cli.options import settings_from, settings_options
-from tocsin.errors import ConfigError
 
 
 @click.command()
@@ -23,7 +23,6 @@ def gateway(config: str | None, **flags: Any) -> None:
     settings = settings_from(config, flags)
     from tocsin.config import check_half
     from tocsin.runtime import Role, run
-    from tocsin.service.node_file import hold_data
 
     check_half(settings, "gateway")
 
@@ -31,9 +30,4 @@ def gateway(config: str | None, **flags: Any) -> None:
         click.echo(f"\n  gateway  {node.gateway_url}\n  health   {node.http_url}/readyz\n")
         sys.stdout.flush()
 
-    with hold_data(settings.data):
-        try:
-            code = run(settings, on_ready, role=Role.GATEWAY)
-        except OSError as error:
-            raise ConfigError(f"cannot start: {error}") from None
-    sys.exit(code)
+    run_holding(settings, lambda: run(settings, on_ready, role=Role.GATEWAY))

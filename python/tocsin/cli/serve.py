@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tocsin.cli.holding import run_holding
 from tocsin.cli.options import settings_from, settings_options
-from tocsin.errors import ConfigError
 
 if TYPE_CHECKING:
     from tocsin.config import Settings
@@ -23,18 +23,12 @@ def serve(config: str | None, show_tokens: bool, **flags: Any) -> None:
     gc.disable()  # until `run` is ready: what a start makes stays, so there is nothing to collect
     settings = settings_from(config, flags)
     from tocsin.runtime import run
-    from tocsin.service.node_file import hold_data
 
     def on_ready(node: Any) -> None:
         click.echo(_welcome(settings, node.http_url, node.gateway_url, show_tokens))
         sys.stdout.flush()
 
-    with hold_data(settings.data):
-        try:
-            code = run(settings, on_ready)
-        except OSError as error:
-            raise ConfigError(f"cannot start: {error}") from None
-    sys.exit(code)
+    run_holding(settings, lambda: run(settings, on_ready))
 
 
 def _welcome(settings: Settings, http: str, gateway: str, show_tokens: bool) -> str:

@@ -98,6 +98,26 @@ def _is_let_go(data: Path) -> bool:
     return True
 
 
+def announce(data: str | Path, ready_file: str, file: NodeFile) -> None:
+    """Write `DATA/node.json`, and then the ready file, if there is to be one. Raises OSError."""
+    write_node_file(data, file)
+    if ready_file:
+        write_ready_file(ready_file, file)
+
+
+def withdraw(data: str | Path, ready_file: str) -> None:
+    """Remove what `announce` wrote."""
+    remove_node_file(data)
+    remove_ready_file(ready_file)
+
+
+def remove_ready_file(ready_file: str) -> None:
+    """Remove the ready file, if there is one."""
+    if ready_file:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(ready_file)
+
+
 def remove_node_file(data: str | Path) -> None:
     """Remove `DATA/node.json`, if this process wrote it."""
     node = read_node_file(data)
