@@ -28,6 +28,20 @@ SEED_S = 600.0
 """How long a node may take to write half a million members, on a busy machine."""
 
 
+def commit() -> str:
+    """What is measured, as git names it."""
+    said = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return said.stdout.strip()
+
+
+def keep(result: dict[str, Any], out: Path | None) -> None:
+    """Print a result, and write it to a file if one is given."""
+    text = json.dumps(result, indent=2)
+    if out is not None:
+        out.write_text(text + "\n")
+    print(text)
+
+
 class Node:
     """A running node: its process id and the ports it listens on."""
 

@@ -4,14 +4,12 @@ it does to the messages. Quiet stretches and flapping ones take turns in one run
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from bench.crowd import Node, fleet, node, spread
+from bench.crowd import Node, commit, fleet, keep, node, spread
 from bench.run import first_in_line
 from bench.servers import ROOT
 
@@ -137,10 +135,9 @@ def main() -> None:
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
     parser.add_argument("--out", type=Path, help="a file for the JSON")
     given = parser.parse_args()
-    said = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     result = {
         "bench": "flapping",
-        "commit": said.stdout.strip(),
+        "commit": commit(),
         "members": given.members,
         "watchers": given.watchers,
         "bots": BOTS,
@@ -150,10 +147,7 @@ def main() -> None:
         "messages_per_s": MESSAGES_PER_S,
         "figures": measure(given),
     }
-    text = json.dumps(result, indent=2)
-    if given.out is not None:
-        given.out.write_text(text + "\n")
-    print(text)
+    keep(result, given.out)
 
 
 if __name__ == "__main__":

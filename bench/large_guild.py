@@ -5,15 +5,13 @@ one JSON object."""
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.crowd import Fleet, Node, fleet, node, rss_mib, spread
+from bench.crowd import Fleet, Node, commit, fleet, keep, node, rss_mib, spread
 from bench.servers import ROOT
 from bench.testing_cost import cpu_ms
 
@@ -129,20 +127,16 @@ def main() -> None:
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
     parser.add_argument("--out", type=Path, help="a file for the JSON")
     given = parser.parse_args()
-    said = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     result = {
         "bench": "large_guild",
-        "commit": said.stdout.strip(),
+        "commit": commit(),
         "members": given.members,
         "sessions": given.sessions,
         "messages": given.messages,
         "rounds": given.rounds,
         "figures": measure(given),
     }
-    text = json.dumps(result, indent=2)
-    if given.out is not None:
-        given.out.write_text(text + "\n")
-    print(text)
+    keep(result, given.out)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from bench.chart import bars, lines
 from bench.figures import (
@@ -288,12 +289,7 @@ def _storms(results: Results) -> str:
     )
 
 
-def _post(results: Results) -> str:
-    found = results.data.get("api", {})
-    if not found:
-        return ""
-    if "error" in found:
-        return f"## POST\n\nFailed: {found['error']}\n"
+def _post(results: Results, found: dict[str, Any]) -> str:
     rows, drawn = [], []
     for many, by_tree in found["figures"].items():
         for each in by_tree.values():
@@ -305,19 +301,14 @@ def _post(results: Results) -> str:
     head = ("keep-alive", "event loop us", "store", "HTTP", "gateway", "all")
     title = "A durable message POST: CPU microseconds of the node, by thread"
     said = f"{found['rounds']} rounds of {found['posts']:,} posts.\n"
-    return f"## POST\n\n{said}\n{_table(head, rows)}\n{_picture(results, 'post', title, drawn, 0)}"
+    return f"{said}\n{_table(head, rows)}\n{_picture(results, 'post', title, drawn, 0)}"
 
 
 def _spread(given: dict[str, float], unit: str = "", digits: int = 2, rounds: int = 2) -> str:
     return Figure(given["median"], given["low"], given["high"], rounds).text(unit, digits)
 
 
-def _flapping(results: Results) -> str:
-    found = results.data.get("flapping", {})
-    if not found:
-        return ""
-    if "error" in found:
-        return f"## Members that flap\n\nFailed: {found['error']}\n"
+def _flapping(results: Results, found: dict[str, Any]) -> str:
     figures, rounds = found["figures"], found["rounds"]
     said = (
         f"{found['members']:,} sessions of people in one guild change status {found['rate']:,} times a second, all "
@@ -342,15 +333,10 @@ def _flapping(results: Results) -> str:
     head = ("stretch", "POST due to delivery: p50 ms", "p99 ms", "CPUs of the node")
     pairs = _spread(figures["rise_percent"], "%", 0, rounds)
     more = f"p99 beside that of the quiet stretch just before, pair by pair: {pairs}.\n"
-    return f"## Members that flap\n\n{said}\n{_table(head, rows)}\n{more}"
+    return f"{said}\n{_table(head, rows)}\n{more}"
 
 
-def _large(results: Results) -> str:
-    found = results.data.get("large", {})
-    if not found:
-        return ""
-    if "error" in found:
-        return f"## A large guild\n\nFailed: {found['error']}\n"
+def _large(results: Results, found: dict[str, Any]) -> str:
     figures, rounds = found["figures"], found["rounds"]
     said = (
         f"One guild of {found['members']:,} members; seeded and started in {figures['seed_and_start_s']:.0f} s "
@@ -371,7 +357,23 @@ def _large(results: Results) -> str:
         "sessions", "of them", "messages/s", "deliveries measured of each", "CPU us for each", "p50 ms", "p99 ms",
         "node's RSS MiB", "connect and identify: CPU us a session",
     )  # fmt: skip
-    return f"## A large guild\n\n{said}\n{_table(head, rows)}"
+    return f"{said}\n{_table(head, rows)}"
+
+
+EXTRA_PARTS: tuple[tuple[str, str, Callable[[Results, dict[str, Any]], str]], ...] = (
+    ("api", "POST", _post),
+    ("flapping", "Members that flap", _flapping),
+    ("large", "A large guild", _large),
+)
+
+
+def _extra(results: Results, name: str, title: str, render: Callable[[Results, dict[str, Any]], str]) -> str:
+    """The part of a group that another script measures, as far as it was run."""
+    found = results.data.get(name, {})
+    if not found:
+        return ""
+    said = f"Failed: {found['error']}\n" if "error" in found else render(results, found)
+    return f"## {title}\n\n{said}"
 
 
 def _left(results: Results) -> str:
@@ -432,7 +434,7 @@ def write(source: Path, page: Path = PAGE) -> Path:
     failed = sorted({f"{run['group']} {run['server']} {run['connections']:,}: {_reason(run['error'])}"
                      for run in results.data["runs"] if "error" in run})  # fmt: skip
     parts = [_top(results), _groups(results), _targets(results), METHOD, _fanout(results), _idle(results)]
-    parts += [_storms(results), _left(results), _post(results), _flapping(results), _large(results)]
+    parts += [_storms(results), _left(results), *(_extra(results, *each) for each in EXTRA_PARTS)]
     parts.append(_micro(results))
     skipped = sorted({f"{NAMES.get(run['server'], run['server'])}: {run['skipped']}"
                       for run in results.data["runs"] if "skipped" in run})  # fmt: skip

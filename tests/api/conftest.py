@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_world import Api, Clock, MakeApi, RecordingBus, world_ops
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_server import database_of
 from tocsin.config import Settings
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.context import Context
@@ -27,11 +27,7 @@ def clock() -> Clock:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database of the test's own: SQLite, or with TOCSIN_TEST_DATABASE=postgresql that."""
-    if os.environ.get("TOCSIN_TEST_DATABASE") != "postgresql":
-        yield f"sqlite:///{tmp_path}/tocsin.db"
-        return
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    with postgres.database() as url:
+    with database_of(request, os.environ.get("TOCSIN_TEST_DATABASE", ""), f"sqlite:///{tmp_path}/tocsin.db") as url:
         yield url
 
 

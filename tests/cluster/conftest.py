@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_server import database_of
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.server import UNLIMITED, WORLD, Server, start_server
 
@@ -22,11 +22,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """What the nodes share: SQLite, or what a test's parameter asks for."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield f"sqlite:///{tmp_path / 'shared.db'}"
-        return
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    with postgres.database() as url:
+    with database_of(request, getattr(request, "param", "sqlite"), f"sqlite:///{tmp_path / 'shared.db'}") as url:
         yield url
 
 

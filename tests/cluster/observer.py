@@ -10,7 +10,6 @@ import asyncio
 import base64
 import os
 import random
-import struct
 import time
 from array import array
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tests.support.raw_client import CLOSE, TEXT, frame, op
+from tests.support.raw_client import CLOSE, TEXT, frame, op, take_frames, take_head
 
 ENDING_CODES = frozenset({4003, 4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014})
 """Close codes after which a client identifies anew (protocol.md §2); after others it resumes."""
@@ -159,37 +158,21 @@ class _Link(asyncio.Protocol):
         buffer = self._buffer
         buffer += data
         if not self._upgraded:
-            end = buffer.find(b"\r\n\r\n")
-            if end < 0:
+            head = take_head(buffer)
+            if head is None:
                 return
-            if not buffer.startswith(b"HTTP/1.1 101"):
+            if not head.startswith(b"HTTP/1.1 101"):
                 self.owner.record.refusals += 1
                 self.abort()
                 return
-            del buffer[: end + 4]
             self._upgraded = True
-        at = 0
-        while len(buffer) - at >= 2:
-            length, head = buffer[at + 1], 2
-            if length == 126:
-                if len(buffer) - at < 4:
-                    break
-                (length,), head = struct.unpack_from("!H", buffer, at + 2), 4
-            elif length == 127:
-                if len(buffer) - at < 10:
-                    break
-                (length,), head = struct.unpack_from("!Q", buffer, at + 2), 10
-            if len(buffer) - at < head + length:
-                break
-            kind, body = buffer[at] & 15, bytes(buffer[at + head : at + head + length])
-            at += head + length
+        for kind, body in take_frames(buffer):
             if kind == TEXT:
                 self.owner.on_payload(self, _payload(body))
             elif kind == CLOSE:
                 self.owner.on_close(self, int.from_bytes(body[:2], "big"))
                 self.send_close()
                 break
-        del buffer[:at]
 
     def send_close(self) -> None:
         """Answer a close, and end."""

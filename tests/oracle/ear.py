@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import struct
 import time
 import zlib
 from array import array
@@ -21,7 +20,7 @@ import zstandard
 
 from tests.oracle.model import EXACT
 from tests.support.etf_client import etf_op
-from tests.support.raw_client import BINARY, CLOSE, TEXT, frame, op
+from tests.support.raw_client import BINARY, CLOSE, TEXT, frame, op, take_frames, take_head
 from tocsin._core import etf_to_json
 
 TRANSPORTS = ("json", "json zlib-stream", "etf", "etf zlib-stream", "json zstd-stream")
@@ -198,30 +197,14 @@ class Ear(asyncio.Protocol):
         buffer = self._buffer
         buffer += data
         if not self._upgraded:
-            end = buffer.find(b"\r\n\r\n")
-            if end < 0:
+            head = take_head(buffer)
+            if head is None:
                 return
-            if not buffer.startswith(b"HTTP/1.1 101"):
-                raise BrokenError(bytes(buffer[:end]).decode("latin-1"))
-            del buffer[: end + 4]
+            if not head.startswith(b"HTTP/1.1 101"):
+                raise BrokenError(head.decode("latin-1"))
             self._upgraded = True
-        at = 0
-        while len(buffer) - at >= 2:
-            length, head = buffer[at + 1], 2
-            if length == 126:
-                if len(buffer) - at < 4:
-                    break
-                (length,), head = struct.unpack_from("!H", buffer, at + 2), 4
-            elif length == 127:
-                if len(buffer) - at < 10:
-                    break
-                (length,), head = struct.unpack_from("!Q", buffer, at + 2), 10
-            if len(buffer) - at < head + length:
-                break
-            kind = buffer[at] & 15
-            self._on_frame(kind, bytes(buffer[at + head : at + head + length]), now)
-            at += head + length
-        del buffer[:at]
+        for kind, body in take_frames(buffer):
+            self._on_frame(kind, body, now)
         ready = [each for each in self._waiting if each[0]()]
         for each in ready:
             self._waiting.remove(each)

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tocsin.store import migrate
 
 PATIENCE_S = 60.0
@@ -170,6 +172,17 @@ class PostgresServer:
         done = subprocess.run(command, cwd=self.folder, user=self._user, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def database_of(request: pytest.FixtureRequest, kind: str, sqlite: str) -> Iterator[str]:
+    """A database of a test's own for a `with` block: in the server of all tests for `postgresql`, else this one."""
+    if kind != "postgresql":
+        yield sqlite
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    with postgres.database() as url:
+        yield url
 
 
 @contextlib.contextmanager

@@ -54,6 +54,37 @@ def op(code: int, d: Any = None, **extra: Any) -> bytes:
     return frame(TEXT, json.dumps({"op": code, "d": d, **extra}).encode())
 
 
+def take_head(buffer: bytearray) -> bytes | None:
+    """Take an HTTP response head from the front of what arrived; None until all of it is there."""
+    end = buffer.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = bytes(buffer[:end])
+    del buffer[: end + 4]
+    return head
+
+
+def take_frames(buffer: bytearray) -> list[tuple[int, bytes]]:
+    """Take the whole server frames from the front of what arrived: opcode and payload of each."""
+    frames, at = [], 0
+    while len(buffer) - at >= 2:
+        length, head = buffer[at + 1], 2
+        if length == 126:
+            if len(buffer) - at < 4:
+                break
+            (length,), head = struct.unpack_from("!H", buffer, at + 2), 4
+        elif length == 127:
+            if len(buffer) - at < 10:
+                break
+            (length,), head = struct.unpack_from("!Q", buffer, at + 2), 10
+        if len(buffer) - at < head + length:
+            break
+        frames.append((buffer[at] & 15, bytes(buffer[at + head : at + head + length])))
+        at += head + length
+    del buffer[:at]
+    return frames
+
+
 class RawClient:
     """One TCP connection to the gateway. Blocking, with a deadline of 10 s on every read."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_world import Clock
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_server import database_of
 from tocsin.config import Settings
 from tocsin.store import Store, open_store
 
@@ -21,11 +21,7 @@ def clock() -> Clock:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database of the test's own."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/data/tocsin.db"
-        return
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    with postgres.database() as url:
+    with database_of(request, request.param, f"sqlite:///{tmp_path}/data/tocsin.db") as url:
         yield url
 
 
