@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.support.api_world import ADA, BELL, CARL, DORA, GENERAL, LAB, STAFF_ONLY, STAFF_ROLE, Api, error_of
+from tests.support.api_world import (
+    ADA,
+    BELL,
+    CARL,
+    DORA,
+    GENERAL,
+    LAB,
+    STAFF_ONLY,
+    STAFF_ROLE,
+    Api,
+    MakeApi,
+    error_of,
+)
+from tocsin.config import Settings
 
 APP = 1002
 GLOBAL = f"/applications/{APP}/commands"
@@ -240,6 +255,67 @@ async def test_an_answer_needs_its_token_and_comes_in_time(api: Api) -> None:
     api.clock.advance(3_001)
     assert error_of(await answer(api, got, content="late")) == (404, 10062)
     assert await contents(api) == []
+
+
+@pytest.fixture
+async def apis(make_api: MakeApi, tmp_path: Path) -> list[Api]:
+    """Two nodes over one database, at which answers are due in a tenth of a second."""
+    settings = Settings(global_rate_limit=0, message_rate_limit=0, data=str(tmp_path), interaction_timeout_ms=100)
+    return [await make_api(settings), await make_api(settings)]
+
+
+async def failures(api: Api) -> list[Any]:
+    """What is told of interactions that nobody answered, once anything is."""
+    while not told(api, "INTERACTION_FAILURE"):
+        api.bus.heard.clear()
+        await api.bus.heard.wait()
+    return [body["id"] for _, body in told(api, "INTERACTION_FAILURE")]
+
+
+@pytest.mark.parametrize(("kind", "data"), [(4, {"content": "x"}), (4, {"content": "x", "flags": 64}), (5, {})])
+async def test_what_another_node_answered_is_no_failure(apis: list[Api], kind: int, data: Any) -> None:
+    here, there = apis
+    await register(here)
+    answered = await use(here, name="ping")
+    assert (await answer(there, answered, kind, **data)).status_code == 200
+    assert told(there, "INTERACTION_SUCCESS") == [((CARL,), {"id": answered["id"], "nonce": "n"})]
+    forgotten = await use(here, name="ping")
+    assert await failures(here) == [forgotten["id"]]
+
+
+async def test_after_the_failure_is_told_no_node_takes_an_answer(apis: list[Api]) -> None:
+    here, there = apis
+    await register(here)
+    got = await use(here, name="ping")
+    assert await failures(here) == [got["id"]]
+    # The other node's clock is behind: what is stored decides.
+    for each in (here, there):
+        assert error_of(await answer(each, got, content="late")) == (404, 10062)
+    hook = f"/webhooks/{APP}/{got['token']}"
+    assert error_of(await there.post(hook, None, {"content": "late"})) == (404, 10015)
+    assert await contents(here) == []
+
+
+async def test_of_two_answers_at_two_nodes_one_is_taken(apis: list[Api]) -> None:
+    here = apis[0]
+    await register(here)
+    for number, flags in enumerate((0, 64)):
+        got = await use(here, name="ping")
+        tries = await asyncio.gather(*(answer(each, got, content=str(number), flags=flags) for each in apis))
+        assert sorted(each.status_code for each in tries) == [200, 400]
+        assert [error_of(each) for each in tries if each.status_code == 400] == [(400, 40060)]
+    assert await contents(here) == ["0"]
+
+
+async def test_of_two_messages_after_a_deferral_one_takes_its_place(apis: list[Api]) -> None:
+    here, there = apis
+    await register(here)
+    got = await use(here, name="ping")
+    await answer(there, got, 5)
+    hook = f"/webhooks/{APP}/{got['token']}"
+    sent = await asyncio.gather(*(each.post(hook, None, {"content": "done"}) for each in apis))
+    assert [each.status_code for each in sent] == [200, 200]
+    assert await contents(here) == ["done", "done"]
 
 
 async def test_a_deferred_message_loads_until_it_is_edited(api: Api) -> None:

@@ -40,6 +40,7 @@ from tocsin.service.content import (
 )
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.forms import Form
+from tocsin.service.interaction_claims import Claim
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.mentions import AllowedMentions, Found
 from tocsin.service.message_view import REPLY, MessageView, for_event, veil
@@ -67,13 +68,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Origin(NamedTuple):
-    """What makes a message an answer to an interaction. `empty`: it says nothing yet."""
+    """What makes a message an answer to an interaction. `empty`: it says nothing yet. `claim`: it is the first."""
 
     type: int
     application_id: int
     flags: int
     body: dict[str, Any]
     empty: bool
+    claim: Claim | None = None
 
     def mark(self, message: Message) -> Message:
         """Return the message as the interaction's."""
@@ -170,9 +172,12 @@ class MessageService:
                 ops += read_states.message_ops(message, called, by_person=by_person)
             if origin is not None:
                 ops += rows.interaction_message_ops(message, origin.body)
+                ops += origin.claim.ops(message.id) if origin.claim is not None else []
             try:
                 await self._store.commit(ops, [event])
             except Conflict:
+                if origin is not None and origin.claim is not None:
+                    await origin.claim.check()
                 earlier = await self._earlier(actor, channel_id, draft)
                 if earlier is not None:
                     return earlier
@@ -353,10 +358,12 @@ class MessageService:
         webhook: ChannelAccess | None = None,
         *,
         settles: int = 0,
+        claim: Claim | None = None,
     ) -> bytes:
         """Change a message and return its body. Others' messages: only SUPPRESS_EMBEDS, with MANAGE_MESSAGES.
 
-        `settles` are flags that end with the first edit, which then is none.
+        `settles` are flags that end with the first edit, which then is none. `claim`: the edit is an interaction's
+        answer.
 
         Raises:
             errors.ApiError: 10003, 50001, 10008, 50005, 50013, 50021, 50006 or 50035.
@@ -381,7 +388,7 @@ class MessageService:
             changed, kept = await self._changed(access, message, patch, replied)
             if message.flags & settles:
                 changed = msgspec.structs.replace(changed, flags=changed.flags & ~settles, edited_at=None)
-            body = await self._save_edit(actor, access.channel, message, changed, replied, kept)
+            body = await self._save_edit(actor, access.channel, message, changed, replied, kept, claim)
             if hits:
                 await self._automod.act(actor, access, content, hits, message.id)
             return body
@@ -434,7 +441,14 @@ class MessageService:
         return changed, kept
 
     async def _save_edit(
-        self, actor: Principal, channel: Channel, before: Message, after: Message, replied: Message | None, kept: Kept
+        self,
+        actor: Principal,
+        channel: Channel,
+        before: Message,
+        after: Message,
+        replied: Message | None,
+        kept: Kept,
+        claim: Claim | None,
     ) -> bytes:
         body = await self._view.updated(after, replied)
         old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
@@ -444,6 +458,7 @@ class MessageService:
             gone = {each["id"] for each in before.attachments} - {each["id"] for each in after.attachments}
             ops = [Update("messages", where, row, must_match=True)]
             moved = [*rows.attach_ops(kept.ids, after.id), *rows.attach_ops([int(each) for each in gone], 0)]
+            moved += claim.ops() if claim is not None else []
 
             def draft(to: Channel) -> Draft:
                 return [*ops, *moved], [events.message_event("MESSAGE_UPDATE", to, after, body)]
@@ -451,7 +466,11 @@ class MessageService:
             try:
                 await commit_to(self._context, actor.id, channel, draft)
             except Conflict:
+                if claim is not None:
+                    await claim.check()
                 raise unknown("message") from None
+        elif claim is not None:
+            await claim.commit()
         veil(actor, after, replied, body)
         return _encode(body)
 
