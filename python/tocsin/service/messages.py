@@ -497,9 +497,9 @@ class MessageService:
         if message.author_id != actor.id:
             note(AuditAction.MESSAGE_DELETE, message.author_id, channel_id=str(channel_id), count="1")
 
-        def draft(to: Channel) -> Draft:
+        async def draft(to: Channel) -> Draft:
             ops = rows.message_delete_ops(channel_id, [message_id], to, must_match=True)
-            return ops, [events.message_delete(to, message_id)]
+            return ops, [await self._thread_members.told_of(to, events.message_delete(to, message_id))]
 
         try:
             await commit_to(self._context, actor.id, access.channel, draft)
@@ -536,5 +536,12 @@ class MessageService:
         ids = sorted(message.id for message in found if message.type not in NOT_DELETABLE)
         if not ids:
             return
-        event = events.message_delete_bulk(access.channel, ids)
-        await self._store.commit(rows.message_delete_ops(channel_id, ids, access.channel), [event])
+
+        async def draft(to: Channel) -> Draft:
+            ops = rows.message_delete_ops(channel_id, ids, to, must_match=True)
+            return ops, [await self._thread_members.told_of(to, events.message_delete_bulk(to, ids))]
+
+        try:
+            await commit_to(self._context, actor.id, access.channel, draft)
+        except Conflict:
+            raise unknown("channel") from None

@@ -104,7 +104,7 @@ def build_services(context: Context) -> Services:
         thread_members=thread_members,
         roles=RoleService(context),
         members=MemberService(context, voice, audit),
-        bans=BanService(context),
+        bans=BanService(context, thread_members),
         prune=PruneService(context),
         automod=automod,
         audit=audit,
