@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.api.test_attachments import TEXT, form
 from tests.support.api_world import (
     ADA,
     BELL,
@@ -23,6 +24,7 @@ from tests.support.api_world import (
     error_of,
 )
 from tocsin.config import Settings
+from tocsin.service.attachments import SWEEP_AFTER_MS
 
 APP = 1002
 GLOBAL = f"/applications/{APP}/commands"
@@ -369,6 +371,52 @@ async def test_a_hidden_answer_is_for_the_person_alone(api: Api) -> None:
     assert (await api.delete(hook)).status_code == 204
     assert [(users, body["id"]) for users, body in told(api, "MESSAGE_DELETE")] == [((CARL, BELL), sent["id"])]
     assert error_of(await api.get(hook)) == (404, 10008)
+
+
+async def test_a_hidden_answer_has_files_that_go_with_it(api: Api) -> None:
+    await register(api)
+    got = await use(api, name="ping")
+    callback = f"/interactions/{got['id']}/{got['token']}/callback?with_response=true"
+    data = {"flags": 64, "attachments": [{"id": 0, "description": "a secret"}]}
+    response = await api.post(callback, None, files=form({"type": 4, "data": data}, TEXT))
+    assert response.status_code == 200, response.text
+    [file] = response.json()["resource"]["message"]["attachments"]
+    assert (file["filename"], file["description"], file["ephemeral"]) == ("a.txt", "a secret", True)
+    [(users, created)] = told(api, "MESSAGE_CREATE")
+    assert (users, created["attachments"]) == ((CARL, BELL), [file])
+    assert (await api.client.get(file["url"])).content == b"abc"
+    hook = f"/webhooks/{APP}/{got['token']}"
+    edit = form({"content": "more", "attachments": [{"id": file["id"]}, {"id": 0}]}, ("b.txt", b"b", "text/plain"))
+    edited = await api.patch(f"{hook}/messages/@original", None, files=edit)
+    first, second = edited.json()["attachments"]
+    assert (first, second["filename"], second["ephemeral"]) == (file, "b.txt", True)
+    only = await api.patch(f"{hook}/messages/@original", None, {"attachments": [{"id": second["id"]}]})
+    assert only.json()["attachments"] == [second]
+    assert [(await api.client.get(each["url"])).status_code for each in (first, second)] == [404, 200]
+    assert error_of(await api.patch(f"{hook}/messages/@original", None, {"content": "", "attachments": []})) == (
+        400,
+        50006,
+    )
+    more = await api.post(hook, None, files=form({"flags": 64}, TEXT))
+    [third] = more.json()["attachments"]
+    assert (await api.delete(f"{hook}/messages/{more.json()['id']}")).status_code == 204
+    assert [(await api.client.get(each["url"])).status_code for each in (second, third)] == [200, 404]
+    assert await contents(api) == []
+
+
+async def test_the_files_of_a_hidden_answer_are_swept_when_its_interaction_is_over(api: Api, tmp_path: Path) -> None:
+    await register(api)
+    got = await use(api, name="ping")
+    await answer(api, got, 5, flags=64)
+    sent = await api.post(f"/webhooks/{APP}/{got['token']}", None, files=form({"content": "done"}, TEXT))
+    [file] = sent.json()["attachments"]
+    assert (sent.json()["flags"], (await api.client.get(file["url"])).status_code) == (64, 200)
+    api.clock.advance(15 * 60_000 + 1)
+    await api.services.interactions.prune(api.clock())
+    assert (await api.client.get(file["url"])).status_code == 404
+    api.clock.advance(SWEEP_AFTER_MS)
+    assert await api.services.attachments.sweep() == 1
+    assert not (tmp_path / "content" / "attachments" / file["id"]).exists()
 
 
 async def test_another_bot_neither_reads_nor_changes_a_hidden_answer(api: Api) -> None:

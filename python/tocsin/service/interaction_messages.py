@@ -17,8 +17,9 @@ from tocsin.model.event import Event
 from tocsin.model.interactions import HiddenMessage, Interaction
 from tocsin.model.permissions import ALL
 from tocsin.service import events
+from tocsin.service.attachments import AttachmentService, renewed_ops
 from tocsin.service.auth import Principal
-from tocsin.service.content import EMPTY, check_draft, check_parts
+from tocsin.service.content import EMPTY, Checked, check_draft, check_parts
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.forms import Form
 from tocsin.service.interaction_claims import Claim
@@ -27,7 +28,7 @@ from tocsin.service.message_view import MessageView
 from tocsin.service.messages import MessageService, Origin
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
-from tocsin.store.base import Delete, Op, Select, Update
+from tocsin.store.base import Op, Select, Update
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -41,8 +42,9 @@ Body = dict[str, Any]
 class InteractionMessages:
     """Makes, reads, edits and deletes the messages of interactions."""
 
-    def __init__(self, context: Context, messages: MessageService) -> None:
+    def __init__(self, context: Context, messages: MessageService, attachments: AttachmentService) -> None:
         self._context = context
+        self._attachments = attachments
         self._store = context.store
         self._world = context.world
         self._messages = messages
@@ -67,23 +69,23 @@ class InteractionMessages:
         if not hidden:
             sent: Body = _decode(await self._messages.create(bot, interaction.channel_id, draft, access, origin))
             return sent
-        if draft.files:
-            raise BadRequest(50035, "A message for one person carries no files.")
-        checked = None if loading else check_draft(draft)
+        checked = Checked("", [], [], 0) if loading else check_draft(draft)
+        kept = await self._attachments.keep(interaction.channel_id, draft.files, draft.notes, checked.embeds)
         message = Message(
             id=self._context.snowflakes.next(),
             channel_id=interaction.channel_id,
             guild_id=interaction.guild_id,
             author_id=bot.id,
-            content="" if checked is None else checked.content,
+            content=checked.content,
             type=kind,
-            flags=flags | (0 if checked is None else checked.flags),
-            embeds=[] if checked is None else checked.embeds,
-            components=[] if checked is None else checked.components,
+            flags=flags | checked.flags,
+            embeds=checked.embeds,
+            attachments=_hidden_files(kept.bodies),
+            components=checked.components,
             webhook_id=interaction.application_id,
             application_id=interaction.application_id,
         )
-        ops = rows.hidden_message_ops(self._kept(interaction, message))
+        ops = [*rows.hidden_message_ops(self._kept(interaction, message)), *rows.attach_ops(kept.ids, message.id)]
         await self._commit([*ops, *(claim.ops(message.id) if claim is not None else [])], claim)
         return await self._tell(interaction, "MESSAGE_CREATE", message)
 
@@ -125,7 +127,7 @@ class InteractionMessages:
             await self._messages.delete(bot, interaction.channel_id, message_id, access)
             return
         channel = await self._channel(interaction)
-        await self._store.commit([Delete("hidden_messages", {"id": message_id})])
+        await self._store.commit(rows.hidden_delete_ops([message_id]))
         self._publish(interaction, events.message_delete(channel, message_id))
 
     async def seen_by(self, user_id: int, channel_id: int, message_id: int) -> Message:
@@ -174,18 +176,21 @@ class InteractionMessages:
         components = patch.components or [] if patch.components is not UNSET else message.components
         checked = check_parts(content, given, components, message.flags & ~LOADING, form)
         form.check()
+        attachments, kept = await self._attachments.renew(message, patch, checked.embeds)
         changed = msgspec.structs.replace(
             message,
             content=checked.content,
             embeds=message.embeds if patch.embeds is UNSET else checked.embeds,
+            attachments=_hidden_files(attachments),
             components=checked.components,
             flags=message.flags & ~LOADING,
             edited_at=None if message.flags & LOADING else self._context.clock(),
         )
-        if not (changed.content or changed.embeds or changed.components):
+        if not (changed.content or changed.embeds or changed.components or changed.attachments):
             raise BadRequest(*EMPTY)
         row = {"message": self._kept(interaction, changed).message}
         ops: list[Op] = [Update("hidden_messages", {"id": message.id}, row, must_match=True)]
+        ops += renewed_ops(message, changed, kept)
         await self._commit([*ops, *(claim.ops() if claim is not None else [])], claim)
         return await self._tell(interaction, "MESSAGE_UPDATE", changed)
 
@@ -224,3 +229,7 @@ class InteractionMessages:
         if message.author_id != interaction.bot_id:
             raise unknown("message")
         return message
+
+
+def _hidden_files(attachments: list[Body]) -> list[Body]:
+    return [{**each, "ephemeral": True} for each in attachments]

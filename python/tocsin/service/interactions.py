@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from tocsin.errors import (
     ApiError,
@@ -28,6 +29,7 @@ from tocsin.model.interactions import (
     CallbackType,
     Command,
     CommandType,
+    HiddenMessage,
     Interaction,
     InteractionType,
     Waiting,
@@ -401,9 +403,10 @@ class InteractionService:
         first = Select(entity=Interaction, table="interactions", where={}, below={"created_at": oldest}, limit=1000)
         ended = [each.id for each in await self._store.find(first)]
         if ended:
-            await self._store.commit(
-                [Delete("hidden_messages", {"interaction_id": ended}), Delete("interactions", {"id": ended})]
-            )
+            hidden = Select(entity=HiddenMessage, table="hidden_messages", where={"interaction_id": ended})
+            messages = [each.id for each in await self._store.find(hidden)]
+            ops = rows.hidden_delete_ops(messages) if messages else []
+            await self._store.commit([*ops, Delete("interactions", {"id": ended})])
 
 
 def _message_type(kind: int, command: Command | None) -> int:
@@ -429,7 +432,14 @@ def _for_invoker(interaction: Interaction, kind: int, data: Body) -> Event:
 
 def _patch(draft: MessageDraft) -> MessagePatch:
     """Return what makes the message that loads into the draft."""
-    return MessagePatch(content=draft.content, embeds=draft.embeds, components=draft.components, files=draft.files)
+    return MessagePatch(
+        content=draft.content,
+        embeds=draft.embeds,
+        components=draft.components,
+        attachments=draft.notes,
+        allowed_mentions=UNSET if draft.allowed_mentions is None else draft.allowed_mentions,
+        files=draft.files,
+    )
 
 
 def _wrong_type() -> InvalidForm:

@@ -24,7 +24,7 @@ from tocsin.model.entities import Channel, ChannelType, Message, WebhookAuthor
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions, read_states, tracing
-from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
+from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept, renewed_ops
 from tocsin.service.audience import ATTEMPTS, Draft, commit_to
 from tocsin.service.audit import note
 from tocsin.service.auth import Principal
@@ -409,18 +409,10 @@ class MessageService:
         form.check()
         if new_embeds:
             access.need(EMBED_LINKS)
-        attachments = message.attachments
-        if patch.attachments is not UNSET:
-            listed = {str(note.id) for note in patch.attachments or ()}
-            attachments = [each for each in attachments if each["id"] in listed]
-        kept = NOTHING_KEPT
         if patch.files:
             access.need(ATTACH_FILES)
-            notes = patch.attachments or () if patch.attachments is not UNSET else ()
-            kept = await self._attachments.keep(
-                message.channel_id, patch.files, notes, checked.embeds, held=len(attachments)
-            )
-        changes: dict[str, Any] = {"flags": flags, "attachments": [*attachments, *kept.bodies]}
+        attachments, kept = await self._attachments.renew(message, patch, checked.embeds)
+        changes: dict[str, Any] = {"flags": flags, "attachments": attachments}
         if patch.content is not UNSET:
             found = await self._pings(access, checked.content, allowed, replied)
             changes |= {
@@ -455,13 +447,11 @@ class MessageService:
         row = {name: value for name, value in new.items() if value != old[name]}
         if row:
             where = {"id": after.id, "channel_id": after.channel_id}
-            gone = {each["id"] for each in before.attachments} - {each["id"] for each in after.attachments}
-            ops = [Update("messages", where, row, must_match=True)]
-            moved = [*rows.attach_ops(kept.ids, after.id), *rows.attach_ops([int(each) for each in gone], 0)]
-            moved += claim.ops() if claim is not None else []
+            ops: list[Op] = [Update("messages", where, row, must_match=True), *renewed_ops(before, after, kept)]
+            ops += claim.ops() if claim is not None else []
 
             def draft(to: Channel) -> Draft:
-                return [*ops, *moved], [events.message_event("MESSAGE_UPDATE", to, after, body)]
+                return ops, [events.message_event("MESSAGE_UPDATE", to, after, body)]
 
             try:
                 await commit_to(self._context, actor.id, channel, draft)

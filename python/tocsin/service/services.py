@@ -112,7 +112,7 @@ def build_services(context: Context) -> Services:
         attachments=attachments,
         messages=messages,
         commands=commands,
-        interactions=InteractionService(context, commands, InteractionMessages(context, messages)),
+        interactions=InteractionService(context, commands, InteractionMessages(context, messages, attachments)),
         webhooks=WebhookService(context, messages, attachments),
         reactions=ReactionService(context),
         emojis=EmojiService(context),

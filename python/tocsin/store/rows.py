@@ -459,3 +459,11 @@ def interaction_message_ops(message: Message, origin: dict[str, Any]) -> list[Op
 def hidden_message_ops(message: HiddenMessage) -> list[Op]:
     """Write a message that only one person sees."""
     return [Insert("hidden_messages", _row(message))]
+
+
+def hidden_delete_ops(ids: Sequence[int]) -> list[Op]:
+    """Delete messages that only one person sees; nobody gets their files any more."""
+    return [
+        Delete("hidden_messages", {"id": list(ids)}),
+        Update("attachments", {"message_id": list(ids)}, {"message_id": 0}),
+    ]
