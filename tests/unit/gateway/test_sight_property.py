@@ -62,8 +62,6 @@ class Client:
 
     def take(self, told: list[Told]) -> None:
         for name, d in told:
-            if name == "SESSIONS_REPLACE":
-                continue  # of no guild
             if name.startswith("THREAD_"):
                 self.take_thread(name, d)
                 continue
