@@ -46,7 +46,7 @@ test-rust: $(STAMPS)/redis
 	cargo test --locked --quiet $(LOAD)
 
 # Python, the API, real sockets, the client libraries of Python and Node, and the wheel.
-test-python: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/redis $(STAMPS)/postgres
+test-python: $(STAMPS)/core $(STAMPS)/npm $(STAMPS)/redis $(STAMPS)/postgres $(STAMPS)/haproxy $(STAMPS)/faketime
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-clients: $(STAMPS)/core $(STAMPS)/npm $(CLIENTS)/discordgo $(CLIENTS)/jda/stamp $(CLIENTS)/twilight ## Run the same scenarios with every client library, of Go, Java and Rust too
@@ -62,7 +62,7 @@ verify-streams: $(STAMPS)/core $(STAMPS)/npm
 oracle: $(STAMPS)/core
 	$(BIN)/python -m tests.oracle.oracle $(ORACLE_ARGS)
 
-nemesis: $(STAMPS)/core $(STAMPS)/redis $(STAMPS)/postgres ## Kill, freeze, cut off and empty the parts of a cluster under load, and judge every session
+nemesis: $(STAMPS)/core $(STAMPS)/redis $(STAMPS)/postgres $(STAMPS)/faketime ## Kill, freeze, cut off and empty the parts of a cluster under load, and judge every session
 	$(BIN)/python -m tests.cluster.nemesis $(NEMESIS_ARGS)
 
 check: $(STAMPS)/core ## Format, lints, types, layers
@@ -132,6 +132,17 @@ $(STAMPS)/postgres:
 		&& apt-get install -y --no-install-recommends postgresql) \
 		> $(STAMPS)/postgres.log 2>&1 || { echo "no PostgreSQL, and apt did not bring one: $(STAMPS)/postgres.log" >&2; exit 1; }
 	@touch $@
+
+# A balancer, and a clock that can be moved. Tests that need what is not to be had are skipped.
+$(STAMPS)/haproxy:
+	@mkdir -p $(STAMPS)
+	@command -v haproxy > /dev/null || test -x /usr/sbin/haproxy || (apt-get update && apt-get install -y --no-install-recommends haproxy) \
+		> $(STAMPS)/haproxy.log 2>&1 || { echo "no haproxy, and apt did not bring one: $(STAMPS)/haproxy.log" >&2; exit 0; }; touch $@
+
+$(STAMPS)/faketime:
+	@mkdir -p $(STAMPS)
+	@ls /usr/lib/*/faketime/libfaketime.so.1 > /dev/null 2>&1 || (apt-get update && apt-get install -y --no-install-recommends libfaketime) \
+		> $(STAMPS)/faketime.log 2>&1 || { echo "no libfaketime, and apt did not bring one: $(STAMPS)/faketime.log" >&2; exit 0; }; touch $@
 
 $(STAMPS)/npm: tests/clients/js/package-lock.json
 	@mkdir -p $(STAMPS)

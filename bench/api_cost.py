@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support.postgres_server import PostgresServer, running_postgres
+from tests.support.redis_server import running_redis
 from tests.support.server import UNLIMITED, WORLD, Server, running_server
 
 CHANNEL, TOKEN = "3001", "ada-token"
@@ -29,6 +30,7 @@ REQUEST = (
     f"POST /api/v10/channels/{CHANNEL}/messages HTTP/1.1\r\nHost: bench\r\nAuthorization: {TOKEN}\r\n"
     f"User-Agent: bench\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
 ).encode() + BODY
+COUNTED = ("--message-rate-limit=1000000", "--global-rate-limit=1000000", "--identify-max-concurrency=100000")
 PARTS = ("loop", "store", "http", "gateway")
 Spent = dict[str, int]
 """Nanoseconds on a CPU, by part of the node."""
@@ -142,11 +144,17 @@ def _spread(figures: list[float]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def running(
-    trees: list[Path], postgres: PostgresServer | None, members: int, *, traced: bool, per_mille: int
+    trees: list[Path],
+    postgres: PostgresServer | None,
+    members: int,
+    *,
+    traced: bool,
+    per_mille: int,
+    counted: bool,
 ) -> Iterator[dict[str, Server]]:
     """A node of each checkout, by the checkout's name; one of the last over PostgreSQL, one with traces, if asked for.
 
-    `members` are made besides the few of the tests' world.
+    `members` are made besides the few of the tests' world. `counted` nodes have limits, and each a Redis.
     """
     crowd = {"users": members, "username": "load-{n}", "token": "load-token-{n}", "first_id": "500001", "join": ["Lab"]}
     world = WORLD | {"generate": [crowd]} if members else WORLD
@@ -159,7 +167,10 @@ def running(
         for name, tree, more in kinds:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             os.environ["PYTHONPATH"] = str(tree.resolve() / "python")
-            servers[name] = stack.enter_context(running_server(folder, *UNLIMITED, *more, world=world))
+            flags: tuple[str, ...] = UNLIMITED
+            if counted:
+                flags = (*COUNTED, f"--bus={stack.enter_context(running_redis(folder / 'redis')).url}")
+            servers[name] = stack.enter_context(running_server(folder, *flags, *more, world=world))
         if postgres is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             database = f"--database={stack.enter_context(postgres.database())}"
@@ -207,13 +218,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "api_cost.json")
     parser.add_argument("--members", type=int, default=0, help="of the guild, besides four")
     parser.add_argument("--traced", action="store_true", help="a node with traces besides the one without")
+    parser.add_argument("--counted", action="store_true", help="with rate limits, and a Redis a node")
     parser.add_argument("--trace-per-mille", type=int, default=5)
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         durable = ("fsync=on", "synchronous_commit=on", "full_page_writes=on")
         postgres = stack.enter_context(running_postgres(*durable)) if given.postgres else None
         trees, per_mille = [*given.against, here], given.trace_per_mille
-        nodes = running(trees, postgres, given.members, traced=given.traced, per_mille=per_mille)
+        nodes = running(trees, postgres, given.members, traced=given.traced, per_mille=per_mille, counted=given.counted)
         servers = stack.enter_context(nodes)
         figures = {
             f"{connections}_connections": measure(servers, connections, given.posts, given.rounds, postgres)
@@ -226,6 +238,7 @@ def main() -> None:
         "posts": given.posts,
         "rounds": given.rounds,
         "members": given.members + 4,
+        "counted": given.counted,
         "commit": described.stdout.strip(),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
         "load_average": os.getloadavg()[0],

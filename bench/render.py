@@ -92,8 +92,6 @@ METHOD = """\
 - **Flapping**: `bench/flapping.py`. The naive number is every change to every other session with GUILD_PRESENCES. The
   watchers' generator runs under SCHED_FIFO where that is allowed; it and the flapping members' share one cpu.
 - **Large guild**: `bench/large_guild.py`.
-- **Bus**: `bench/bus.py`: a Redis of its own over TCP, nodes over one SQLite file; all nodes on one cpu, Redis and the
-  generators on the other. Without journals is `--resume-window-ms=0`, where no session outlives its node.
 """
 
 
@@ -362,48 +360,10 @@ def _large(results: Results, found: dict[str, Any]) -> str:
     return f"{said}\n{_table(head, rows)}"
 
 
-def _bus(results: Results, found: dict[str, Any]) -> str:
-    figures, rounds = found["figures"], found["rounds"]
-    said = (
-        f"A channel that sessions of k nodes are in, {found['sessions']} at each; messages are posted at the first "
-        f"node and measured at the last. One at a time: {found['rate']} a second, due to delivery. In batches: "
-        f"{found['outstanding']} are on their way. {rounds} rounds of {found['seconds']:g} s each. Redis' CPU is that "
-        "of its process less what it used in as long an idle stretch of the same round; what of it was inside commands "
-        "is Redis' own count of time (`INFO commandstats`), the rest is sockets and its event loop. A publish is one "
-        "FCALL for up to 32 events, a read one XREAD of a node, a journal's write one XADD of a worker.\n"
-    )
-    parts = [said]
-    for pace, title in (("separate", "One message at a time"), ("batched", "As fast as they are taken")):
-        rows = []
-        for name, kind in figures.items():
-            each = kind[pace]
-            commands = each.get("commands")
-            inside = ["-"] * 3
-            if commands:
-                names = ("publish", "read", "journal")
-                inside = [f"{commands[f'{what}_us']:.1f} ({commands[f'{what}_calls']:.2f})" for what in names]
-            rows.append(
-                (
-                    name, _spread(each["per_s"], "", 0, rounds),
-                    _spread(each["redis_us"], "", 1, rounds) if commands else "-",
-                    f"{6 + 4 * kind['nodes']}" if commands else "-", *inside,
-                    _spread(each["nodes_us"], "", 0, rounds),
-                    _spread(each["p50_ms"], "", 2, rounds), _spread(each["p99_ms"], "", 2, rounds),
-                )
-            )  # fmt: skip
-        head = (
-            "nodes", "messages/s", "Redis CPU us an event", "6 + 4k", "in publishes: us (calls)", "in reads",
-            "in journals' writes", "nodes' CPU us an event, all", "p50 ms", "p99 ms",
-        )  # fmt: skip
-        parts += [f"### {title}\n", _table(head, rows)]
-    return "\n".join(parts)
-
-
 EXTRA_PARTS: tuple[tuple[str, str, Callable[[Results, dict[str, Any]], str]], ...] = (
     ("api", "POST", _post),
     ("flapping", "Members that flap", _flapping),
     ("large", "A large guild", _large),
-    ("bus", "The bus", _bus),
 )
 
 

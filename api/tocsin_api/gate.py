@@ -46,7 +46,7 @@ class Gatekeeper:
     def __init__(self, services: Services) -> None:
         self._auth = services.auth
         self._clock = services.context.clock
-        self._limits = RateLimits(services.context.settings)
+        self._limits = RateLimits(services.context.settings, services.context.windows)
         self._planned: dict[tuple[str | None, Hashable], PlannedLimit] = {}
 
     def plan(self, group: str | None, identity: Hashable, limit: PlannedLimit) -> None:

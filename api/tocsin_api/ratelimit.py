@@ -1,6 +1,6 @@
 """Rate limits: windows per identity, route group and major parameter, and their headers (protocol.md §8.2).
 
-`Windows` is pure: time is passed in, and it never holds more than the keys of one unexpired window.
+`Windows` is pure: time is passed in. It holds the keys of unexpired windows, and at most as many that ended.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from tocsin.config import Settings
+from tocsin.model.windows import Window
+from tocsin.service.windows import SharedWindows
 
 GLOBAL_WINDOW_MS = 1000
 _MAJOR = ("channel_id", "guild_id", "webhook_id")
@@ -26,6 +28,8 @@ _KNOWN: dict[str, tuple[int, int]] = {  # requests, window in ms
     "auth": (30, 60_000),
 }
 CREATE_MESSAGE = "messages.create"
+_KEY_MAX = 80
+"""Characters of a window's key in Redis; a major parameter is whatever stands in a path."""
 
 
 class Verdict(NamedTuple):
@@ -38,13 +42,18 @@ class Verdict(NamedTuple):
 
 
 class Windows:
-    """Counters that start with the first request of a key and end `window_ms` later."""
+    """Counters that start with the first request of a key and end `window_ms` later.
 
-    def __init__(self, limit: int, window_ms: int) -> None:
+    Where they are `shared` others count too, and a window ends for all when it does in Redis (ADR 0023).
+    """
+
+    def __init__(self, limit: int, window_ms: int, name: str = "", shared: SharedWindows | None = None) -> None:
         self.limit = limit
         self.window_ms = window_ms
-        # In order of their start, which is also the order of their end: the front is what may be forgotten.
-        self._open: OrderedDict[Hashable, list[int]] = OrderedDict()
+        self._name = name
+        self._shared = shared
+        # In order of their start, which is about the order of their end: the front is what may be forgotten.
+        self._open: OrderedDict[Hashable, Window] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -52,30 +61,46 @@ class Windows:
     def hit(self, key: Hashable, now_ms: int) -> Verdict:
         """Count one request of `key`. A refused one does not count."""
         self._sweep(now_ms)
-        entry = self._open.get(key)
-        if entry is None or not entry[0] <= now_ms < entry[0] + self.window_ms:
+        window = self._open.get(key)
+        if window is None or not window.start_ms <= now_ms < window.end_ms:
             self._open.pop(key, None)
-            entry = self._open[key] = [now_ms, 0]
-        reset_ms = entry[0] + self.window_ms
-        if entry[1] >= self.limit:
-            return Verdict(self.limit, 0, reset_ms, max(1, reset_ms - now_ms))
-        entry[1] += 1
-        return Verdict(self.limit, self.limit - entry[1], reset_ms, 0)
+            window = self._open[key] = Window(self._text(key), now_ms, now_ms + self.window_ms)
+        count = window.own + window.others
+        if count >= self.limit:
+            return Verdict(self.limit, 0, window.end_ms, max(1, window.end_ms - now_ms))
+        window.own += 1
+        if self._shared is not None and not window.due:
+            self._shared.note(window)
+        return Verdict(self.limit, self.limit - count - 1, window.end_ms, 0)
+
+    def _text(self, key: Hashable) -> str:
+        """Return what a window is called among processes."""
+        if self._shared is None:
+            return ""
+        text = ":".join(map(str, (self._name, *key) if isinstance(key, tuple) else (self._name, key)))
+        return text if len(text) <= _KEY_MAX else f"{self._name}:{hashlib.sha256(text.encode()).hexdigest()}"
 
     def _sweep(self, now_ms: int) -> None:
         while self._open:
             key = next(iter(self._open))
-            if self._open[key][0] + self.window_ms > now_ms:
+            if self._open[key].end_ms > now_ms:
                 return
             del self._open[key]
 
 
 class RateLimits:
-    """All windows of a node's API. A setting of 0 switches its limit off; without a global limit no group has one."""
+    """All windows of a process's API. A setting of 0 switches its limit off; without a global limit no group has one.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: hold the limits.
+        shared: where other processes count too.
+    """
+
+    def __init__(self, settings: Settings, shared: SharedWindows | None = None) -> None:
         self._settings = settings
-        self._global = Windows(settings.global_rate_limit, GLOBAL_WINDOW_MS) if settings.global_rate_limit else None
+        self._shared = shared
+        limit = settings.global_rate_limit
+        self._global = Windows(limit, GLOBAL_WINDOW_MS, "global", shared) if limit else None
         self._groups: dict[str, Windows | None] = {}
         self._hashes: dict[str, str] = {}
 
@@ -105,10 +130,11 @@ class RateLimits:
         settings = self._settings
         if group == CREATE_MESSAGE:
             limit, window_ms = settings.message_rate_limit, settings.message_rate_window_ms
-            return Windows(limit, window_ms) if limit else None
-        if not settings.global_rate_limit:
+        elif settings.global_rate_limit:
+            limit, window_ms = _KNOWN.get(group, _DEFAULT)
+        else:
             return None
-        return Windows(*_KNOWN.get(group, _DEFAULT))
+        return Windows(limit, window_ms, self.bucket(group)[:16], self._shared) if limit else None
 
 
 def headers_of(verdict: Verdict, bucket: str, now_ms: int) -> list[tuple[bytes, bytes]]:

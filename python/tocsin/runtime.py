@@ -20,6 +20,7 @@ from tocsin.bus.base import Interest
 from tocsin.bus.local import Everything, LocalBus
 from tocsin.bus.redis import RedisBus
 from tocsin.bus.starts import RedisStarts
+from tocsin.bus.windows import RedisWindows
 from tocsin.config import Settings
 from tocsin.figures import family
 from tocsin.gateway.faults import Faults
@@ -38,6 +39,7 @@ from tocsin.service.node_file import (
 )
 from tocsin.service.services import Services, build_services
 from tocsin.service.tracing import Tracing
+from tocsin.service.windows import SharedWindows
 from tocsin.service.world import World
 from tocsin.service.world_file import read_world_file
 from tocsin.service.world_seed import seed_world
@@ -102,6 +104,7 @@ class Node:
         self._carried: RedisBus | None = None
         self._http: HttpServer | None = None
         self._tracing: Tracing | None = None
+        self._windows: SharedWindows | None = None
 
     # -- where it is
 
@@ -142,7 +145,8 @@ class Node:
         info = f'tocsin_node_info{{role="{self._role.value}",version="{__version__}"}} 1'
         own = family("tocsin_node_info", "gauge", "What of a node this process is", [info])
         own += family("tocsin_ready", "gauge", "Whether it takes work", [f"tocsin_ready {int(self._ready)}"])
-        return own + self.gateway.metrics() + self.store.figures.text()
+        limits = "" if self._windows is None else self._windows.text()
+        return own + self.gateway.metrics() + self.store.figures.text() + limits
 
     # -- life
 
@@ -183,7 +187,8 @@ class Node:
             gateway = self._gateway = GatewayNode(
                 settings, carried, world.on_commit, listens=self._role is not Role.API
             )
-        context = Context(settings, store, bus, world, snowflakes, self._clock, interest=interest)
+        windows = self._windows = None if self._carried is None else self._share_windows()
+        context = Context(settings, store, bus, world, snowflakes, self._clock, interest=interest, windows=windows)
         services = self.services = build_services(context)
         if self._carried is not None:
             starts = services.session_starts.shared = RedisStarts(settings.bus, settings.bus_prefix)
@@ -219,6 +224,13 @@ class Node:
         self._ready = True
         if self._worker is None:
             self._announce()
+
+    def _share_windows(self) -> SharedWindows:
+        others = RedisWindows(self.settings.bus, self.settings.bus_prefix)
+        self._stack.push_async_callback(others.stop)
+        windows = SharedWindows(others, self._clock)
+        self._stack.push_async_callback(windows.stop)
+        return windows
 
     def _trace(self, world: World, gateway: GatewayNode) -> Tracing:
         from tocsin.telemetry import OtlpSink  # only here: few nodes make traces, and its imports cost a start

@@ -11,6 +11,7 @@ from tests.support.rules import word_rule
 from tests.support.shapes import FIXTURES, differences
 from tocsin.model.permissions import Permission
 from tocsin.service.threads import CREATED, STARTER
+from tocsin.store.base import ThreadQuery
 
 THREAD_BITS = int(
     Permission.CREATE_PUBLIC_THREADS | Permission.CREATE_PRIVATE_THREADS | Permission.SEND_MESSAGES_IN_THREADS
@@ -322,6 +323,23 @@ async def test_an_archived_thread_rejects_all_but_deletions_until_somebody_write
     assert (now["message_count"], now["total_message_sent"]) == (2, 3)
     assert (await api.get(f"/channels/{GENERAL}", "ada")).json()["last_message_id"] != now["last_message_id"]
     assert (await api.delete(f"{base}/messages/{other['id']}", "carl")).status_code == 204
+
+
+async def test_a_deletion_that_archiving_overtook_is_told_as_one_in_an_archived_thread(api: Api) -> None:
+    thread = await start(api, type=12)
+    thread_id = int(thread["id"])
+    messages = [await api.say("hello", who="carl", channel=thread_id) for _ in range(2)]
+    carl = await api.services.auth.authenticate("carl-token")
+    found = await api.services.context.world.channel_access(thread_id, CARL)
+    await api.patch(f"/channels/{thread_id}", "carl", {"archived": True})
+    api.bus.take()
+    await api.services.messages.delete(carl, thread_id, int(messages[0]["id"]), found)
+    [(gone, body)] = api.bus.take()
+    # No session holds the thread: the gateway's policy finds who may view it.
+    assert (gone.name, gone.state, body["id"]) == ("MESSAGE_DELETE", True, messages[0]["id"])
+    assert [each["user_id"] for each in body["thread"]["thread_members"]] == [str(CARL)]
+    [stored] = await api.store.threads(ThreadQuery(id=thread_id))
+    assert stored.message_count == 1
 
 
 async def test_a_locked_thread_is_for_those_who_manage_threads(api: Api) -> None:

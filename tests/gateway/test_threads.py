@@ -134,6 +134,34 @@ def test_archiving_ends_a_thread_for_clients_and_opening_brings_it_back_with_one
     assert "THREAD_MEMBER_UPDATE" not in names(one.events)
 
 
+def test_what_is_deleted_in_an_archived_private_thread_is_told_to_who_may_view_it(town: Town) -> None:
+    owner, member, guest, lost, other = (town.person() for _ in range(5))
+    place = town.place(owner, member, guest, lost, other, BELL)
+    manages = str(int(Permission.MANAGE_THREADS | Permission.MANAGE_MESSAGES))
+    role = town.call(owner, "POST", f"/guilds/{place.id}/roles", {"name": "m", "permissions": manages})["id"]
+    town.call(owner, "PUT", f"/guilds/{place.id}/members/{BELL.id}/roles/{role}")
+    thread = start(town, place, member, 12)
+    base = f"/channels/{thread['id']}"
+    for each in (guest, lost):
+        town.call(member, "PUT", f"{base}/thread-members/{each.id}")
+    one, *several = [post(town, member, thread["id"]) for _ in range(4)]
+    last = post(town, guest, thread["id"])
+    town.call(member, "PATCH", base, {"archived": True})
+    hide(town, place, lost.id, 1)
+    sees = [town.listen(each) for each in (owner, member, BELL)]
+    does_not = [town.listen(each) for each in (lost, other)]
+    town.call(member, "DELETE", f"{base}/messages/{one}")
+    town.call(BELL, "POST", f"{base}/messages/bulk-delete", {"messages": several[:2]})
+    town.call(owner, "PUT", f"/guilds/{place.id}/bans/{guest.id}", {"delete_message_seconds": 60})
+    of_thread = {"channel_id": thread["id"], "guild_id": place.id}
+    for listener in sees:
+        assert listener.until("MESSAGE_DELETE") == {"id": one, **of_thread}
+        assert listener.until("MESSAGE_DELETE_BULK") == {"ids": several[:2], **of_thread}
+        assert listener.until("MESSAGE_DELETE_BULK") == {"ids": [last], **of_thread}
+    for told in town.told(place, *does_not):
+        assert about(told, thread["id"]) == []
+
+
 def test_without_guild_members_one_is_told_only_of_oneself(town: Town) -> None:
     owner, member = town.person(), town.person()
     place = town.place(owner, member, BELL, CLERK)

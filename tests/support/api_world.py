@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -56,6 +57,7 @@ class RecordingBus:
         self.events: list[Event] = []
         self.audit: list[Event] = []
         self.ephemeral: list[Event] = []
+        self.heard = asyncio.Event()
 
     def publish(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -63,6 +65,7 @@ class RecordingBus:
 
     def publish_ephemeral(self, event: Event) -> None:
         self.ephemeral.append(event)
+        self.heard.set()
 
     def take(self, name: str | None = None) -> list[tuple[Event, Any]]:
         """Return and forget the events so far, with their decoded bodies."""

@@ -235,7 +235,7 @@ class Rig:
             self.sessions,
             self.guilds,
             self.presences,
-            OwnSessions(self.sessions),
+            OwnSessions(orders, self.sessions),
             metrics,
             lambda: "ws://127.0.0.1:1",
         )

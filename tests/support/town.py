@@ -41,7 +41,13 @@ NO_PRIVILEGED = int(Intents(0x331FFFF) & ~(Intents.GUILD_MEMBERS | Intents.GUILD
 
 
 class Listener:
-    """A session that keeps what it was told. `events` holds (name, d) since READY, `last` the last event's number."""
+    """A session that keeps what it was told. `events` holds (name, d) since READY, `last` the last event's number.
+
+    What it is told of the same person's other sessions, which tests open as they like, is kept with `hears_own`; it is
+    an array, and stands under `sessions` there.
+    """
+
+    hears_own = False
 
     def __init__(self, gateway: str, person: Person, **identify: Any) -> None:
         self.person = person
@@ -62,10 +68,15 @@ class Listener:
 
     def next(self) -> tuple[str, Payload]:
         """Return the next event."""
-        payload = self.client.read_until(0)
-        self.last = payload["s"]
-        self.events.append((payload["t"], payload["d"]))
-        return self.events[-1]
+        while True:
+            payload = self.client.read_until(0)
+            self.last = payload["s"]
+            if payload["t"] != "SESSIONS_REPLACE":
+                self.events.append((payload["t"], payload["d"]))
+                return self.events[-1]
+            if self.hears_own:
+                self.events.append((payload["t"], {"sessions": payload["d"]}))
+                return self.events[-1]
 
     def until(self, name: str, **fields: Any) -> Payload:
         """Read up to an event of this name whose `d` has these values."""

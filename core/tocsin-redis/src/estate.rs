@@ -11,8 +11,10 @@ use crate::cursor::number_of;
 /// Why a session cannot be gone on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// It is not in the journal, or has ended.
+    /// It is not in the journal.
     Unknown,
+    /// It was, and has ended.
+    Ended,
     /// Its client has more than the journal, so far.
     Ahead,
     /// The journal does not reach back, or left something out that the client misses.
@@ -142,8 +144,11 @@ impl Estate {
     }
 
     fn life(&self, id: SessionId) -> Result<&Life, Doubt> {
-        let life = self.lives.get(&id).filter(|life| !life.ended);
-        life.ok_or(Doubt::Unknown)
+        let life = self.lives.get(&id).ok_or(Doubt::Unknown)?;
+        if life.ended {
+            return Err(Doubt::Ended);
+        }
+        Ok(life)
     }
 
     /// What a session was given.
@@ -272,7 +277,7 @@ mod tests {
         feed.given(None, 3, &mut [0]);
         feed.write(1, false, 4);
         let estate = &feed.estate;
-        assert_eq!(estate.share(SessionId([1; 16]), 1), Err(Doubt::Unknown));
+        assert_eq!(estate.share(SessionId([1; 16]), 1), Err(Doubt::Ended));
         assert_eq!(
             estate.share(SessionId([2; 16]), 0),
             Err(Doubt::Trimmed),

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value, cmd};
-use tocsin_bus::{Envelope, Found, Heir, Inheritance, Note, SessionId};
+use tocsin_bus::{Envelope, Found, Heir, Inheritance, Note};
 
 use crate::config::{BusConfig, millis};
 use crate::desk::{Desk, Job, Wanted, mark};
 use crate::entry;
 use crate::estate::{Doubt, Estate};
 use crate::link::Link;
-use crate::names::{Names, Owner};
+use crate::names::{Claim, Names, Owner};
 use crate::reader::{entry_of, inbox_name};
 use crate::sink::Sink;
 
@@ -32,8 +32,19 @@ const TOGETHER: usize = 256;
 /// A session that was found, until it is taken.
 struct Held {
     wanted: Wanted,
-    owner: Owner,
+    from: From,
+    /// What the key of its owner says.
+    said: Option<Claim>,
     since: Instant,
+}
+
+/// From whom a session is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct From {
+    /// In whose journal it is.
+    owner: Owner,
+    /// Who claimed it since, and has not given it anything.
+    claimed_by: Option<Owner>,
 }
 
 /// What was read of journals, and when it was last asked for.
@@ -67,7 +78,7 @@ impl Heirs {
                 link = Link::open(&self.config, Duration::ZERO).ok();
             }
             let mut good = link.is_some();
-            let mut groups: HashMap<(Owner, usize), Vec<(Held, u64)>> = HashMap::new();
+            let mut groups: HashMap<(From, usize), Vec<(Held, u64)>> = HashMap::new();
             for job in jobs {
                 match job {
                     Job::Find(wanted) => {
@@ -77,12 +88,12 @@ impl Heirs {
                             _ => Ok(None),
                         };
                         good &= found.is_ok();
-                        let found = found.ok().flatten().map(|(owner, found)| {
-                            let since = Instant::now();
+                        let found = found.ok().flatten().map(|(from, said, found)| {
                             let one = Held {
                                 wanted,
-                                owner,
-                                since,
+                                from,
+                                said,
+                                since: Instant::now(),
                             };
                             held.insert(ticket, one);
                             found
@@ -91,14 +102,14 @@ impl Heirs {
                     }
                     Job::Take(ticket, session, worker) => match held.remove(&ticket) {
                         Some(one) => {
-                            let group = groups.entry((one.owner, worker)).or_default();
+                            let group = groups.entry((one.from, worker)).or_default();
                             group.push((one, session));
                         }
                         None => self.sink.note(Note::NotTaken { session }),
                     },
                 }
             }
-            for ((owner, worker), group) in groups {
+            for ((from, worker), group) in groups {
                 for chunk in group.chunks(TOGETHER) {
                     marks += 1;
                     let place = Place {
@@ -107,7 +118,7 @@ impl Heirs {
                         mark: incarnation << 32 | marks,
                     };
                     let taken = match &mut link {
-                        Some(link) if good => self.take(link, &mut estates, owner, &place, chunk),
+                        Some(link) if good => self.take(link, &mut estates, from, &place, chunk),
                         _ => Ok(Vec::new()),
                     };
                     good &= taken.is_ok();
@@ -165,35 +176,48 @@ impl Heirs {
         link: &mut Link,
         estates: &mut Estates,
         wanted: &Wanted,
-    ) -> RedisResult<Option<(Owner, Found)>> {
+    ) -> RedisResult<Option<(From, Option<Claim>, Found)>> {
         // One place of the inbox for all scopes: there is none over several partitions.
         if self.names.partitions() != 1 {
             return Ok(None);
         }
-        let owner = match link.ask(cmd("GET").arg(self.names.owner(wanted.id)))? {
-            Value::BulkString(owner) => Owner::read(&owner),
-            _ => Some(Owner::first(wanted.id)),
+        let said = match link.ask(cmd("GET").arg(self.names.owner(wanted.id)))? {
+            Value::BulkString(said) => match Claim::read(&said) {
+                None => return Ok(None),
+                claim => claim,
+            },
+            _ => None,
         };
+        let owner = said.map_or_else(|| Owner::first(wanted.id), |claim| claim.by);
         // One of this node's own was here, and has ended.
-        let Some(owner) = owner.filter(|owner| owner.tag != self.config.tag) else {
+        if owner.tag == self.config.tag {
             return Ok(None);
+        }
+        let mut from = From {
+            owner,
+            claimed_by: None,
         };
         for attempt in 0..AGAIN.0 {
             if attempt > 0 {
                 std::thread::sleep(AGAIN.1);
             }
-            let estate = self.refresh(link, owner, estates)?;
-            match estate.find(wanted.id, &wanted.digest, wanted.seq) {
-                Ok(record) => {
-                    let found = Found {
-                        user_id: record.user_id,
-                        intents: record.intents,
-                        compress: record.compress,
-                        shard: record.shard,
-                        memo: record.memo.clone(),
+            let mut found = self.look(link, estates, owner, wanted)?;
+            if let (Err(Doubt::Unknown), Some(claim)) = (&found, said) {
+                if claim.seq == wanted.seq {
+                    // Who claimed it is gone, or slow, and its client has nothing of theirs: what the one before them
+                    // said holds.
+                    from = From {
+                        owner: claim.from,
+                        claimed_by: Some(owner),
                     };
-                    return Ok(Some((owner, found)));
+                    found = self.look(link, estates, claim.from, wanted)?;
+                } else {
+                    // What its client has was written before: it is on its way.
+                    found = Err(Doubt::Ahead);
                 }
+            }
+            match found {
+                Ok(found) => return Ok(Some((from, said, found))),
                 // What the client has is on its way to the journal.
                 Err(Doubt::Ahead) => {}
                 Err(_) => return Ok(None),
@@ -202,25 +226,54 @@ impl Heirs {
         Ok(None)
     }
 
+    /// Looks for a session in a journal.
+    fn look(
+        &self,
+        link: &mut Link,
+        estates: &mut Estates,
+        owner: Owner,
+        wanted: &Wanted,
+    ) -> RedisResult<Result<Found, Doubt>> {
+        let estate = self.refresh(link, owner, estates)?;
+        let record = estate.find(wanted.id, &wanted.digest, wanted.seq);
+        Ok(record.map(|record| Found {
+            user_id: record.user_id,
+            intents: record.intents,
+            compress: record.compress,
+            shard: record.shard,
+            memo: record.memo.clone(),
+        }))
+    }
+
     /// Takes sessions over, and returns the keys of those that wait for what goes to the mark.
     fn take(
         &self,
         link: &mut Link,
         estates: &mut Estates,
-        owner: Owner,
+        from: From,
         place: &Place,
         group: &[(Held, u64)],
     ) -> RedisResult<Vec<u64>> {
+        let mut inboxes = Vec::new();
+        if let Some(owner) = from.claimed_by {
+            let inbox = self.refresh(link, owner, estates)?.position.inbox.clone();
+            if inbox.is_empty() {
+                // It could not be told.
+                return Ok(Vec::new());
+            }
+            inboxes.push(inbox);
+        }
         // Before the mark: what the journal has from here on is behind it.
-        let estate = self.refresh(link, owner, estates)?;
+        let estate = self.refresh(link, from.owner, estates)?;
         let position = estate.position.clone();
         if position.inbox.is_empty() || place.incarnation == 0 {
             return Ok(Vec::new());
         }
-        let (mut heirs, mut ids) = (Vec::new(), Vec::new());
+        inboxes.insert(0, position.inbox.clone());
+        let (mut heirs, mut wanted) = (Vec::new(), Vec::new());
         for (held, session) in group {
             if let Ok(share) = estate.share(held.wanted.id, held.wanted.seq) {
-                ids.push(held.wanted.id);
+                wanted.push(held);
                 heirs.push(Heir {
                     session: *session,
                     missed: share.missed,
@@ -228,13 +281,15 @@ impl Heirs {
                 });
             }
         }
-        let before = match ids.is_empty() {
-            true => 0,
-            false => self.claim(link, owner, place, &position.inbox, &ids)?,
-        };
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (before, taken) = self.claim(link, from, place, &inboxes, &wanted)?;
         if before == 0 {
             return Ok(Vec::new());
         }
+        let mut taken = taken.into_iter();
+        heirs.retain(|_| taken.next().unwrap_or(false));
         let taken = heirs.iter().map(|heir| heir.session).collect();
         let tail = self.tail(link, &position.inbox, position.entry, before);
         // Said in any case: the reader waits at the mark.
@@ -252,45 +307,60 @@ impl Heirs {
         })
     }
 
-    /// Makes this node the owner and marks both inboxes; the mark's place in the other one, or 0.
+    /// Makes this node the owner and marks all inboxes; the mark's place in the first of `inboxes`, or 0, and which of
+    /// the sessions it became the owner of.
     fn claim(
         &self,
         link: &mut Link,
-        owner: Owner,
+        from: From,
         place: &Place,
-        inbox: &str,
-        ids: &[SessionId],
-    ) -> RedisResult<u64> {
+        inboxes: &[Arc<str>],
+        wanted: &[&Held],
+    ) -> RedisResult<(u64, Vec<bool>)> {
         let own = inbox_name(&self.config.node, place.incarnation);
-        let heir = Owner {
+        let by = Owner {
             tag: self.config.tag,
             worker: place.worker,
         };
         let mut command = cmd("FCALL");
         command
-            .arg("tocsin_sessions_1_claim")
-            .arg(3 + ids.len())
-            .arg(self.names.inboxes(0) + &own)
-            .arg(inbox)
-            .arg(self.names.taken_from(owner.tag));
-        for id in ids {
-            command.arg(self.names.owner(*id));
+            .arg("tocsin_sessions_2_claim")
+            .arg(1 + 2 * inboxes.len() + wanted.len())
+            .arg(self.names.inboxes(0) + &own);
+        for inbox in inboxes {
+            command.arg(&**inbox);
         }
+        for owner in [Some(from.owner), from.claimed_by].into_iter().flatten() {
+            command.arg(self.names.taken_from(owner.tag));
+        }
+        for held in wanted {
+            command.arg(self.names.owner(held.wanted.id));
+        }
+        let ids: Vec<_> = wanted.iter().map(|held| held.wanted.id).collect();
         command
-            .arg(heir.to_string())
-            .arg(owner.to_string())
+            .arg(inboxes.len())
             .arg(millis(self.config.claim_ttl))
-            .arg(mark(&own, place.mark, ids));
-        for id in ids {
-            command.arg(id.to_string());
+            .arg(mark(&own, place.mark, &ids));
+        for held in wanted {
+            let claim = Claim {
+                by,
+                from: from.owner,
+                seq: held.wanted.seq,
+            };
+            command
+                .arg(held.wanted.id.to_string())
+                .arg(held.said.map(|said| said.to_string()).unwrap_or_default())
+                .arg(claim.to_string());
         }
         let Value::Array(answer) = link.ask(&command)? else {
-            return Ok(0);
+            return Ok((0, Vec::new()));
         };
-        Ok(match answer.first() {
-            Some(Value::Int(place)) => u64::try_from(*place).unwrap_or(0),
+        let mut numbers = answer.iter().map(|each| match each {
+            Value::Int(number) => u64::try_from(*number).unwrap_or(0),
             _ => 0,
-        })
+        });
+        let before = numbers.next().unwrap_or(0);
+        Ok((before, numbers.map(|taken| taken == 1).collect()))
     }
 
     /// The events in an inbox between two places; `None` if some are gone.

@@ -41,6 +41,37 @@ impl fmt::Display for Owner {
     }
 }
 
+/// What the key of a session's owner says once it was taken over: by whom, from whom, and the last `s` its client had
+/// then. `0a0b0c0d:3<01020304:0@57` in Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Claim {
+    /// Its owner.
+    pub(crate) by: Owner,
+    /// Who had it before, as long as `by` has not given it anything.
+    pub(crate) from: Owner,
+    /// What its client had.
+    pub(crate) seq: u64,
+}
+
+impl Claim {
+    /// Reads one.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        let (by, rest) = std::str::from_utf8(text).ok()?.split_once('<')?;
+        let (from, seq) = rest.split_once('@')?;
+        Some(Self {
+            by: Owner::read(by.as_bytes())?,
+            from: Owner::read(from.as_bytes())?,
+            seq: seq.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}<{}@{}", self.by, self.from, self.seq)
+    }
+}
+
 /// The names of one bus: a prefix, so that several may share a Redis, and a number of partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -148,6 +179,31 @@ mod tests {
         assert_eq!(Owner::read(b"000b0203:9"), Some(owner));
         for damaged in [&b""[..], b"x:1", b"000b0203", b"000b0203:x", b"\xff:1"] {
             assert_eq!(Owner::read(damaged), None);
+        }
+    }
+
+    #[test]
+    fn a_claim_survives_its_text() {
+        let claim = Claim {
+            by: Owner {
+                tag: [0, 1, 2, 3],
+                worker: 2,
+            },
+            from: Owner {
+                tag: [9; 4],
+                worker: 0,
+            },
+            seq: 57,
+        };
+        assert_eq!(claim.to_string(), "00010203:2<09090909:0@57");
+        assert_eq!(Claim::read(claim.to_string().as_bytes()), Some(claim));
+        for damaged in [
+            &b""[..],
+            b"00010203:2",
+            b"00010203:2<x@1",
+            b"00010203:2<09090909:0@",
+        ] {
+            assert_eq!(Claim::read(damaged), None);
         }
     }
 

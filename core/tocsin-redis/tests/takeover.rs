@@ -159,8 +159,8 @@ fn a_session_is_taken_by_one_only_and_found_with_its_new_owner() {
     one.ear.inherited(0);
     two.bus.take(1, 200, 0);
     not_taken(&two, 200);
-    // Its new owner's journal is where it is looked for now.
-    assert_eq!(find(&two, 2, 1, 5), None);
+    // Its new owner's journal is where it is looked for now, if its client has more than it had then.
+    assert_eq!(find(&two, 2, 1, 6), None);
     let mut worker = Worker::of(&one);
     worker.writer.begin(&record(7, 1));
     worker.write(true, &one.ear.position(1));
@@ -168,6 +168,61 @@ fn a_session_is_taken_by_one_only_and_found_with_its_new_owner() {
     two.bus.take(3, 201, 0);
     two.ear.inherited(0);
     assert_eq!(one.ear.fenced(), id(1));
+}
+
+#[test]
+fn a_session_whose_heir_never_had_it_is_taken_from_who_had_it_before() {
+    let redis = Redis::start(&[]);
+    let (old, one, mut worker, _) = two(&redis);
+    let mut two = Node::start(config(&redis, "two", [6; 4]));
+    two.follow(1, &[10]);
+    let mut of_one = Worker::of(&one);
+    of_one.write(true, &one.ear.position(1));
+    one.bus.publish(&[event(10, 1)]);
+    old.ear.places(1);
+    worker.given(1, &mut [0]);
+    worker.write(false, &old.ear.position(2));
+    assert!(find(&one, 1, 1, 6).is_some());
+    one.bus.take(1, 100, 0);
+    one.ear.inherited(0);
+    assert_eq!(old.ear.fenced(), id(1));
+    one.bus.publish(&[event(10, 2)]);
+
+    assert_eq!(find(&two, 1, 1, 5), None, "its client had more than that");
+    assert!(find(&two, 2, 1, 6).is_some());
+    two.bus.take(2, 200, 0);
+    let (_, inheritance) = two.ear.inherited(0);
+    assert_eq!(inheritance.heirs[0].session, 200);
+    assert_eq!(inheritance.tail, [event(10, 2)]);
+    assert_eq!(one.ear.fenced(), id(1), "should it be alive, it is told");
+    // One that had it and says that it has ended is believed.
+    let mut of_two = Worker::of(&two);
+    of_two.writer.begin(&record(3, 1));
+    of_two.writer.end(3);
+    of_two.write(true, &two.ear.position(1));
+    assert_eq!(find(&one, 2, 1, 6), None);
+}
+
+#[test]
+fn of_sessions_that_are_taken_together_those_of_others_are_left() {
+    let redis = Redis::start(&[]);
+    let (_old, one, mut worker, position) = two(&redis);
+    let mut two = Node::start(config(&redis, "two", [6; 4]));
+    two.follow(1, &[10]);
+    worker.writer.begin(&record(1, 2));
+    worker.write(false, &position);
+    for last in [1, 2] {
+        assert!(find(&one, last.into(), last, 5).is_some());
+    }
+    assert!(find(&two, 1, 1, 5).is_some());
+    two.bus.take(1, 200, 0);
+    two.ear.inherited(0);
+    one.bus.take(1, 101, 0);
+    one.bus.take(2, 102, 0);
+    let (_, inheritance) = one.ear.inherited(0);
+    assert_eq!(inheritance.heirs.len(), 1);
+    assert_eq!(inheritance.heirs[0].session, 102);
+    not_taken(&one, 101);
 }
 
 #[test]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tocsin.bus.resp import Answer, Resp, RespError
+from tocsin.bus.asking import client_url
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 OLDEST = (7, 0)
+TIMEOUT_S = 3.0
 SLOW_MS = 5.0
 """A publish and a read are one way each: beyond this a message's way over the bus is noticed."""
 ASKED = 20
@@ -24,16 +28,28 @@ class Look(NamedTuple):
 
 def look_at(url: str) -> list[Look]:
     """Look at the version, what it does when it is full, how long it takes to answer, and our functions."""
+    from redis import Redis, RedisError
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     try:
-        with Resp(url) as redis:
+        link = Redis.from_url(
+            client_url(url),
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            decode_responses=True,
+        )
+        with link as redis:
             return _examine(redis)
-    except (OSError, RespError, ValueError) as error:
+    except (OSError, RedisError, ValueError) as error:
         return [Look("wrong", f"it cannot be used: {error}", "start Redis 7.0 or newer, or correct --bus")]
 
 
-def _examine(redis: Resp) -> list[Look]:
-    info = dict(line.split(":", 1) for line in _text(redis.ask("INFO")).splitlines() if ":" in line)
-    version = info.get("redis_version", "0")
+def _examine(redis: Redis) -> list[Look]:
+    info = redis.info()
+    version = str(info.get("redis_version", "0"))
     numbers = tuple(int(each) for each in version.split(".")[:2] if each.isdigit())
     if numbers < OLDEST:
         return [Look("wrong", f"version {version}: there are no Functions", "use Redis 7.0 or newer")]
@@ -42,22 +58,22 @@ def _examine(redis: Resp) -> list[Look]:
     if policy != "noeviction":
         how = "`CONFIG SET maxmemory-policy noeviction`, and the same in its file"
         found.append(Look("wrong", f"it evicts keys ({policy}): events would be lost", how))
-    elif info.get("maxmemory", "0") == "0":
+    elif not info.get("maxmemory", 0):
         found.append(Look("ok", "it evicts nothing; its memory is not limited"))
     else:
         found.append(Look("ok", f"it evicts nothing, and is full at {info.get('maxmemory_human', '?')}"))
     found.append(_latency(redis))
-    loaded = redis.ask("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY)
+    loaded = redis.function_list(LIBRARY)
     there = "are loaded" if loaded else "can be loaded: the first node does"
     found.append(Look("ok", f"our functions {there}"))
     return found
 
 
-def _latency(redis: Resp) -> Look:
+def _latency(redis: Redis) -> Look:
     times = []
     for _ in range(ASKED):
         began = time.perf_counter()
-        redis.ask("PING")
+        redis.ping()
         times.append((time.perf_counter() - began) * 1000)
     times.sort()
     median, worst = times[ASKED // 2], times[-1]
@@ -65,7 +81,3 @@ def _latency(redis: Resp) -> Look:
     if median > SLOW_MS:
         return Look("warning", what, "put Redis near the nodes, and nothing else on its core")
     return Look("ok", what)
-
-
-def _text(answer: Answer) -> str:
-    return answer if isinstance(answer, str) else ""

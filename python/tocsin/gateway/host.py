@@ -17,6 +17,7 @@ from tocsin.gateway.commands import Commands
 from tocsin.gateway.departures import Departures
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.identify import Identifier
+from tocsin.gateway.own_sessions import OwnSessions
 from tocsin.gateway.peers import COMING, TOPICS, Peers, whose
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
@@ -50,6 +51,7 @@ class Host:
         takeover: Takeover | None,
         messages: Callable[[Sequence[tuple[int, int, int, bytes]]], None],
         departures: Departures,
+        own_sessions: OwnSessions,
     ) -> None:
         self._core = core
         self._bus = bus
@@ -57,6 +59,7 @@ class Host:
         self._takeover = takeover
         self._messages = messages
         self._departures = departures
+        self._own_sessions = own_sessions
         self._orders = orders
         self._sessions = sessions
         self._guilds = guilds
@@ -173,5 +176,6 @@ class Host:
                 guild.unseat(session, self._clock())
                 self._voice.ended(session, guild)
         self._presences.touch(session.user_id, guild_ids)
+        self._own_sessions.changed(session)
         if not session.bot and reason != "moved":
             self._departures.ended(session.user_id)

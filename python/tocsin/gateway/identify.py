@@ -262,6 +262,7 @@ class Identifier:
         self._guilds.seat_lookers(session, batch)
         self._sessions.add(session)
         self._sessions.changed(session)
+        self._own_sessions.changed(session)
         self._presences.active(user_id, bot=session.bot)
         self._presences.touch(user_id, session.guilds)
         self._metrics.identified("ok")

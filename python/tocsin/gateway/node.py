@@ -154,7 +154,8 @@ class GatewayNode:
         presences = self._presences = PresenceBook(
             self._settings, context.clock, self._orders, self._sessions, guilds, loop.call_soon, loop.call_later
         )
-        own_sessions = OwnSessions(self._sessions)
+        own_sessions = OwnSessions(self._orders, self._sessions)
+        presences.on_said = own_sessions.changed
         identifier = Identifier(
             services, self._orders, self._sessions, guilds, presences, own_sessions, self._metrics, lambda: self.url
         )
@@ -168,7 +169,7 @@ class GatewayNode:
         if policy.across is not None:
             policy.across.on_moved = voice.send_server
         services.voice.rooms = voice
-        takeover = None if self._bus is None else self._takeover_of(services, guilds, presences)
+        takeover = None if self._bus is None else self._takeover_of(services, guilds, presences, own_sessions)
         commands = Commands(services, self._orders, self._sessions, guilds, presences, members, subscriptions, voice)
         departures = self._departures = Departures(
             services.temporary_members, self._sessions, loop.call_later, self._is_elsewhere
@@ -194,6 +195,7 @@ class GatewayNode:
             takeover,
             self._on_messages,
             departures,
+            own_sessions,
         )
         self._metrics.watch("tocsin_guilds_loaded", "Guilds with a replica on this node", lambda: len(guilds))
         self._metrics.watch_totals(
@@ -214,7 +216,9 @@ class GatewayNode:
             self._join(self._bus, self._peers)
         self._sweeper = asyncio.create_task(self._sweep(guilds, presences))
 
-    def _takeover_of(self, services: Services, guilds: GuildRegistry, presences: PresenceBook) -> Takeover:
+    def _takeover_of(
+        self, services: Services, guilds: GuildRegistry, presences: PresenceBook, own_sessions: OwnSessions
+    ) -> Takeover:
         def link() -> _core.Bus:
             if self._link is None:
                 raise RuntimeError("the bus has not begun")
@@ -227,6 +231,7 @@ class GatewayNode:
             self._sessions,
             guilds,
             presences,
+            own_sessions,
             lambda *wanted: link().find(*wanted),
             lambda *taken: link().take(*taken),
         )
@@ -423,8 +428,8 @@ class GatewayNode:
 
 
 def _deaf(settings: Settings) -> Settings:
-    """Return the settings of a core that takes nobody: one worker, behind a door that is closed at once, no journal."""
-    return msgspec.structs.replace(settings, host="127.0.0.1", gateway_port=0, workers=1, resume_window_ms=0)
+    """Return the settings of a core that takes nobody: one worker, behind a door that is closed at once."""
+    return msgspec.structs.replace(settings, host="127.0.0.1", gateway_port=0, workers=1)
 
 
 def config_of(settings: Settings, tag: bytes | None = None) -> _core.GatewayConfig:

@@ -1,31 +1,46 @@
-"""OwnSessions: what people are told of their own sessions: in READY (protocol.md §3.1).
+"""OwnSessions: what people are told of their own sessions: in READY, and by SESSIONS_REPLACE (protocol.md §3.1).
 
 Of this node's sessions only. Nobody else is told; bots are not told either.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
+from tocsin.gateway.batch import Batch
 from tocsin.gateway.session import Session, Sessions
 from tocsin.model.presence import VISIBLE, aggregate
 
 MAX_SHOWN = 16
-"""How many sessions are listed, the newest."""
+"""How many sessions are listed, the newest: the list goes to each of them whenever one changes."""
 
 _SYSTEMS = frozenset({"windows", "osx", "linux", "android", "ios", "playstation", "xbox"})
+_encode = msgspec.json.Encoder().encode
 Body = dict[str, Any]
 
 
 class OwnSessions:
-    """Lists a person's sessions."""
+    """Lists a person's sessions, and tells those of a person of a change of another."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, orders: Callable[[], Batch], sessions: Sessions) -> None:
+        self._orders = orders
         self._sessions = sessions
 
     def ready(self, session: Session) -> list[Body]:
         """Return the list for READY of a session that is not among the others yet."""
         return [] if session.bot else _listed([*self._sessions.of_user(session.user_id), session])
+
+    def changed(self, session: Session) -> None:
+        """Tell a person's other sessions that this one opened, ended or changed its presence."""
+        if session.bot:
+            return
+        every = self._sessions.of_user(session.user_id)
+        others = [each.key for each in every[-MAX_SHOWN:] if each is not session]
+        if others:
+            self._orders().dispatch("SESSIONS_REPLACE", _encode(_listed(every)), sessions=others, ungated=True)
 
 
 def _listed(sessions: list[Session]) -> list[Body]:

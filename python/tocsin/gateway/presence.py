@@ -64,6 +64,7 @@ class PresenceBook:
         self._guilds = guilds
         self._call_soon = call_soon
         self.on_change: Callable[[LiveGuild, int], None] = _alone  # what other nodes are told
+        self.on_said: Callable[[Session], None] = _unheard  # what a person's other sessions are told
         self._order = 0
         self._dirty: dict[int, set[int]] = {}
         self.told = 0
@@ -97,6 +98,7 @@ class PresenceBook:
         session.presence_changes = [*changes, now]
         session.presence = presence
         self._sessions.changed(session)
+        self.on_said(session)
         self.touch(session.user_id, session.guilds)
 
     def touch(self, user_id: int, guild_ids: Iterable[int]) -> None:
@@ -227,6 +229,10 @@ class PresenceBook:
         if watchers:
             # People who asked for this member; who looks at the member list sees it there.
             batch.dispatch("PRESENCE_UPDATE", body, sessions=watchers, guild=guild.id, exclude_user=user_id)
+
+
+def _unheard(session: Session) -> None:
+    """Nobody tells a person of their own sessions."""
 
 
 def _alone(guild: LiveGuild, user_id: int) -> None:

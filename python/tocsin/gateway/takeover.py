@@ -15,6 +15,7 @@ import structlog
 from tocsin.errors import Unauthorized
 from tocsin.gateway.batch import Orders
 from tocsin.gateway.guilds import GuildRegistry
+from tocsin.gateway.own_sessions import OwnSessions
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Session, Sessions, covers
 from tocsin.model.event import Scope, ScopeKind
@@ -69,6 +70,7 @@ class Takeover:
         sessions: Sessions,
         guilds: GuildRegistry,
         presences: PresenceBook,
+        own_sessions: OwnSessions,
         find: Callable[[int, str, bytes, int], None],
         take: Callable[[int, int], None],
     ) -> None:
@@ -77,6 +79,7 @@ class Takeover:
         self._sessions = sessions
         self._guilds = guilds
         self._presences = presences
+        self._own_sessions = own_sessions
         self._find = find
         self._take = take
         self._finding: dict[int, asyncio.Future[Found | None]] = {}
@@ -186,6 +189,7 @@ class Takeover:
         )
         self._guilds.seat_lookers(session, batch)
         self._sessions.add(session)
+        self._own_sessions.changed(session)
         self._presences.touch(user_id, session.guilds)
         loop = asyncio.get_running_loop()
         self._waiting[key] = loop.call_later(TAKE_S, self._give_up, key)

@@ -32,6 +32,10 @@ def _read(event: Event) -> tuple[Body, int]:
     return body, int(body["id"])
 
 
+def _members(body: Body) -> set[int]:
+    return {int(each["user_id"]) for each in body.get("thread_members", ())}
+
+
 def _settle(guild: LiveGuild, event: Event, thread_id: int, batch: Batch, *, told: bool = True) -> None:
     """Apply the event and let the index know who may view the thread; `told`: nobody hears of it by this."""
     shift = Shift(guild)
@@ -80,7 +84,7 @@ def thread_update(guild: LiveGuild, event: Event, batch: Batch) -> None:
     known = thread_id in guild.state.threads
     archived = body["thread_metadata"]["archived"]
     if not known and archived:
-        _tell_of_archived(guild, event, wire.parse_thread(body), body, batch)
+        _tell_of_archived(guild, event, wire.parse_thread(body), _members(_decode(event.body)), body, batch)
         return
     if known:
         batch.dispatch(event.name, _encode(body), guild=guild.id, channel=thread_id)
@@ -97,22 +101,35 @@ def thread_delete(guild: LiveGuild, event: Event, batch: Batch) -> None:
     """THREAD_DELETE."""
     body, thread_id = _read(event)
     if thread_id not in guild.state.threads:
-        thread = Thread(id=thread_id, type=body["type"], parent_id=int(body["parent_id"]))
-        _tell_of_archived(guild, event, thread, body, batch)
+        _tell_of_archived(guild, event, _named(body), _members(_decode(event.body)), body, batch)
         return
     batch.dispatch(event.name, _encode(body), guild=guild.id, channel=thread_id)
     _settle(guild, event, thread_id, batch)
 
 
-def _tell_of_archived(guild: LiveGuild, event: Event, thread: Thread, body: Body, batch: Batch) -> None:
+def _named(ref: Body) -> Thread:
+    return Thread(id=int(ref["id"]), type=ref["type"], parent_id=int(ref["parent_id"]))
+
+
+def messages_gone(guild: LiveGuild, event: Event, batch: Batch) -> None:
+    """MESSAGE_DELETE and _BULK in a private thread that was archived when they were written."""
+    body: Body = _decode(event.body)
+    ref: Body = body.pop("thread")
+    _tell_of_archived(guild, event, _named(ref), _members(ref), body, batch)
+
+
+def _tell_of_archived(
+    guild: LiveGuild, event: Event, thread: Thread, members: Collection[int], body: Body, batch: Batch
+) -> None:
     guild.state.apply(event)
-    sessions: list[int] = []
-    members = {int(each["user_id"]) for each in _decode(event.body).get("thread_members", ())}
+    users: set[int] = set()
     public = msgspec.structs.replace(thread, type=11)
-    for user_id, seat in guild.seats.items():
-        seen_as = public if user_id in members else thread
-        if guild.cohorts.sees_thread(seat.cohort.key, seen_as):
-            sessions += seat.session_keys()
+    for cohort in guild.cohorts.by_id.values():
+        if guild.cohorts.sees_thread(cohort.key, thread):
+            users |= cohort.users
+        elif (inside := cohort.users.intersection(members)) and guild.cohorts.sees_thread(cohort.key, public):
+            users |= inside
+    sessions = guild.sessions_of(users)
     if sessions:
         batch.dispatch(event.name, _encode(body), sessions=sessions, guild=guild.id)
 
@@ -169,5 +186,7 @@ HANDLERS = {
     "THREAD_UPDATE": thread_update,
     "THREAD_DELETE": thread_delete,
     "THREAD_MEMBERS_UPDATE": members_update,
+    "MESSAGE_DELETE": messages_gone,
+    "MESSAGE_DELETE_BULK": messages_gone,
 }
 """What the policy does with each event."""

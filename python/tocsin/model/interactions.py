@@ -58,6 +58,7 @@ class Waiting(IntEnum):
     ANSWER = 0
     MESSAGE = 1  # deferred: the message that is shown as loading
     NOTHING = 2
+    LATE = 3  # nobody answered in time, and nobody may any more
 
 
 class Interaction(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,14 +13,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from msgspec import UNSET
+
 from tocsin.errors import ApiError, BadRequest, InvalidForm, NotFound
-from tocsin.model.entities import Attachment
+from tocsin.model.entities import Attachment, Message
 from tocsin.model.snowflake import snowflake_at
 from tocsin.service.auth import same_secret
-from tocsin.service.drafts import FileNote, Upload
+from tocsin.service.drafts import FileNote, MessagePatch, Upload
 from tocsin.service.images import sniff
 from tocsin.store import rows
-from tocsin.store.base import Delete, Select
+from tocsin.store.base import Delete, Op, Select
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -118,6 +120,21 @@ class AttachmentService:
                 kept.bodies.append(body)
         return kept
 
+    async def renew(self, message: Message, patch: MessagePatch, embeds: list[Body]) -> tuple[list[Body], Kept]:
+        """Return the attachments that a message lists after a patch, and what is new. Raises as `keep`.
+
+        `embeds`: those of the patch; their links are changed in place.
+        """
+        listed = message.attachments
+        if patch.attachments is not UNSET:
+            wanted = {str(note.id) for note in patch.attachments or ()}
+            listed = [each for each in listed if each["id"] in wanted]
+        if not patch.files:
+            return listed, NOTHING_KEPT
+        notes = patch.attachments or () if patch.attachments is not UNSET else ()
+        kept = await self.keep(message.channel_id, patch.files, notes, embeds, held=len(listed))
+        return [*listed, *kept.bodies], kept
+
     async def file(self, channel_id: int, attachment_id: int, name: str, secret: str) -> tuple[Attachment, bytes]:
         """Return a message's file to whoever has its whole URL. Raises `errors.NotFound`."""
         where = {"id": attachment_id, "channel_id": channel_id}
@@ -166,6 +183,12 @@ class AttachmentService:
         if note is not None and note.description:
             body["description"] = note.description
         return body
+
+
+def renewed_ops(before: Message, after: Message, kept: Kept) -> list[Op]:
+    """Give a message what is new in it, and take from it what it lists no more."""
+    gone = {each["id"] for each in before.attachments} - {each["id"] for each in after.attachments}
+    return [*rows.attach_ops(kept.ids, after.id), *rows.attach_ops([int(each) for each in gone], 0)]
 
 
 def _key(attachment_id: int) -> str:

@@ -14,6 +14,7 @@ from tocsin.model.snowflake import snowflake_at
 from tocsin.service import events, guild_events
 from tocsin.service.auth import Principal
 from tocsin.service.hierarchy import is_above, need_above_member
+from tocsin.service.thread_members import ThreadMemberService
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
 from tocsin.store.base import Delete, Op
@@ -36,8 +37,9 @@ Body = dict[str, Any]
 class BanService:
     """Lists, makes and lifts bans."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, thread_members: ThreadMemberService) -> None:
         self._context = context
+        self._thread_members = thread_members
         self._store = context.store
         self._world = context.world
 
@@ -170,7 +172,7 @@ class BanService:
                 chunk = ids[start : start + BULK_IDS]
                 ops += rows.message_delete_ops(channel_id, chunk, channel)
                 if channel is not None:
-                    told.append(events.message_delete_bulk(channel, chunk))
+                    told.append(await self._thread_members.told_of(channel, events.message_delete_bulk(channel, chunk)))
 
     async def _banner(self, actor: Principal, guild_id: int) -> GuildAccess:
         return await self._world.require_guild(guild_id, actor.id, _BAN)

@@ -11,6 +11,7 @@ from tocsin.bus.local import Everything
 from tocsin.config import Settings
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.locks import KeyedLocks
+from tocsin.service.windows import SharedWindows
 from tocsin.service.world import World
 from tocsin.store.base import Store
 from tocsin.store.content import ContentStore, FolderContent
@@ -18,7 +19,10 @@ from tocsin.store.content import ContentStore, FolderContent
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Shared parts, one of each per node. `clock` gives Unix milliseconds; `locks` serialise the changes of a guild."""
+    """Shared parts, one of each per node. `clock` gives Unix milliseconds; `locks` serialise the changes of a guild.
+
+    `windows` is there where other processes count requests too.
+    """
 
     settings: Settings
     store: Store
@@ -28,6 +32,7 @@ class Context:
     clock: Callable[[], int]
     locks: KeyedLocks = field(default_factory=KeyedLocks)
     interest: Interest = field(default_factory=Everything)
+    windows: SharedWindows | None = None
 
     @property
     def content(self) -> ContentStore:

@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from tocsin.errors import BadRequest, unknown
+from tocsin.errors import BadRequest, Conflict, unknown
 from tocsin.model.entities import Channel, Message
 from tocsin.model.event import Event
-from tocsin.model.interactions import HiddenMessage, Interaction, Waiting
+from tocsin.model.interactions import HiddenMessage, Interaction
 from tocsin.model.permissions import ALL
 from tocsin.service import events
+from tocsin.service.attachments import AttachmentService, renewed_ops
 from tocsin.service.auth import Principal
-from tocsin.service.content import EMPTY, check_draft, check_parts
+from tocsin.service.content import EMPTY, Checked, check_draft, check_parts
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.forms import Form
+from tocsin.service.interaction_claims import Claim
 from tocsin.service.mentions import AllowedMentions
 from tocsin.service.message_view import MessageView
 from tocsin.service.messages import MessageService, Origin
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
-from tocsin.store.base import Delete, Op, Select, Update
+from tocsin.store.base import Op, Select, Update
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -40,15 +42,20 @@ Body = dict[str, Any]
 class InteractionMessages:
     """Makes, reads, edits and deletes the messages of interactions."""
 
-    def __init__(self, context: Context, messages: MessageService) -> None:
+    def __init__(self, context: Context, messages: MessageService, attachments: AttachmentService) -> None:
         self._context = context
+        self._attachments = attachments
         self._store = context.store
         self._world = context.world
         self._messages = messages
         self._view = MessageView(context.store, context.world)
 
-    async def send(self, interaction: Interaction, draft: MessageDraft, *, loading: bool = False) -> Body:
+    async def send(
+        self, interaction: Interaction, draft: MessageDraft, claim: Claim | None = None, *, loading: bool = False
+    ) -> Body:
         """Send a message of the interaction's bot; `flags` 64 of the draft hides it. Return its body.
+
+        `claim`: it is the first answer.
 
         Raises:
             errors.ApiError: as a message's create.
@@ -58,27 +65,28 @@ class InteractionMessages:
         draft = msgspec.structs.replace(draft, reference=None, allowed_mentions=draft.allowed_mentions or _USERS_ONLY)
         kind = interaction.message_type
         flags = (LOADING if loading else 0) | (HIDDEN if hidden else 0)
-        origin = Origin(kind, interaction.application_id, flags, interaction.origin, loading)
+        origin = Origin(kind, interaction.application_id, flags, interaction.origin, loading, claim)
         if not hidden:
             sent: Body = _decode(await self._messages.create(bot, interaction.channel_id, draft, access, origin))
             return sent
-        if draft.files:
-            raise BadRequest(50035, "A message for one person carries no files.")
-        checked = None if loading else check_draft(draft)
+        checked = Checked("", [], [], 0) if loading else check_draft(draft)
+        kept = await self._attachments.keep(interaction.channel_id, draft.files, draft.notes, checked.embeds)
         message = Message(
             id=self._context.snowflakes.next(),
             channel_id=interaction.channel_id,
             guild_id=interaction.guild_id,
             author_id=bot.id,
-            content="" if checked is None else checked.content,
+            content=checked.content,
             type=kind,
-            flags=flags | (0 if checked is None else checked.flags),
-            embeds=[] if checked is None else checked.embeds,
-            components=[] if checked is None else checked.components,
+            flags=flags | checked.flags,
+            embeds=checked.embeds,
+            attachments=_hidden_files(kept.bodies),
+            components=checked.components,
             webhook_id=interaction.application_id,
             application_id=interaction.application_id,
         )
-        await self._store.commit(rows.hidden_message_ops(self._kept(interaction, message)))
+        ops = [*rows.hidden_message_ops(self._kept(interaction, message)), *rows.attach_ops(kept.ids, message.id)]
+        await self._commit([*ops, *(claim.ops(message.id) if claim is not None else [])], claim)
         return await self._tell(interaction, "MESSAGE_CREATE", message)
 
     async def get(self, interaction: Interaction, message_id: int) -> Body:
@@ -89,17 +97,24 @@ class InteractionMessages:
         bot, _ = await self.speaker(interaction)
         return (await self._view.for_reader(bot, [await self._stored(interaction, message_id)]))[0]
 
-    async def edit(self, interaction: Interaction, message_id: int, patch: MessagePatch) -> Body:
-        """Change one of the interaction's messages, which then no longer loads. Raises 10008, and as an edit."""
+    async def edit(
+        self, interaction: Interaction, message_id: int, patch: MessagePatch, claim: Claim | None = None
+    ) -> Body:
+        """Change one of the interaction's messages, which then no longer loads. Raises 10008, and as an edit.
+
+        `claim`: the edit is the answer.
+        """
         if patch.content is not UNSET and patch.allowed_mentions is UNSET:
             patch = msgspec.structs.replace(patch, allowed_mentions=_USERS_ONLY)
         hidden = await self._own_hidden(interaction, message_id)
         if hidden is not None:
-            return await self._edit_hidden(interaction, hidden, patch)
+            return await self._edit_hidden(interaction, hidden, patch, claim)
         bot, access = await self.speaker(interaction)
         await self._stored(interaction, message_id)
         edited: Body = _decode(
-            await self._messages.edit(bot, interaction.channel_id, message_id, patch, access, settles=LOADING)
+            await self._messages.edit(
+                bot, interaction.channel_id, message_id, patch, access, settles=LOADING, claim=claim
+            )
         )
         return edited
 
@@ -112,7 +127,7 @@ class InteractionMessages:
             await self._messages.delete(bot, interaction.channel_id, message_id, access)
             return
         channel = await self._channel(interaction)
-        await self._store.commit([Delete("hidden_messages", {"id": message_id})])
+        await self._store.commit(rows.hidden_delete_ops([message_id]))
         self._publish(interaction, events.message_delete(channel, message_id))
 
     async def seen_by(self, user_id: int, channel_id: int, message_id: int) -> Message:
@@ -152,26 +167,40 @@ class InteractionMessages:
             raise unknown("message")
         return found
 
-    async def _edit_hidden(self, interaction: Interaction, message: Message, patch: MessagePatch) -> Body:
+    async def _edit_hidden(
+        self, interaction: Interaction, message: Message, patch: MessagePatch, claim: Claim | None
+    ) -> Body:
         form = Form()
         content = message.content if patch.content is UNSET else patch.content or ""
         given = patch.embeds or [] if patch.embeds is not UNSET else []
         components = patch.components or [] if patch.components is not UNSET else message.components
         checked = check_parts(content, given, components, message.flags & ~LOADING, form)
         form.check()
+        attachments, kept = await self._attachments.renew(message, patch, checked.embeds)
         changed = msgspec.structs.replace(
             message,
             content=checked.content,
             embeds=message.embeds if patch.embeds is UNSET else checked.embeds,
+            attachments=_hidden_files(attachments),
             components=checked.components,
             flags=message.flags & ~LOADING,
             edited_at=None if message.flags & LOADING else self._context.clock(),
         )
-        if not (changed.content or changed.embeds or changed.components):
+        if not (changed.content or changed.embeds or changed.components or changed.attachments):
             raise BadRequest(*EMPTY)
         row = {"message": self._kept(interaction, changed).message}
-        await self._store.commit([Update("hidden_messages", {"id": message.id}, row)])
+        ops: list[Op] = [Update("hidden_messages", {"id": message.id}, row, must_match=True)]
+        ops += renewed_ops(message, changed, kept)
+        await self._commit([*ops, *(claim.ops() if claim is not None else [])], claim)
         return await self._tell(interaction, "MESSAGE_UPDATE", changed)
+
+    async def _commit(self, ops: list[Op], claim: Claim | None) -> None:
+        try:
+            await self._store.commit(ops)
+        except Conflict:
+            if claim is not None:
+                await claim.check()
+            raise unknown("message") from None
 
     @staticmethod
     def _kept(interaction: Interaction, message: Message) -> HiddenMessage:
@@ -202,8 +231,5 @@ class InteractionMessages:
         return message
 
 
-def after_answer(interaction: Interaction, message: Body) -> list[Op]:
-    """Note an interaction's first message."""
-    waiting = Waiting.MESSAGE if message["flags"] & LOADING else Waiting.NOTHING
-    changes = {"message_id": int(message["id"]), "waiting": int(waiting)}
-    return [Update("interactions", {"id": interaction.id}, changes)]
+def _hidden_files(attachments: list[Body]) -> list[Body]:
+    return [{**each, "ephemeral": True} for each in attachments]

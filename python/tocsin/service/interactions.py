@@ -10,14 +10,26 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
+from msgspec import UNSET
 
-from tocsin.errors import BadRequest, InvalidForm, MissingPermissions, unknown
+from tocsin.errors import (
+    ApiError,
+    BadRequest,
+    Conflict,
+    InvalidForm,
+    MissingPermissions,
+    StoreUnavailable,
+    unknown,
+)
 from tocsin.model import wire
 from tocsin.model.entities import Application, Message
+from tocsin.model.event import Event
 from tocsin.model.interactions import (
     CallbackType,
     Command,
     CommandType,
+    HiddenMessage,
     Interaction,
     InteractionType,
     Waiting,
@@ -27,8 +39,9 @@ from tocsin.service import interaction_data
 from tocsin.service.auth import Principal, same_secret
 from tocsin.service.commands import CommandService
 from tocsin.service.drafts import MessageDraft, MessagePatch
+from tocsin.service.interaction_claims import ANSWERED, Claim
 from tocsin.service.interaction_events import to_bot, to_invoker
-from tocsin.service.interaction_messages import HIDDEN, InteractionMessages, after_answer
+from tocsin.service.interaction_messages import HIDDEN, InteractionMessages
 from tocsin.service.message_view import MessageView
 from tocsin.service.world import ChannelAccess
 from tocsin.store import rows
@@ -43,11 +56,14 @@ TOKEN_MARK = "aW50ZXJhY3Rpb246"
 
 CHAT_COMMAND, CONTEXT_COMMAND = 20, 23
 """The types of the messages that answer commands."""
+UNANSWERED = (Waiting.ANSWER, Waiting.LATE)
 _USE = int(Permission.USE_APPLICATION_COMMANDS)
 _COMPONENT_KEYS = ("custom_id", "component_type", "components", "values")
 _OF_COMPONENTS = (InteractionType.COMPONENT, InteractionType.MODAL)
 _ADMINISTRATOR = int(Permission.ADMINISTRATOR)
 Body = dict[str, Any]
+
+log = structlog.get_logger("tocsin.interactions")
 
 
 class InteractionService:
@@ -60,7 +76,7 @@ class InteractionService:
         self._commands = commands
         self._messages = messages
         self._view = MessageView(context.store, context.world)
-        self._due: dict[int, asyncio.TimerHandle] = {}
+        self._due: dict[int, asyncio.TimerHandle | asyncio.Task[None]] = {}
 
     # -- what a person does
 
@@ -120,13 +136,25 @@ class InteractionService:
 
     def stop(self) -> None:
         """Tell nobody any more that a bot did not answer in time."""
-        for timer in self._due.values():
-            timer.cancel()
+        for due in self._due.values():
+            due.cancel()
         self._due.clear()
 
     def _expire(self, interaction: Interaction) -> None:
-        if self._due.pop(interaction.id, None) is not None:
-            self._context.bus.publish_ephemeral(to_invoker(interaction, "INTERACTION_FAILURE", reason_code=2))
+        self._due[interaction.id] = asyncio.create_task(self._end(interaction))
+
+    async def _end(self, interaction: Interaction) -> None:
+        """Tell the person that nobody answered, unless somebody did, at whichever node."""
+        try:
+            await Claim(self._store, interaction, Waiting.ANSWER, Waiting.LATE).commit()
+        except (ApiError, Conflict):
+            return
+        except StoreUnavailable:
+            log.warning("not known whether an interaction was answered", interaction=interaction.id)
+            return
+        finally:
+            self._due.pop(interaction.id, None)
+        self._context.bus.publish_ephemeral(to_invoker(interaction, "INTERACTION_FAILURE", reason_code=2))
 
     async def _application(self, application_id: int) -> Application:
         select = Select(entity=Application, table="applications", where={"id": application_id})
@@ -289,22 +317,25 @@ class InteractionService:
                 loading = kind == CallbackType.DEFERRED_MESSAGE
                 if loading:
                     draft = MessageDraft(flags=draft.flags & HIDDEN)
-                resource["message"] = await self._messages.send(interaction, draft, loading=loading)
-                await self._store.commit(after_answer(interaction, resource["message"]))
+                claim = self._claim(interaction, Waiting.MESSAGE if loading else Waiting.NOTHING)
+                resource["message"] = await self._messages.send(interaction, draft, claim, loading=loading)
             elif kind in (CallbackType.DEFERRED_UPDATE, CallbackType.UPDATE):
                 if interaction.type not in _OF_COMPONENTS or not interaction.message_id:
                     raise _wrong_type()
+                claim = self._claim(interaction)
                 if kind == CallbackType.UPDATE:
-                    resource["message"] = await self._messages.edit(interaction, interaction.message_id, patch)
-                await self._settle(interaction)
+                    resource["message"] = await self._messages.edit(interaction, interaction.message_id, patch, claim)
+                else:
+                    await claim.commit()
             elif kind in (CallbackType.AUTOCOMPLETE, CallbackType.MODAL):
-                self._tell_invoker(interaction, kind, data)
-                await self._settle(interaction)
+                event = _for_invoker(interaction, kind, data)
+                await self._claim(interaction).commit()
+                self._context.bus.publish_ephemeral(event)
             else:
                 raise _wrong_type()
-        timer = self._due.pop(interaction.id, None)
-        if timer is not None:
-            timer.cancel()
+        due = self._due.pop(interaction.id, None)
+        if due is not None:
+            due.cancel()
         self._context.bus.publish_ephemeral(to_invoker(interaction, "INTERACTION_SUCCESS"))
         told = {"id": str(interaction.id), "type": interaction.type}
         if interaction.message_id or "message" in resource:
@@ -318,40 +349,31 @@ class InteractionService:
         oldest = self._context.clock() - self._context.settings.interaction_timeout_ms
         if found is None or not same_secret(found.token, token):
             raise unknown("interaction")
-        if found.waiting != Waiting.ANSWER:
-            raise BadRequest(40060, "Interaction has already been acknowledged.")
-        if found.created_at < oldest:
+        if found.waiting not in UNANSWERED:
+            raise BadRequest(*ANSWERED)
+        if found.waiting == Waiting.LATE or found.created_at < oldest:
             raise unknown("interaction")
         return found
 
+    def _claim(self, interaction: Interaction, then: Waiting = Waiting.NOTHING) -> Claim:
+        return Claim(self._store, interaction, Waiting.ANSWER, then)
+
     async def _settle(self, interaction: Interaction) -> None:
         await self._store.commit([Update("interactions", {"id": interaction.id}, {"waiting": int(Waiting.NOTHING)})])
-
-    def _tell_invoker(self, interaction: Interaction, kind: int, data: Body) -> None:
-        publish = self._context.bus.publish_ephemeral
-        if kind == CallbackType.AUTOCOMPLETE:
-            if interaction.type != InteractionType.AUTOCOMPLETE:
-                raise _wrong_type()
-            choices = data.get("choices") or []
-            publish(to_invoker(interaction, "APPLICATION_COMMAND_AUTOCOMPLETE_RESPONSE", choices=choices))
-            return
-        if interaction.type == InteractionType.MODAL:
-            raise _wrong_type()
-        modal = {key: data.get(key) for key in ("custom_id", "title", "components")}
-        more = {**modal, "channel_id": str(interaction.channel_id)}
-        more["application"] = {"id": str(interaction.application_id)}
-        publish(to_invoker(interaction, "INTERACTION_MODAL_CREATE", **more))
 
     # -- messages after the first answer
 
     async def follow_up(self, interaction: Interaction, draft: MessageDraft) -> Body:
         """Send another message; the first one after a deferral takes its place. Raises as a message's create."""
-        if interaction.waiting == Waiting.ANSWER:
+        if interaction.waiting in UNANSWERED:
             raise unknown("webhook")
         if interaction.waiting == Waiting.MESSAGE:
-            content, files = draft.content, draft.files
-            patch = MessagePatch(content=content, embeds=draft.embeds, components=draft.components, files=files)
-            return await self.edit(interaction, 0, patch)
+            claim = Claim(self._store, interaction, Waiting.MESSAGE, Waiting.NOTHING)
+            try:
+                return await self._messages.edit(interaction, interaction.message_id, _patch(draft), claim)
+            except BadRequest as error:
+                if error.code != ANSWERED[0]:
+                    raise
         return await self._messages.send(interaction, draft)
 
     async def get(self, interaction: Interaction, message_id: int) -> Body:
@@ -381,15 +403,43 @@ class InteractionService:
         first = Select(entity=Interaction, table="interactions", where={}, below={"created_at": oldest}, limit=1000)
         ended = [each.id for each in await self._store.find(first)]
         if ended:
-            await self._store.commit(
-                [Delete("hidden_messages", {"interaction_id": ended}), Delete("interactions", {"id": ended})]
-            )
+            hidden = Select(entity=HiddenMessage, table="hidden_messages", where={"interaction_id": ended})
+            messages = [each.id for each in await self._store.find(hidden)]
+            ops = rows.hidden_delete_ops(messages) if messages else []
+            await self._store.commit([*ops, Delete("interactions", {"id": ended})])
 
 
 def _message_type(kind: int, command: Command | None) -> int:
     if command is not None and command.type != CommandType.CHAT_INPUT:
         return CONTEXT_COMMAND
     return CHAT_COMMAND if kind == InteractionType.COMMAND else 0
+
+
+def _for_invoker(interaction: Interaction, kind: int, data: Body) -> Event:
+    """Return what the person gets of an answer that is no message. Raises 50035."""
+    if kind == CallbackType.AUTOCOMPLETE:
+        if interaction.type != InteractionType.AUTOCOMPLETE:
+            raise _wrong_type()
+        choices = data.get("choices") or []
+        return to_invoker(interaction, "APPLICATION_COMMAND_AUTOCOMPLETE_RESPONSE", choices=choices)
+    if interaction.type == InteractionType.MODAL:
+        raise _wrong_type()
+    modal = {key: data.get(key) for key in ("custom_id", "title", "components")}
+    application = {"id": str(interaction.application_id)}
+    channel_id = str(interaction.channel_id)
+    return to_invoker(interaction, "INTERACTION_MODAL_CREATE", **modal, channel_id=channel_id, application=application)
+
+
+def _patch(draft: MessageDraft) -> MessagePatch:
+    """Return what makes the message that loads into the draft."""
+    return MessagePatch(
+        content=draft.content,
+        embeds=draft.embeds,
+        components=draft.components,
+        attachments=draft.notes,
+        allowed_mentions=UNSET if draft.allowed_mentions is None else draft.allowed_mentions,
+        files=draft.files,
+    )
 
 
 def _wrong_type() -> InvalidForm:

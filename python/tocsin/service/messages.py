@@ -24,7 +24,7 @@ from tocsin.model.entities import Channel, ChannelType, Message, WebhookAuthor
 from tocsin.model.permissions import Permission
 from tocsin.model.snowflake import snowflake_at, snowflake_ms
 from tocsin.service import events, mentions, read_states, tracing
-from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept
+from tocsin.service.attachments import NOTHING_KEPT, AttachmentService, Kept, renewed_ops
 from tocsin.service.audience import ATTEMPTS, Draft, commit_to
 from tocsin.service.audit import note
 from tocsin.service.auth import Principal
@@ -40,6 +40,7 @@ from tocsin.service.content import (
 )
 from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.forms import Form
+from tocsin.service.interaction_claims import Claim
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.mentions import AllowedMentions, Found
 from tocsin.service.message_view import REPLY, MessageView, for_event, veil
@@ -67,13 +68,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Origin(NamedTuple):
-    """What makes a message an answer to an interaction. `empty`: it says nothing yet."""
+    """What makes a message an answer to an interaction. `empty`: it says nothing yet. `claim`: it is the first."""
 
     type: int
     application_id: int
     flags: int
     body: dict[str, Any]
     empty: bool
+    claim: Claim | None = None
 
     def mark(self, message: Message) -> Message:
         """Return the message as the interaction's."""
@@ -170,9 +172,12 @@ class MessageService:
                 ops += read_states.message_ops(message, called, by_person=by_person)
             if origin is not None:
                 ops += rows.interaction_message_ops(message, origin.body)
+                ops += origin.claim.ops(message.id) if origin.claim is not None else []
             try:
                 await self._store.commit(ops, [event])
             except Conflict:
+                if origin is not None and origin.claim is not None:
+                    await origin.claim.check()
                 earlier = await self._earlier(actor, channel_id, draft)
                 if earlier is not None:
                     return earlier
@@ -353,10 +358,12 @@ class MessageService:
         webhook: ChannelAccess | None = None,
         *,
         settles: int = 0,
+        claim: Claim | None = None,
     ) -> bytes:
         """Change a message and return its body. Others' messages: only SUPPRESS_EMBEDS, with MANAGE_MESSAGES.
 
-        `settles` are flags that end with the first edit, which then is none.
+        `settles` are flags that end with the first edit, which then is none. `claim`: the edit is an interaction's
+        answer.
 
         Raises:
             errors.ApiError: 10003, 50001, 10008, 50005, 50013, 50021, 50006 or 50035.
@@ -381,7 +388,7 @@ class MessageService:
             changed, kept = await self._changed(access, message, patch, replied)
             if message.flags & settles:
                 changed = msgspec.structs.replace(changed, flags=changed.flags & ~settles, edited_at=None)
-            body = await self._save_edit(actor, access.channel, message, changed, replied, kept)
+            body = await self._save_edit(actor, access.channel, message, changed, replied, kept, claim)
             if hits:
                 await self._automod.act(actor, access, content, hits, message.id)
             return body
@@ -402,18 +409,10 @@ class MessageService:
         form.check()
         if new_embeds:
             access.need(EMBED_LINKS)
-        attachments = message.attachments
-        if patch.attachments is not UNSET:
-            listed = {str(note.id) for note in patch.attachments or ()}
-            attachments = [each for each in attachments if each["id"] in listed]
-        kept = NOTHING_KEPT
         if patch.files:
             access.need(ATTACH_FILES)
-            notes = patch.attachments or () if patch.attachments is not UNSET else ()
-            kept = await self._attachments.keep(
-                message.channel_id, patch.files, notes, checked.embeds, held=len(attachments)
-            )
-        changes: dict[str, Any] = {"flags": flags, "attachments": [*attachments, *kept.bodies]}
+        attachments, kept = await self._attachments.renew(message, patch, checked.embeds)
+        changes: dict[str, Any] = {"flags": flags, "attachments": attachments}
         if patch.content is not UNSET:
             found = await self._pings(access, checked.content, allowed, replied)
             changes |= {
@@ -434,24 +433,34 @@ class MessageService:
         return changed, kept
 
     async def _save_edit(
-        self, actor: Principal, channel: Channel, before: Message, after: Message, replied: Message | None, kept: Kept
+        self,
+        actor: Principal,
+        channel: Channel,
+        before: Message,
+        after: Message,
+        replied: Message | None,
+        kept: Kept,
+        claim: Claim | None,
     ) -> bytes:
         body = await self._view.updated(after, replied)
         old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
         row = {name: value for name, value in new.items() if value != old[name]}
         if row:
             where = {"id": after.id, "channel_id": after.channel_id}
-            gone = {each["id"] for each in before.attachments} - {each["id"] for each in after.attachments}
-            ops = [Update("messages", where, row, must_match=True)]
-            moved = [*rows.attach_ops(kept.ids, after.id), *rows.attach_ops([int(each) for each in gone], 0)]
+            ops: list[Op] = [Update("messages", where, row, must_match=True), *renewed_ops(before, after, kept)]
+            ops += claim.ops() if claim is not None else []
 
             def draft(to: Channel) -> Draft:
-                return [*ops, *moved], [events.message_event("MESSAGE_UPDATE", to, after, body)]
+                return ops, [events.message_event("MESSAGE_UPDATE", to, after, body)]
 
             try:
                 await commit_to(self._context, actor.id, channel, draft)
             except Conflict:
+                if claim is not None:
+                    await claim.check()
                 raise unknown("message") from None
+        elif claim is not None:
+            await claim.commit()
         veil(actor, after, replied, body)
         return _encode(body)
 
@@ -478,9 +487,9 @@ class MessageService:
         if message.author_id != actor.id:
             note(AuditAction.MESSAGE_DELETE, message.author_id, channel_id=str(channel_id), count="1")
 
-        def draft(to: Channel) -> Draft:
+        async def draft(to: Channel) -> Draft:
             ops = rows.message_delete_ops(channel_id, [message_id], to, must_match=True)
-            return ops, [events.message_delete(to, message_id)]
+            return ops, [await self._thread_members.told_of(to, events.message_delete(to, message_id))]
 
         try:
             await commit_to(self._context, actor.id, access.channel, draft)
@@ -517,5 +526,12 @@ class MessageService:
         ids = sorted(message.id for message in found if message.type not in NOT_DELETABLE)
         if not ids:
             return
-        event = events.message_delete_bulk(access.channel, ids)
-        await self._store.commit(rows.message_delete_ops(channel_id, ids, access.channel), [event])
+
+        async def draft(to: Channel) -> Draft:
+            ops = rows.message_delete_ops(channel_id, ids, to, must_match=True)
+            return ops, [await self._thread_members.told_of(to, events.message_delete_bulk(to, ids))]
+
+        try:
+            await commit_to(self._context, actor.id, access.channel, draft)
+        except Conflict:
+            raise unknown("channel") from None

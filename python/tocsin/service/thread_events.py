@@ -8,10 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from tocsin.model import wire
 from tocsin.model.entities import Member, Thread, ThreadMember, User
 from tocsin.model.event import Event
 from tocsin.service.guild_events import state_event
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 def _event(name: str, thread: Thread, body: dict[str, Any], members: Sequence[ThreadMember] | None = None) -> Event:
@@ -47,3 +52,10 @@ def members_update(
         "removed_member_ids": [str(user_id) for user_id in removed],
     }
     return _event("THREAD_MEMBERS_UPDATE", thread, body)
+
+
+def of_archived(event: Event, thread: Thread, members: Sequence[ThreadMember]) -> Event:
+    """Return an event of messages in an archived private thread, with what finds its audience: no replica holds it."""
+    places = [wire.thread_member(each) for each in members]
+    body = {**_decode(event.body), "thread": {**wire.thread_ref(thread), "thread_members": places}}
+    return msgspec.structs.replace(event, body=_encode(body), state=True)

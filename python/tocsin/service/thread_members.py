@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, Conflict, MissingAccess, MissingPermissions, unknown
 from tocsin.model import wire
-from tocsin.model.entities import Member, Thread, ThreadMember, User
+from tocsin.model.entities import Channel, Member, Thread, ThreadMember, User
+from tocsin.model.event import Event
 from tocsin.model.intents import Intents
 from tocsin.model.permissions import Permission
 from tocsin.service import thread_events
@@ -143,6 +144,12 @@ class ThreadMemberService:
         await self._store.commit([Delete("thread_members", {"thread_id": thread.id, "user_id": user_id})], [event])
 
     # -- read
+
+    async def told_of(self, channel: Channel, event: Event) -> Event:
+        """Return an event of messages as it is to be committed: in an archived private thread it names its members."""
+        if not isinstance(channel, Thread) or not channel.archived or not channel.private:
+            return event
+        return thread_events.of_archived(event, channel, await self._threads.members_of(channel.id))
 
     async def get(self, actor: Principal, thread_id: int, user_id: int, *, with_member: bool = False) -> Body:
         """Return somebody's place in a thread. Raises 10003, 50001, 10007."""

@@ -325,17 +325,21 @@ def message_delete_ops(
 ) -> list[Op]:
     """Delete messages of a channel with the reactions to them and their pins; nobody gets their files any more.
 
-    A thread has so many fewer.
+    A thread has so many fewer; with `must_match`, one that was archived or opened since it was read is
+    `errors.Conflict` too.
     """
     ids: int | list[int] = message_ids[0] if len(message_ids) == 1 else message_ids
-    thread = isinstance(channel, Thread)
+    counted: list[Op] = []
+    if isinstance(channel, Thread):
+        where = {"id": channel_id, **({"archived": channel.archived} if must_match else {})}
+        counted = [Update("threads", where, {}, must_match=must_match, add={"message_count": -len(message_ids)})]
     return [
         Delete("messages", {"channel_id": channel_id, "id": ids}, must_match=must_match),
         Delete("reactions", {"message_id": ids}),
         Delete("pins", {"message_id": ids}),
         Delete("webhook_authors", {"message_id": ids}),
         Update("attachments", {"message_id": ids}, {"message_id": 0}),
-        *([Update("threads", {"id": channel_id}, {}, add={"message_count": -len(message_ids)})] if thread else []),
+        *counted,
     ]
 
 
@@ -455,3 +459,11 @@ def interaction_message_ops(message: Message, origin: dict[str, Any]) -> list[Op
 def hidden_message_ops(message: HiddenMessage) -> list[Op]:
     """Write a message that only one person sees."""
     return [Insert("hidden_messages", _row(message))]
+
+
+def hidden_delete_ops(ids: Sequence[int]) -> list[Op]:
+    """Delete messages that only one person sees; nobody gets their files any more."""
+    return [
+        Delete("hidden_messages", {"id": list(ids)}),
+        Update("attachments", {"message_id": list(ids)}, {"message_id": 0}),
+    ]

@@ -25,8 +25,10 @@ def matches(value: Any, wanted: Any) -> bool:
     return bool(value == wanted) or (isinstance(wanted, int) and value == str(wanted))
 
 
-def _brief(d: Payload, fields: Mapping[str, Any]) -> str:
+def _brief(d: Any, fields: Mapping[str, Any]) -> str:
     """Return the start of a payload, with what was asked of it first."""
+    if not isinstance(d, Mapping):  # SESSIONS_REPLACE's is an array
+        return str(d)[:300]
     asked = {key: d[key] for key in fields if key in d}
     return str(asked | {key: value for key, value in d.items() if key not in asked})[:300]
 

@@ -62,6 +62,8 @@ class Client:
 
     def take(self, told: list[Told]) -> None:
         for name, d in told:
+            if name == "SESSIONS_REPLACE":
+                continue  # of no guild
             if name.startswith("THREAD_"):
                 self.take_thread(name, d)
                 continue
