@@ -127,3 +127,18 @@ def test_http_counts_who_is_online_and_not_who_hides(town: Town) -> None:
     guild = town.call(owner, "GET", f"/guilds/{place.id}?with_counts=true")
     for body in (listed, guild):
         assert (body["approximate_member_count"], body["approximate_presence_count"]) == (2, 1)
+
+
+def test_of_changes_that_come_together_everyones_last_is_seen(town: Town) -> None:
+    owner, *friends = (town.person() for _ in range(6))
+    place = town.place(owner, *friends)
+    watch = town.listen(owner)
+    others = [town.listen(friend) for friend in friends]
+    for status in ("idle", "dnd", "idle", "dnd"):
+        for other in others:
+            other.send(3, presence(status))
+    last: dict[str, str] = {}
+    wanted = {friend.id: "dnd" for friend in friends}
+    while last != wanted:
+        d = watch.until("PRESENCE_UPDATE", guild_id=place.id)
+        last[d["user"]["id"]] = d["status"]

@@ -4,8 +4,8 @@
 //! used again. Asking allocates nothing. Joining, leaving and moving look through the session's guilds, and through
 //! the guild's cohorts when one of them empties; they never look through a cohort's sessions.
 //!
-//! A session may be passive in a guild: it is in its cohort, in a list apart, so that an event which only those who
-//! look at the guild get never touches it.
+//! A person's session may be passive in a guild: it is in its cohort, in a list apart, so that an event which only those
+//! who look at the guild get never touches it. Bots are in a list apart too, for what only they get.
 //!
 //! Hashes are foldhash's, seeded by each process: ids that a user could choose do not meet in one bucket by design.
 //!
@@ -18,22 +18,38 @@ use foldhash::{HashMap, HashMapExt};
 /// A cohort's id, made by the control plane.
 pub type CohortId = u32;
 
+/// Which sessions of a guild, a channel or some cohorts are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are not passive.
+    Active,
+    /// All.
+    All,
+    /// Bots.
+    Bots,
+}
+
+/// The lists of a cohort.
+const ACTIVE: usize = 0;
+const PASSIVE: usize = 1;
+const BOTS: usize = 2;
+
 /// A session's membership of one guild, and where it stands in its cohort.
 #[derive(Debug, Clone, Copy)]
 struct Membership {
     guild: u64,
     cohort: CohortId,
-    /// Twice the position in its list of the cohort, and 1 in that of the passive.
+    /// Four times the position in its list of the cohort, and the list's number.
     place: u32,
 }
 
 impl Membership {
     fn list(self) -> usize {
-        (self.place & 1) as usize
+        (self.place & 3) as usize
     }
 
     fn position(self) -> usize {
-        (self.place >> 1) as usize
+        (self.place >> 2) as usize
     }
 }
 
@@ -48,8 +64,8 @@ struct Guild {
 #[derive(Debug)]
 struct Cohort<K> {
     guild: u64,
-    /// The active and the passive.
-    lists: [Vec<K>; 2],
+    /// The active people, the passive people and the bots.
+    lists: [Vec<K>; 3],
 }
 
 impl<K> Cohort<K> {
@@ -57,9 +73,15 @@ impl<K> Cohort<K> {
         self.lists.iter().all(Vec::is_empty)
     }
 
-    /// The active, and the passive too for `whole`.
-    fn members(&self, whole: bool) -> impl Iterator<Item = &K> {
-        self.lists[..=usize::from(whole)].iter().flatten()
+    fn members(&self, which: Which) -> impl Iterator<Item = &K> {
+        let [active, passive, bots] = self.lists.each_ref().map(Vec::as_slice);
+        let none: &[K] = &[];
+        let (active, passive) = match which {
+            Which::Active => (active, none),
+            Which::All => (active, passive),
+            Which::Bots => (none, none),
+        };
+        [active, passive, bots].into_iter().flatten()
     }
 }
 
@@ -114,21 +136,24 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
     }
 
     /// Puts a session into a cohort of a guild, out of the one it was in before. With a cohort that has sessions in
-    /// another guild, the session ends up in none. Who was passive stays so; who comes anew is active.
-    pub fn assign(&mut self, session: K, guild: u64, cohort: CohortId) {
+    /// another guild, the session ends up in none. Who was passive stays so; who comes anew is active. A session is a
+    /// bot's in all its guilds, or in none.
+    pub fn assign(&mut self, session: K, guild: u64, cohort: CohortId, bot: bool) {
         let list = match self.membership(session, guild) {
             Some(found) if found.cohort == cohort => return,
             Some(found) => found.list(),
-            None => 0,
+            None if bot => BOTS,
+            None => ACTIVE,
         };
         self.put(session, guild, cohort, list);
     }
 
-    /// Makes a session passive in a guild, or active; nothing if it is not in it.
+    /// Makes a person's session passive in a guild, or active; nothing if it is not in it. Bots are active always.
     pub fn set_passive(&mut self, session: K, guild: u64, passive: bool) {
-        let list = usize::from(passive);
+        let list = if passive { PASSIVE } else { ACTIVE };
         if let Some(found) = self.membership(session, guild)
             && found.list() != list
+            && found.list() != BOTS
         {
             self.put(session, guild, found.cohort, list);
         }
@@ -138,7 +163,7 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
         self.unassign(session, guild);
         let found = self.cohorts.entry(cohort).or_insert_with(|| Cohort {
             guild,
-            lists: [Vec::new(), Vec::new()],
+            lists: [Vec::new(), Vec::new(), Vec::new()],
         });
         if found.guild != guild {
             return;
@@ -146,7 +171,7 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
         if found.is_empty() {
             self.guilds.entry(guild).or_default().cohorts.push(cohort);
         }
-        let place = (found.lists[list].len() as u32) << 1 | list as u32;
+        let place = (found.lists[list].len() as u32) << 2 | list as u32;
         found.lists[list].push(session);
         self.sessions.entry(session).or_default().push(Membership {
             guild,
@@ -179,7 +204,7 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
     #[must_use]
     pub fn is_passive(&self, session: K, guild: u64) -> bool {
         self.membership(session, guild)
-            .is_some_and(|each| each.list() == 1)
+            .is_some_and(|each| each.list() == PASSIVE)
     }
 
     /// Whether a session may view a channel.
@@ -197,31 +222,31 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
         memberships.iter().find(|each| each.guild == guild).copied()
     }
 
-    /// The sessions that may view a channel, the passive among them for `whole`; none for a channel that was never set.
+    /// The sessions that may view a channel; none for a channel that was never set.
     pub fn channel_sessions(
         &self,
         guild: u64,
         channel: u64,
-        whole: bool,
+        which: Which,
     ) -> impl Iterator<Item = K> {
         let channels = self.guilds.get(&guild).map(|guild| &guild.channels);
         let cohorts = channels.and_then(|channels| channels.get(&channel));
         self.found(cohorts.map_or(&[], |cohorts| cohorts))
             .filter(move |cohort| cohort.guild == guild)
-            .flat_map(move |cohort| cohort.members(whole))
+            .flat_map(move |cohort| cohort.members(which))
             .copied()
     }
 
-    /// The sessions of a guild, the passive among them for `whole`.
-    pub fn guild_sessions(&self, guild: u64, whole: bool) -> impl Iterator<Item = K> {
+    /// The sessions of a guild.
+    pub fn guild_sessions(&self, guild: u64, which: Which) -> impl Iterator<Item = K> {
         let cohorts = self.guilds.get(&guild).map(|guild| &guild.cohorts);
-        self.cohort_sessions(cohorts.map_or(&[], |cohorts| cohorts), whole)
+        self.cohort_sessions(cohorts.map_or(&[], |cohorts| cohorts), which)
     }
 
-    /// The sessions of some cohorts, each to be named once, the passive among them for `whole`.
-    pub fn cohort_sessions(&self, cohorts: &[CohortId], whole: bool) -> impl Iterator<Item = K> {
+    /// The sessions of some cohorts, each to be named once.
+    pub fn cohort_sessions(&self, cohorts: &[CohortId], which: Which) -> impl Iterator<Item = K> {
         self.found(cohorts)
-            .flat_map(move |cohort| cohort.members(whole))
+            .flat_map(move |cohort| cohort.members(which))
             .copied()
     }
 

@@ -3,5 +3,5 @@
 mod index;
 mod users;
 
-pub use index::{CohortId, SubscriptionIndex};
+pub use index::{CohortId, SubscriptionIndex, Which};
 pub use users::UserIndex;

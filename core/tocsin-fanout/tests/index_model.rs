@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use tocsin_fanout::SubscriptionIndex;
+use tocsin_fanout::{SubscriptionIndex, Which};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -14,6 +14,21 @@ enum Op {
     SetChannel(u64, u64, Vec<u32>),
     RemoveChannel(u64, u64),
     RemoveGuild(u64),
+}
+
+const WHICH: [Which; 3] = [Which::Active, Which::All, Which::Bots];
+
+/// Every third session is a bot's.
+fn is_bot(slot: u32) -> bool {
+    slot % 3 == 0
+}
+
+fn counts(which: Which, slot: u32, passive: bool) -> bool {
+    match which {
+        Which::Active => !passive,
+        Which::All => true,
+        Which::Bots => is_bot(slot),
+    }
 }
 
 /// Cohort ids are unique over guilds.
@@ -64,7 +79,7 @@ impl Model {
             }
             Op::SetPassive(slot, guild, passive) => {
                 if let Some(found) = self.memberships.get_mut(&(*slot, *guild)) {
-                    found.1 = *passive;
+                    found.1 = *passive && !is_bot(*slot);
                 }
             }
             Op::RemoveSession(slot) => self.memberships.retain(|(s, _), _| s != slot),
@@ -81,7 +96,7 @@ impl Model {
         }
     }
 
-    fn viewers(&self, guild: u64, channel: u64, whole: bool) -> BTreeSet<u32> {
+    fn viewers(&self, guild: u64, channel: u64, which: Which) -> BTreeSet<u32> {
         let cohorts = self
             .channels
             .get(&(guild, channel))
@@ -89,7 +104,7 @@ impl Model {
             .unwrap_or_default();
         let may = |((slot, g), (cohort, passive)): (&(u32, u64), &(u32, bool))| {
             (*g == guild
-                && (whole || !passive)
+                && counts(which, *slot, *passive)
                 && guild_of(*cohort) == guild
                 && cohorts.contains(cohort))
             .then_some(*slot)
@@ -100,7 +115,7 @@ impl Model {
 
 fn apply(index: &mut SubscriptionIndex<u32>, op: Op) {
     match op {
-        Op::Assign(slot, guild, cohort) => index.assign(slot, guild, cohort),
+        Op::Assign(slot, guild, cohort) => index.assign(slot, guild, cohort, is_bot(slot)),
         Op::Unassign(slot, guild) => index.unassign(slot, guild),
         Op::SetPassive(slot, guild, passive) => index.set_passive(slot, guild, passive),
         Op::RemoveSession(slot) => index.remove_session(slot),
@@ -126,21 +141,22 @@ proptest! {
             apply(&mut index, op);
             for guild in 0..3 {
                 for channel in 0..3 {
-                    for whole in [false, true] {
-                        let expected: Vec<u32> = model.viewers(guild, channel, whole).into_iter().collect();
-                        prop_assert_eq!(sorted(index.channel_sessions(guild, channel, whole)), expected);
+                    for which in WHICH {
+                        let expected: Vec<u32> = model.viewers(guild, channel, which).into_iter().collect();
+                        prop_assert_eq!(sorted(index.channel_sessions(guild, channel, which)), expected);
                     }
-                    let all = model.viewers(guild, channel, true);
+                    let all = model.viewers(guild, channel, Which::All);
                     for slot in 0..12 {
                         prop_assert_eq!(index.may_view(slot, guild, channel), all.contains(&slot));
                     }
                 }
-                let of = |whole: bool| -> Vec<u32> {
-                    let here = |&(&(_, g), &(_, passive)): &(&(u32, u64), &(u32, bool))| g == guild && (whole || !passive);
-                    model.memberships.iter().filter(here).map(|((s, _), _)| *s).collect()
-                };
-                prop_assert_eq!(sorted(index.guild_sessions(guild, false)), of(false));
-                prop_assert_eq!(sorted(index.guild_sessions(guild, true)), of(true));
+                for which in WHICH {
+                    let here = |&(&(s, g), &(_, passive)): &(&(u32, u64), &(u32, bool))| {
+                        g == guild && counts(which, s, passive)
+                    };
+                    let expected: Vec<u32> = model.memberships.iter().filter(here).map(|((s, _), _)| *s).collect();
+                    prop_assert_eq!(sorted(index.guild_sessions(guild, which)), expected);
+                }
                 for slot in 0..12 {
                     let passive = model.memberships.get(&(slot, guild)).is_some_and(|found| found.1);
                     prop_assert_eq!(index.is_passive(slot, guild), passive);
@@ -161,13 +177,13 @@ proptest! {
 fn a_cohort_of_another_guild_lets_nobody_in() {
     let mut index = SubscriptionIndex::default();
     index.set_channel(1, 10, &[7]);
-    index.assign(100, 1, 7);
-    index.assign(200, 2, 8);
-    index.assign(200, 2, 7);
-    assert_eq!(sorted(index.channel_sessions(1, 10, true)), [100]);
-    assert_eq!(sorted(index.guild_sessions(2, true)), []);
+    index.assign(100, 1, 7, false);
+    index.assign(200, 2, 8, false);
+    index.assign(200, 2, 7, false);
+    assert_eq!(sorted(index.channel_sessions(1, 10, Which::All)), [100]);
+    assert_eq!(sorted(index.guild_sessions(2, Which::All)), []);
     index.set_channel(2, 20, &[7]);
-    assert_eq!(sorted(index.channel_sessions(2, 20, true)), []);
+    assert_eq!(sorted(index.channel_sessions(2, 20, Which::All)), []);
     index.remove_session(100);
     index.remove_session(200);
     index.remove_channel(1, 10);

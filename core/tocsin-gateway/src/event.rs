@@ -6,6 +6,7 @@ use tocsin_bus::Scope;
 use tocsin_codec::dispatch::{JSON_END, MAX_HEAD_BYTES, etf_head, json_head};
 use tocsin_codec::{EncodedDispatch, Fragment, Variant, frame};
 use tocsin_compress::Spliced;
+use tocsin_fanout::Which;
 use tocsin_proto::Intents;
 
 /// An event with the conditions that do not depend on the index.
@@ -24,6 +25,17 @@ pub(crate) struct Delivery {
     pub(crate) place: Option<(Scope, u64)>,
     /// The guild whose events it resembles, 0 for none: where compression looks for matches.
     pub(crate) guild: u64,
+}
+
+impl Delivery {
+    /// Which of its audience are looked at; the others could not get it.
+    pub(crate) fn which(&self) -> Which {
+        match (self.bots_only, self.whole) {
+            (true, _) => Which::Bots,
+            (false, true) => Which::All,
+            (false, false) => Which::Active,
+        }
+    }
 }
 
 /// How payloads are written (protocol.md §1.1).

@@ -147,7 +147,7 @@ impl Worker {
             recipients,
             Recipients::Sessions(_) | Recipients::Named(..) | Recipients::Only(..)
         );
-        let whole = delivery.whole;
+        let (whole, which) = (delivery.whole, delivery.which());
         self.packing.begin(delivery.guild, many);
         let mut to = Delivering {
             sessions: &mut self.sessions,
@@ -173,17 +173,17 @@ impl Worker {
                 }
             }
             Recipients::Cohorts(cohorts) => {
-                for key in index.cohort_sessions(cohorts, whole) {
+                for key in index.cohort_sessions(cohorts, which) {
                     to.offer(key, delivery, &event);
                 }
             }
             Recipients::Channel(guild, channel) => {
-                for key in index.channel_sessions(*guild, *channel, whole) {
+                for key in index.channel_sessions(*guild, *channel, which) {
                     to.offer(key, delivery, &event);
                 }
             }
             Recipients::Guild(guild) => {
-                for key in index.guild_sessions(*guild, whole) {
+                for key in index.guild_sessions(*guild, which) {
                     to.offer(key, delivery, &event);
                 }
             }

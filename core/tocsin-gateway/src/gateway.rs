@@ -159,6 +159,16 @@ impl Gateway {
         Ok(self.shared()?.host.drain(max))
     }
 
+    /// Lets changes of presence wait until something else wakes the host or it drains by itself, or each wake it again.
+    /// Whoever ends that drains after it.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn let_presences_wait(&self, patient: bool) -> Result<(), GatewayError> {
+        self.shared()?.host.let_presences_wait(patient);
+        Ok(())
+    }
+
     /// Hands a batch of commands to the dispatcher: one item of its queue.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `HostQueue`: requests to the control plane, bounded, with one wake-up descriptor.
 //!
-//! The descriptor is written only when the queue goes from drained to waiting, so a burst costs one system call.
+//! The descriptor is written only when the queue goes from drained to waiting, so a burst costs one system call. Changes
+//! of presence may wait for one another: the host then looks for them by itself.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,6 +16,11 @@ use tocsin_bus::Note;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::key::SessionKey;
+
+/// The opcode of a change of presence.
+const PRESENCE: u8 = 3;
+/// So many requests wake the host whatever they are.
+const PATIENCE: usize = 256;
 
 /// Something only the control plane can decide, or must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +106,8 @@ pub(crate) struct HostFull;
 struct State {
     requests: VecDeque<HostRequest>,
     pending: bool,
+    /// Changes of presence wake nobody.
+    patient: bool,
 }
 
 /// Many workers push, one host drains.
@@ -170,6 +178,12 @@ impl HostQueue {
         taken
     }
 
+    /// Lets changes of presence wait until something else wakes the host or it drains by itself, or each wake it again.
+    /// Those that wait already are not told of: who switches it off drains after that.
+    pub fn let_presences_wait(&self, patient: bool) {
+        self.lock().patient = patient;
+    }
+
     /// How many requests wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -195,8 +209,11 @@ impl HostQueue {
     }
 
     fn append(&self, state: &mut State, request: HostRequest) {
+        let may_wait = state.patient
+            && matches!(request, HostRequest::Command { op: PRESENCE, .. })
+            && state.requests.len() < PATIENCE;
         state.requests.push_back(request);
-        if !state.pending {
+        if !state.pending && !may_wait {
             state.pending = true;
             // The counter cannot overflow: it is read back to zero before the next write.
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
@@ -205,5 +222,49 @@ impl HostQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(op: u8) -> HostRequest {
+        HostRequest::Command {
+            session: SessionKey::new(0, 1, 0),
+            op,
+            d: Bytes::new(),
+        }
+    }
+
+    fn is_awake(queue: &HostQueue) -> bool {
+        queue.wait(Duration::ZERO)
+    }
+
+    #[test]
+    fn presences_wait_for_one_another_once_they_are_let_and_nothing_else_does() {
+        let queue = HostQueue::new(10_000).expect("a descriptor");
+        queue.push(command(PRESENCE)).expect("room");
+        assert!(is_awake(&queue));
+        assert_eq!(queue.drain(10).len(), 1);
+        queue.let_presences_wait(true);
+        queue.push(command(PRESENCE)).expect("room");
+        assert!(!is_awake(&queue));
+        queue.push(command(8)).expect("room");
+        assert!(is_awake(&queue));
+        assert_eq!(
+            queue.drain(10),
+            [command(PRESENCE), command(8)],
+            "in their order"
+        );
+        for _ in 0..=PATIENCE {
+            assert!(!is_awake(&queue));
+            queue.push(command(PRESENCE)).expect("room");
+        }
+        assert!(is_awake(&queue), "too many to wait");
+        assert_eq!(queue.drain(10_000).len(), PATIENCE + 1);
+        queue.let_presences_wait(false);
+        queue.push(command(PRESENCE)).expect("room");
+        assert!(is_awake(&queue));
     }
 }

@@ -71,7 +71,7 @@ impl Worker {
         self.shared.registry.insert(reserved.id, key);
         self.metrics().sessions.add(1);
         for (guild, cohort) in adopt.guilds {
-            self.subscriptions.assign(key, guild, cohort);
+            self.subscriptions.assign(key, guild, cohort, adopt.bot);
         }
         if reserved.connection.is_none() {
             self.detach(key, NO_CLOSE);

@@ -46,6 +46,6 @@ pub use tocsin_bus::{Envelope, Inheritance, Note, Scope};
 pub use tocsin_codec::{Fragment, dispatch, etf};
 pub use tocsin_compress as compress;
 pub use tocsin_compress::Compression;
-pub use tocsin_fanout::SubscriptionIndex;
+pub use tocsin_fanout::{SubscriptionIndex, Which};
 pub use tocsin_proto::SessionId;
 pub use token::token_digest;

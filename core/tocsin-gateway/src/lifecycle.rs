@@ -69,7 +69,8 @@ impl Worker {
         let index = connection;
         self.dispatch_own(key, "READY", accept.ready);
         for place in accept.guilds {
-            self.subscriptions.assign(key, place.guild, place.cohort);
+            self.subscriptions
+                .assign(key, place.guild, place.cohort, accept.bot);
             if let Some(body) = place.body {
                 self.give_own(key, body.event("GUILD_CREATE"));
             }

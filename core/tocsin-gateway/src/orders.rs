@@ -1,5 +1,7 @@
 //! The dispatcher's orders, carried out one after the other.
 
+use tocsin_fanout::Which;
+
 use crate::message::Order;
 use crate::worker::Worker;
 
@@ -20,8 +22,9 @@ impl Worker {
             Order::RemoveGuild(guild) => self.subscriptions.remove_guild(guild),
             Order::Assign(key, guild, cohort) => {
                 // A session that has ended must not come back into the index.
-                if self.sessions.get(key).is_some() {
-                    self.subscriptions.assign(key, guild, cohort);
+                if let Some(session) = self.sessions.get(key) {
+                    let bot = session.bot;
+                    self.subscriptions.assign(key, guild, cohort, bot);
                 }
             }
             Order::Unassign(key, guild) => {
@@ -33,7 +36,10 @@ impl Worker {
                 self.subscriptions.set_passive(key, guild, passive);
             }
             Order::GiveUpGuild(guild) => {
-                let keys: Vec<_> = self.subscriptions.guild_sessions(guild, true).collect();
+                let keys: Vec<_> = self
+                    .subscriptions
+                    .guild_sessions(guild, Which::All)
+                    .collect();
                 for key in keys {
                     self.invalidate(key, false);
                 }

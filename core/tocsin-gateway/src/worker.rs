@@ -338,7 +338,7 @@ mod tests {
             worker.sessions.begin(key, session);
             worker.connections[index].stage = Stage::Attached(key);
             let guild = 1 + index as u64 % 2;
-            worker.subscriptions.assign(key, guild, guild as u32);
+            worker.subscriptions.assign(key, guild, guild as u32, true);
         }
     }
 

@@ -61,6 +61,11 @@ impl PyGateway {
             .collect()
     }
 
+    /// Whether changes of presence (op 3) wake nobody for now; whoever ends that drains after it.
+    fn let_presences_wait(&self, patient: bool) -> PyResult<()> {
+        self.inner.let_presences_wait(patient).map_err(to_py)
+    }
+
     /// Hands a batch to the dispatcher and empties it.
     fn submit(&self, py: Python<'_>, mut batch: PyRefMut<'_, Batch>) -> PyResult<()> {
         let commands = std::mem::take(&mut batch.commands);

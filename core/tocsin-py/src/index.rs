@@ -1,7 +1,7 @@
 //! `SubscriptionIndex` on its own, for tests, measurements and programs with a fan-out of their own.
 
 use pyo3::prelude::*;
-use tocsin_gateway::SubscriptionIndex;
+use tocsin_gateway::{SubscriptionIndex, Which};
 
 /// Sessions by guild, channel and cohort.
 #[pyclass(name = "SubscriptionIndex", module = "tocsin._core")]
@@ -34,7 +34,7 @@ impl PySubscriptionIndex {
 
     /// Puts a session into a cohort of a guild, out of the one it was in before.
     fn assign(&mut self, session: u64, guild: u64, cohort: u32) {
-        self.inner.assign(session, guild, cohort);
+        self.inner.assign(session, guild, cohort, false);
     }
 
     /// Takes a session out of a guild.
@@ -54,25 +54,27 @@ impl PySubscriptionIndex {
 
     /// The sessions that may view a channel.
     fn channel_sessions(&self, guild: u64, channel: u64) -> Vec<u64> {
-        self.inner.channel_sessions(guild, channel, true).collect()
+        self.inner
+            .channel_sessions(guild, channel, Which::All)
+            .collect()
     }
 
     /// How many may view a channel: goes through them as a fan-out does, and makes no Python object of any.
     fn count_channel_sessions(&self, guild: u64, channel: u64) -> usize {
         self.inner
-            .channel_sessions(guild, channel, true)
+            .channel_sessions(guild, channel, Which::All)
             .map(std::hint::black_box)
             .count()
     }
 
     /// The sessions of a guild.
     fn guild_sessions(&self, guild: u64) -> Vec<u64> {
-        self.inner.guild_sessions(guild, true).collect()
+        self.inner.guild_sessions(guild, Which::All).collect()
     }
 
     /// The sessions of some cohorts, each to be named once.
     fn cohort_sessions(&self, cohorts: Vec<u32>) -> Vec<u64> {
-        self.inner.cohort_sessions(&cohorts, true).collect()
+        self.inner.cohort_sessions(&cohorts, Which::All).collect()
     }
 
     /// How many guilds, cohorts and sessions it holds.

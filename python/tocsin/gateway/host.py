@@ -27,6 +27,11 @@ from tocsin.gateway.voice import Voice
 from tocsin.model.event import Scope, ScopeKind
 
 DRAIN_MAX = 256
+PRESENCES_S = 0.02
+"""Once a presence came, others that come alone are looked for so often, and wake nobody: in a storm the loop's turn,
+the batch and the writes are shared by all of that time."""
+
+_PRESENCE = 3
 
 log = structlog.get_logger("tocsin.gateway")
 
@@ -72,6 +77,7 @@ class Host:
         self._identifies: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fd = -1
+        self._storm: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to take requests on the running loop."""
@@ -85,6 +91,8 @@ class Host:
             return
         self._loop.remove_reader(self._fd)
         self._loop = None
+        if self._storm is not None:
+            self._storm.cancel()
         for task in list(self._identifies):
             task.cancel()
         await asyncio.gather(*self._identifies, return_exceptions=True)
@@ -93,14 +101,25 @@ class Host:
         if self._loop is None:
             return
         requests = self._core.drain(DRAIN_MAX)
+        flaps = False
         for request in requests:
+            flaps = flaps or (request[0] == 2 and request[2] == _PRESENCE)
             try:
                 self._handle(request)
             except Exception:
                 log.exception("request failed", kind=request[0])
+        if flaps and self._storm is None:
+            self._core.let_presences_wait(True)
+            self._storm = self._loop.call_later(PRESENCES_S, self._look)
         if len(requests) == DRAIN_MAX:
             # Others get their turn before the rest.
             self._loop.call_soon(self._on_readable)
+
+    def _look(self) -> None:
+        """Take the presences that waited; if there are none, the next one wakes the loop by itself."""
+        self._storm = None
+        self._core.let_presences_wait(False)
+        self._on_readable()
 
     def _handle(self, request: _core.Request) -> None:
         if request[0] == 1:  # _core.IDENTIFY

@@ -98,10 +98,7 @@ class GuildLists:
                 self._open(found_id, channel_id)
         for found in list(self._lists.values()):
             old, new = before.get(found.id, ()), after[found.id][2] if found.id in after else ()
-            if new:
-                found.windows[session] = new
-            else:
-                found.windows.pop(session, None)
+            found.look(session, new)
             ops = [invalidate(first, last) for first, last in subtract(old, new)]
             ops += [found.sync(*each) for each in new if each not in old]
             if ops:
@@ -111,7 +108,7 @@ class GuildLists:
         """Forget a session that left."""
         if self._subscribed.pop(session, None) is not None:
             for found in self._lists.values():
-                found.windows.pop(session, None)
+                found.look(session, ())
         self.watch(session, ())
 
     def watch(self, session: int, user_ids: Iterable[int]) -> None:
@@ -183,6 +180,11 @@ class GuildLists:
     def changed(self) -> bool:
         """Whether `flush` has something to do."""
         return self._stale or any(each.changed for each in self._lists.values())
+
+    @property
+    def moved(self) -> bool:
+        """Whether it has more to do than to tell counts."""
+        return self._stale or any(each.moved for each in self._lists.values())
 
     # -- the rows
 
@@ -265,8 +267,7 @@ class GuildLists:
             found = former.get(found_id)
             if found is None:
                 found = ListRows(found_id, self._build(found_id), self._row)
-            found.replace(self._build(found_id))
-            found.windows = sessions
+            found.replace(self._build(found_id), sessions)
             self._lists[found_id] = found
 
     def _row(self, user_id: int) -> bytes:

@@ -25,6 +25,9 @@ MAX_WATCHED = 100
 FLUSH_S = 0.05
 """What happens to a list within this time is told together."""
 
+COUNTS_S = 0.5
+"""So long that may wait of which only counts are seen: it happened below all windows."""
+
 LAST_ROW = 1 << 31
 
 
@@ -45,13 +48,16 @@ class Subscriptions:
         self._guilds = guilds
         self._call_later = call_later
         self._changed: set[int] = set()
+        self._counted: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._counts_timer: asyncio.TimerHandle | None = None
         guilds.on_lists_changed = self.note
 
     async def stop(self) -> None:
         """Tell nobody any more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._counts_timer):
+            if timer is not None:
+                timer.cancel()
 
     def one(self, session: Session, d: Any) -> None:
         """Take an op 14.
@@ -75,17 +81,27 @@ class Subscriptions:
 
     def note(self, guild: LiveGuild) -> None:
         """Tell the guild's lists soon, if they have something to tell."""
-        if not guild.lists.changed:
-            return
-        self._changed.add(guild.id)
-        if self._timer is None:
-            self._timer = self._call_later(FLUSH_S, self.flush)
+        if guild.lists.moved:
+            self._changed.add(guild.id)
+            if self._timer is None:
+                self._timer = self._call_later(FLUSH_S, self._tell_moved)
+        elif guild.lists.changed:
+            self._counted.add(guild.id)
+            if self._counts_timer is None:
+                self._counts_timer = self._call_later(COUNTS_S, self._tell_counts)
 
-    def flush(self) -> None:
-        """Tell all lists now."""
+    def _tell_moved(self) -> None:
         self._timer = None
-        changed, self._changed = self._changed, set()
-        for guild_id in sorted(changed):
+        self._tell(self._changed)
+
+    def _tell_counts(self) -> None:
+        self._counts_timer = None
+        self._tell(self._counted)
+
+    def _tell(self, guild_ids: set[int]) -> None:
+        told = sorted(guild_ids)
+        guild_ids.clear()
+        for guild_id in told:
             guild = self._guilds.get(guild_id)
             if guild is not None:
                 guild.lists.flush(self._orders())

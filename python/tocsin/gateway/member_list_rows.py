@@ -5,7 +5,8 @@ An op's index is that of its moment; what a change moved into a window from outs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from tocsin.model.member_list import group_name
@@ -44,7 +45,7 @@ class _Change(NamedTuple):
 
 
 class ListRows:
-    """The list with this id. `windows` are its subscribers', by session.
+    """The list with this id. `windows` are its subscribers', by session; `look` changes them.
 
     Args:
         render: returns a member's row as JSON.
@@ -58,11 +59,32 @@ class ListRows:
         self._changes: list[_Change] = []
         self._pages: dict[tuple[int, int], bytes] = {}
         self._anew = False
+        self._ends: Counter[int] = Counter()  # how many sessions' last windows end at a row
+        self._end = -1  # the last row that is in a window
+        self._counts = False  # groups have other counts than subscribers were told
 
     @property
     def changed(self) -> bool:
         """Whether there is something to tell."""
+        return self._counts or self.moved
+
+    @property
+    def moved(self) -> bool:
+        """Whether there is more to tell than counts."""
         return self._anew or bool(self._changes)
+
+    def look(self, session: int, ranges: Ranges) -> None:
+        """Give a session these windows instead of those it had; none for who looks no more."""
+        former = self.windows.pop(session, ())
+        if former:
+            end = former[-1][1]
+            self._ends[end] -= 1
+            if not self._ends[end]:
+                del self._ends[end]
+        if ranges:
+            self.windows[session] = ranges
+            self._ends[ranges[-1][1]] += 1
+        self._end = max(self._ends, default=-1)
 
     def put(self, user_id: int, group: int, name: str) -> None:
         """Note that a member is here, or changed."""
@@ -76,9 +98,11 @@ class ListRows:
         """Note that a member is not here, or no more."""
         self._note(self.rows.remove(user_id))
 
-    def replace(self, rows: Rows) -> None:
-        """Go on with other rows; subscribers get their windows anew."""
+    def replace(self, rows: Rows, windows: Mapping[int, Ranges]) -> None:
+        """Go on with other rows and these subscribers, who get their windows anew."""
         self.rows = rows
+        for session in self.windows.keys() | windows.keys():
+            self.look(session, windows.get(session, ()))
         self._pages.clear()
         self._anew = True
 
@@ -86,12 +110,15 @@ class ListRows:
         if not steps:
             return
         self._pages.clear()
-        if not self.windows or self._anew:
+        if not self.windows:
             return
-        if len(self._changes) + len(steps) > MAX_STEPS:
+        self._counts = self._counts or steps[0][0] != UPDATE
+        # What is below all windows moves nothing in them, and a row there is shown to nobody.
+        seen = [] if self._anew else [step for step in steps if step[1] <= self._end]
+        if len(self._changes) + len(seen) > MAX_STEPS:
             self._anew = True
             return
-        for kind, row, entity_id in steps:
+        for kind, row, entity_id in seen:
             item = b""
             if kind == INSERT_GROUP:
                 item = header(entity_id, 1)
@@ -103,6 +130,7 @@ class ListRows:
         """Forget what changed: everybody was told."""
         self._changes.clear()
         self._anew = False
+        self._counts = False
 
     # -- ops
 

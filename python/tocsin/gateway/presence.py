@@ -155,16 +155,26 @@ class PresenceBook:
     def of(self, guild: LiveGuild, user_id: int) -> Presence:
         """Return what others see of a user in a guild, by the sessions of all nodes."""
         parts = guild.parts.of(user_id)
+        if not parts:
+            return self._here(guild, user_id)
         own = self.part_of(guild, user_id)
         if own.sessions:
             parts.append(own)
-        if not parts or user_id not in guild.state.members:
+        if user_id not in guild.state.members:
             return OFFLINE
         return aggregate(
             (each for part in parts for each in part.sessions),
             bot=parts[0].bot,
             idle=all(part.idle for part in parts),
         )
+
+    def _here(self, guild: LiveGuild, user_id: int) -> Presence:
+        """As `of`, of a user who has sessions on this node only."""
+        sessions = self._sessions.of_user(user_id) if user_id in guild.seats else []
+        if not sessions or user_id not in guild.state.members:
+            return OFFLINE
+        said = [each.presence for each in sessions]
+        return aggregate(said, bot=sessions[0].bot, idle=user_id in self._idle)
 
     def settle(self, guild: LiveGuild) -> None:
         """Show what other nodes said of a guild that nobody here has been shown yet."""
@@ -176,7 +186,8 @@ class PresenceBook:
     def _flush(self) -> None:
         self._scheduled = False
         now = self._clock()
-        for user_id, at in list(self._told_at.items()):
+        while self._told_at:
+            user_id, at = next(iter(self._told_at.items()))
             if 0 <= now - at < self._window_ms:
                 break
             del self._told_at[user_id]

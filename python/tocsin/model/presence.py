@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -166,7 +167,13 @@ def aggregate(sessions: Iterable[SessionPresence], *, bot: bool, idle: bool = Fa
     the strongest of the rest is shown, overall and per platform. Activities are a person's all together, the newest
     first, one per id, and a bot's those it set last. `idle`: whoever is online has done nothing for long.
     """
-    newest = sorted(sessions, key=lambda each: each.order, reverse=True)
+    newest = sorted(sessions, key=_order, reverse=True)
+    if len(newest) == 1 and not newest[0].activities:  # as nearly all are
+        [only] = newest
+        if only.status not in VISIBLE:
+            return OFFLINE
+        status = "idle" if idle and only.status == "online" else only.status
+        return Presence(status=status, activities=[], client_status={only.platform: status})
     if not bot:
         latest = next((each for each in newest if each.explicit), None)
         if latest is not None and latest.status in HIDDEN:
@@ -184,6 +191,9 @@ def aggregate(sessions: Iterable[SessionPresence], *, bot: bool, idle: bool = Fa
     overall = next(status for status in VISIBLE if status in platforms.values())
     activities = list(next((each.activities for each in shown if each.explicit), ())) if bot else _together(shown)
     return Presence(status=overall, activities=activities, client_status=platforms)
+
+
+_order = attrgetter("order")
 
 
 def _together(sessions: Iterable[SessionPresence]) -> list[Activity]:

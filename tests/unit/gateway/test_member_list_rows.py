@@ -51,7 +51,7 @@ def test_a_client_that_applies_the_ops_knows_every_row_of_its_windows(seed: int)
     found = made(chance.choice((0, 3, 40)))
     clients = {ranges: ListClient() for ranges in WINDOWS}
     for session, (ranges, client) in enumerate(clients.items()):
-        found.windows[session] = ranges
+        found.look(session, ranges)
         client.take(update(found, [found.sync(*each) for each in ranges]))
     for _ in range(150):
         for _ in range(chance.randint(1, 6)):
@@ -67,15 +67,22 @@ def test_a_client_that_applies_the_ops_knows_every_row_of_its_windows(seed: int)
 
 def test_what_happens_below_all_windows_is_told_in_counts_only() -> None:
     found = made(40)
-    found.windows[1] = ((0, 4),)
+    found.look(1, ((0, 4),))
     found.put(200, 1, "zzz")
     assert found.changed
+    assert not found.moved
     assert found.ops(((0, 4),)) == []
+    for each in range(MAX_STEPS + 1):
+        found.put(300 + each, 1, f"zzz{each}")
+    assert found.ops(((0, 4),)) == []
+    found.told()
+    found.put(200, 1, "zzz")
+    assert not found.changed, "a row that nobody sees has as many beside it as before"
 
 
 def test_a_change_in_place_is_an_update() -> None:
     found = made(3)
-    found.windows[1] = ((0, 99),)
+    found.look(1, ((0, 99),))
     at = found.rows.row_of(100)
     found.put(100, (7, 0, 1)[100 % 3], "name100")
     assert found.ops(((0, 99),)) == [b'{"op":"UPDATE","index":%d,"item":%b}' % (at or 0, row(100))]
@@ -83,9 +90,9 @@ def test_a_change_in_place_is_an_update() -> None:
 
 def test_too_many_changes_are_told_as_windows_anew() -> None:
     found = made(3)
-    found.windows[1] = ((0, 4),)
+    found.look(1, ((0, 4),))
     for each in range(MAX_STEPS + 1):
-        found.put(300 + each, 0, f"n{each}")
+        found.put(300 + each, 7, f"a{999 - each}")
     ops = [msgspec.json.decode(each) for each in found.ops(((0, 4),))]
     assert [(op["op"], op["range"], len(op["items"])) for op in ops] == [("SYNC", [0, 4], 5)]
 
