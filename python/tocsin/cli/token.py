@@ -40,15 +40,18 @@ def create(user: str, config: str | None, as_json: bool, **flags: str | None) ->
 
 @token.command()
 @click.argument("value", metavar="TOKEN")
-@settings_options("data", "database")
-def revoke(value: str, config: str | None, **flags: str | None) -> None:
-    """Revoke TOKEN: from now on it is refused, by a running node too. Exits 1 when it was not known."""
+@settings_options("data", "database", "bus", "bus_prefix", "bus_partitions")
+def revoke(value: str, config: str | None, **flags: str | int | None) -> None:
+    """Revoke TOKEN: from now on it is refused, by running nodes too: one that runs on --data, or all over --bus.
+
+    Exits 1 when it was not known, or when the nodes could not be told.
+    """
     from tocsin.cli.running import ask, running_node
 
     settings = settings_from(config, flags)
     node = running_node(settings.data)
     if node is None:
-        known = asyncio.run(_with_store(settings, lambda store: _revoke(store, value)))
+        known = _revoke_without_node(settings, value)
     else:
         known = ask(node, "/_tocsin/revoke", msgspec.json.encode({"token": value}))["known"]
     if not known:
@@ -85,11 +88,31 @@ async def _create(store: Store, name: str) -> tuple[str, int, str]:
     return made, user.id, user.username
 
 
-async def _revoke(store: Store, value: str) -> bool:
+def _revoke_without_node(settings: Settings, value: str) -> bool:
     from tocsin.service.auth import digest_of, strip_scheme
-    from tocsin.store.base import Delete
 
     digest = digest_of(strip_scheme(value))
-    known = await store.user_by_token(digest) is not None
+    user_id = asyncio.run(_with_store(settings, lambda store: _revoke(store, digest)))
+    if user_id is None:
+        return False
+    if settings.bus != "local:":
+        from tocsin.gateway.word import Word
+
+        try:
+            with Word(settings) as word:
+                word.revoked(user_id, digest)
+        except TocsinError as error:
+            raise TocsinError(
+                f"the token is revoked in the database, but the nodes were not told: {error}. Their APIs refuse it "
+                "within 10 s; its sessions go on until their node finds a Redis again that it had lost"
+            ) from None
+    return True
+
+
+async def _revoke(store: Store, digest: bytes) -> int | None:
+    """Return whose the token was."""
+    from tocsin.store.base import Delete
+
+    user = await store.user_by_token(digest)
     await store.commit([Delete("tokens", {"digest": digest})])
-    return known
+    return None if user is None else user.id

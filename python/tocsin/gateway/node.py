@@ -98,7 +98,7 @@ class GatewayNode:
         self._orders = Orders(core_batch, loop.call_soon)
         # What the ids of its sessions begin with, so that others find what became of them. New at each start.
         self._tag = secrets.token_bytes(4)
-        config = config_of(settings if listens else _deaf(settings), None if bus is None else self._tag)
+        config = config_of(settings if listens else deaf(settings), None if bus is None else self._tag)
         self._core = _core.Gateway(config)
         self._sessions = Sessions()
         self.faults = Faults(self._orders, self._sessions)
@@ -237,19 +237,7 @@ class GatewayNode:
         )
 
     def _join(self, bus: RedisBus, peers: Peers) -> None:
-        settings = self._settings
-        link = self._link = _core.Bus(
-            self._core,
-            settings.bus,
-            peers.name,
-            self._tag,
-            prefix=settings.bus_prefix,
-            partitions=settings.bus_partitions,
-            inbox_ttl_ms=settings.bus_inbox_ttl_ms,
-            watermark_ttl_ms=6 * settings.outbox_window_ms,
-            queue_max_bytes=settings.bus_queue_max_bytes,
-            session_ttl_ms=settings.resume_window_ms + SESSION_MARGIN_MS,
-        )
+        link = self._link = bus_of(self._core, self._settings, peers.name, self._tag)
         bus.start(link)
         bus.on_rejoined = peers.rejoin
         peers.start()
@@ -427,7 +415,23 @@ class GatewayNode:
         self._core.stop()
 
 
-def _deaf(settings: Settings) -> Settings:
+def bus_of(core: _core.Gateway, settings: Settings, name: str, tag: bytes) -> _core.Bus:
+    """Begin a node's part of the bus. Raises ConnectionError: there is no fit Redis."""
+    return _core.Bus(
+        core,
+        settings.bus,
+        name,
+        tag,
+        prefix=settings.bus_prefix,
+        partitions=settings.bus_partitions,
+        inbox_ttl_ms=settings.bus_inbox_ttl_ms,
+        watermark_ttl_ms=6 * settings.outbox_window_ms,
+        queue_max_bytes=settings.bus_queue_max_bytes,
+        session_ttl_ms=settings.resume_window_ms + SESSION_MARGIN_MS,
+    )
+
+
+def deaf(settings: Settings) -> Settings:
     """Return the settings of a core that takes nobody: one worker, behind a door that is closed at once."""
     return msgspec.structs.replace(settings, host="127.0.0.1", gateway_port=0, workers=1)
 

@@ -56,6 +56,19 @@ _decode = msgspec.json.Decoder(Note).decode
 _users = msgspec.json.Decoder(list[int]).decode
 
 
+def last_word(name: str, user_id: int, token_digest: bytes) -> Event:
+    """Return what tells all nodes of a token that was revoked, from somebody who then is gone."""
+    return _said(ALL, Note(node=name, revoked=[(user_id, _text(token_digest))], bye=True))
+
+
+def _said(topic: int, note: Note) -> Event:
+    return Event(name=NAME, scope=Scope(ScopeKind.USER, topic), body=_encode(note), users=(topic,), state=True)
+
+
+def _text(token_digest: bytes) -> str:
+    return base64.b64encode(token_digest).decode()
+
+
 def coming(event: Event) -> Event:
     """Return what goes before an event that READY shows the state of, and no policy sees."""
     return Event(
@@ -177,7 +190,7 @@ class Peers:
 
     def revoke(self, user_id: int, token_digest: bytes) -> None:
         """Let all nodes end what was begun with a token. Said again at each beat until one came back."""
-        self._unsaid.append((user_id, base64.b64encode(token_digest).decode()))
+        self._unsaid.append((user_id, _text(token_digest)))
         del self._unsaid[:-REVOCATIONS_KEPT]
         self._sent += 1
         self._say(ALL, Note(node=self.name, number=self._sent, revoked=list(self._unsaid)))
@@ -225,8 +238,7 @@ class Peers:
         self._say(ALL, Note(node=self.name, wants=list(guild_ids)))
 
     def _say(self, topic: int, note: Note) -> None:
-        event = Event(name=NAME, scope=Scope(ScopeKind.USER, topic), body=_encode(note), users=(topic,), state=True)
-        self._link.publish_ephemeral(event)
+        self._link.publish_ephemeral(_said(topic, note))
 
     # -- hearing
 
