@@ -12,7 +12,9 @@ import msgspec
 from tocsin.model.entities import UserSettings
 from tocsin.service.auth import Principal
 from tocsin.service.events import to_user
-from tocsin.store.base import Select, Upsert
+from tocsin.service.rereading import reread
+from tocsin.store.base import Select
+from tocsin.store.rows import swap_ops
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -65,22 +67,28 @@ class ClientSettings:
 
     async def get(self, user_id: int) -> dict[str, Any]:
         """Return all settings of a person, with defaults where nothing was set."""
-        return DEFAULTS | await self._set(user_id)
+        kept = await self._kept(user_id)
+        return DEFAULTS if kept is None else DEFAULTS | _decode(kept.settings)
 
     async def update(self, actor: Principal, changes: dict[str, Any]) -> dict[str, Any]:
         """Change what is named, and return all."""
-        async with self._context.locks.hold(("client_settings", actor.id)):
-            before = await self._set(actor.id)
+
+        async def change() -> dict[str, Any]:
+            kept = await self._kept(actor.id)
+            before = {} if kept is None else _decode(kept.settings)
             shown = DEFAULTS | before
             news = {name: value for name, value in changes.items() if shown[name] != value}
             if news:
                 key = {"user_id": actor.id, "type": KIND}
-                row = {**key, "settings": _encode(before | news).decode()}
+                was = None if kept is None else {"settings": kept.settings}
+                now = {"settings": _encode(before | news).decode()}
                 told = to_user(actor.id, "USER_SETTINGS_UPDATE", news)
-                await self._context.store.commit([Upsert("user_settings", tuple(key), row)], [told])
+                await self._context.store.commit(swap_ops("user_settings", key, was, now), [told])
             return shown | news
 
-    async def _set(self, user_id: int) -> dict[str, Any]:
+        async with self._context.locks.hold(("client_settings", actor.id)):
+            return await reread(change)
+
+    async def _kept(self, user_id: int) -> UserSettings | None:
         where = {"user_id": user_id, "type": KIND}
-        found = await self._context.store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
-        return {} if found is None else _decode(found.settings)
+        return await self._context.store.find_one(Select(entity=UserSettings, table="user_settings", where=where))

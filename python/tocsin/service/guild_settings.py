@@ -9,7 +9,9 @@ import msgspec
 from tocsin.model.entities import UserGuildSettings
 from tocsin.service.auth import Principal
 from tocsin.service.events import to_user
-from tocsin.store.base import Select, Upsert
+from tocsin.service.rereading import reread
+from tocsin.store.base import Select
+from tocsin.store.rows import swap_ops
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -47,14 +49,20 @@ class GuildSettingsService:
     async def update(self, actor: Principal, guild_id: int, changes: dict[str, Any]) -> dict[str, Any]:
         """Change what is named, and return the settings. Raises 10004 or 50001."""
         await self._context.world.guild_access(guild_id, actor.id)
-        async with self._context.locks.hold(("guild_settings", actor.id)):
+
+        async def change() -> dict[str, Any]:
             before = await self._of(actor.id, guild_id)
             changed = msgspec.structs.replace(before, settings=before.settings | changes, version=before.version + 1)
             body = body_of(changed)
             told = to_user(actor.id, "USER_GUILD_SETTINGS_UPDATE", body)
-            row = msgspec.structs.asdict(changed)
-            await self._context.store.commit([Upsert("user_guild_settings", ("user_id", "guild_id"), row)], [told])
-        return body
+            key = {"user_id": actor.id, "guild_id": guild_id}
+            was = {"version": before.version} if before.version else None
+            row = {"settings": changed.settings, "version": changed.version}
+            await self._context.store.commit(swap_ops("user_guild_settings", key, was, row), [told])
+            return body
+
+        async with self._context.locks.hold(("guild_settings", actor.id)):
+            return await reread(change)
 
     async def _of(self, user_id: int, guild_id: int) -> UserGuildSettings:
         where = {"user_id": user_id, "guild_id": guild_id}

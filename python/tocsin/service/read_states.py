@@ -18,6 +18,7 @@ from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.service.auth import Principal
 from tocsin.service.events import to_user
+from tocsin.service.rereading import reread
 from tocsin.store import rows
 from tocsin.store.base import Delete, Op, Select
 
@@ -78,35 +79,44 @@ class ReadStateService:
     async def ack_pins(self, actor: Principal, channel_id: int) -> None:
         """Note that a channel's pins were looked at. Raises 10003, 50001, 50008."""
         access = await self._world.text_access(channel_id, actor.id)
-        async with self._context.locks.hold(("read_states", actor.id)):
-            before = (await self._of(actor.id, [channel_id]))[0]
+
+        async def change() -> None:
+            was = (await self._of(actor.id, [channel_id])).get(channel_id)
+            before = was or ReadState(user_id=actor.id, channel_id=channel_id)
             state = msgspec.structs.replace(
                 before, last_pin_timestamp=access.channel.last_pin_timestamp or 0, version=before.version + 1
             )
             told = to_user(actor.id, "CHANNEL_PINS_ACK", wire.channel_pins_ack(state))
-            await self._store.commit(rows.read_state_ops(state), [told])
+            await self._store.commit(rows.read_state_ops(was, state), [told])
+
+        async with self._context.locks.hold(("read_states", actor.id)):
+            await reread(change)
 
     async def _keep(
         self, actor: Principal, acks: Sequence[Ack], *, mention_count: int = 0, manual: bool = False
     ) -> None:
-        ops: list[Op] = []
-        told: list[Event] = []
-        async with self._context.locks.hold(("read_states", actor.id)):
-            before = await self._of(actor.id, [ack.channel_id for ack in acks])
-            for ack, state in zip(acks, before, strict=True):
+        async def change() -> None:
+            ops: list[Op] = []
+            told: list[Event] = []
+            kept = await self._of(actor.id, [ack.channel_id for ack in acks])
+            for ack in acks:
+                was = kept.get(ack.channel_id)
+                state = was or ReadState(user_id=actor.id, channel_id=ack.channel_id)
                 read = ack.message_id if manual else max(ack.message_id, state.last_message_id)
                 state = msgspec.structs.replace(
                     state, last_message_id=read, mention_count=mention_count, version=state.version + 1
                 )
-                ops += rows.read_state_ops(state)
+                ops += rows.read_state_ops(was, state)
                 told.append(to_user(actor.id, "MESSAGE_ACK", wire.message_ack(state, manual=manual)))
             await self._store.commit(ops, told)
 
-    async def _of(self, user_id: int, channel_ids: list[int]) -> list[ReadState]:
+        async with self._context.locks.hold(("read_states", actor.id)):
+            await reread(change)
+
+    async def _of(self, user_id: int, channel_ids: list[int]) -> dict[int, ReadState]:
         where = {"user_id": user_id, "channel_id": channel_ids}
         found = await self._store.find(Select(entity=ReadState, table="read_states", where=where))
-        kept = {each.channel_id: each for each in found}
-        return [kept.get(each) or ReadState(user_id=user_id, channel_id=each) for each in channel_ids]
+        return {each.channel_id: each for each in found}
 
 
 async def whom_it_calls(world: World, channel: Channel, author_id: int, mentions: Sequence[int]) -> list[int]:

@@ -54,6 +54,20 @@ def _row(entity: msgspec.Struct, *without: str) -> Row:
     return row
 
 
+def swap_ops(table: str, key: Row, was: Row | None, row: Row) -> list[Op]:
+    """Write a row over what was read of it; `errors.Conflict` when that is not so any more.
+
+    Args:
+        table: whose row.
+        key: names it.
+        was: columns that tell whether it changed; None where there was none.
+        row: the other columns from now on.
+    """
+    if was is None:
+        return [Insert(table, key | row)]
+    return [Update(table, key | was, row, must_match=True)]
+
+
 def user_ops(user: User) -> list[Op]:
     """Insert a user; `errors.Conflict` when the id or the name is taken."""
     return [Insert("users", _row(user))]
@@ -343,9 +357,12 @@ def message_delete_ops(
     ]
 
 
-def read_state_ops(state: ReadState) -> list[Op]:
-    """Write how far a person has read a channel."""
-    return [Upsert("read_states", ("user_id", "channel_id"), _row(state))]
+def read_state_ops(was: ReadState | None, state: ReadState) -> list[Op]:
+    """Write how far a person has read a channel; `errors.Conflict` when `was` is not so any more."""
+    key = {"user_id": state.user_id, "channel_id": state.channel_id}
+    # What a person writes moves only how far they have read.
+    seen = None if was is None else {"version": was.version, "last_message_id": was.last_message_id}
+    return swap_ops("read_states", key, seen, _row(state, *key))
 
 
 def read_state_mention_ops(user_id: int, channel_id: int) -> list[Op]:
