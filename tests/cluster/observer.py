@@ -12,6 +12,7 @@ import os
 import random
 import time
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -107,6 +108,15 @@ class Record:
         self.stale = 0
         self.refusals = 0
         self.sight_changes: list[tuple[str, int, float]] = []
+        self.closes: Counter[int] = Counter()
+        self.clocks_moved = False
+        """Ids say no more when they were made."""
+        self.begun: dict[int, float] = {}
+        """When the writing of each acknowledged message began, Unix seconds."""
+
+    def made_s(self, message: int) -> float | None:
+        """Return when a message was made, in Unix seconds, as far as is known."""
+        return self.begun.get(message) if self.clocks_moved else created_s(message)
 
 
 class _Link(asyncio.Protocol):
@@ -120,6 +130,7 @@ class _Link(asyncio.Protocol):
         self.beat: asyncio.TimerHandle | None = None
         self.beat_s = 0.0
         self.acked = True
+        self.stalled = False
         self.session = ""
         self._buffer = bytearray()
         self._upgraded = False
@@ -239,10 +250,16 @@ class Observer:
         if self.link is not None:
             self.link.abort()
 
+    def forget(self) -> None:
+        """Drop the connection, and identify anew."""
+        self._end("forgotten")
+        self.cut()
+
     def read(self, on: bool) -> None:
         """Stop reading, or go on."""
         link = self.link
         if link is not None and link.transport is not None and not link.transport.is_closing():
+            link.stalled, link.acked = not on, True
             (link.transport.resume_reading if on else link.transport.pause_reading)()
 
     # -- connecting
@@ -330,7 +347,8 @@ class Observer:
         link.beat = asyncio.get_running_loop().call_later(delay_s, self._beat, link, interval_s)
 
     def _beat(self, link: _Link, interval_s: float) -> None:
-        if not link.acked:
+        # Who reads nothing sees no acknowledgement, and goes on sending.
+        if not link.acked and not link.stalled:
             self._leave(link)
             return
         link.acked, link.beat_s = False, time.time()
@@ -345,6 +363,7 @@ class Observer:
 
     def on_close(self, link: _Link, code: int) -> None:
         """The node said goodbye."""
+        self.record.closes[code] += 1
         if link is self.link and code in ENDING_CODES:
             self._end(f"close {code}")
 
@@ -383,7 +402,7 @@ class Observer:
         self.last_id = message
         self.record.deliveries += 1
         made = created_s(message)
-        if link.back_s and made >= link.back_s:
+        if link.back_s and made >= link.back_s and not self.record.clocks_moved:
             self.record.live_ms.append((time.time() - made) * 1000)
 
     def _back(self, link: _Link, life: Life) -> None:

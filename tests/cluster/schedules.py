@@ -7,8 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tests.cluster.clocks import clock_ahead, clock_back, clock_right
+from tests.cluster.failover import failover
 from tests.cluster.faultproxy import DEAF, FINE, Faults, Way
 from tests.cluster.observer import all_up
+from tests.cluster.readers import forgetful, slow_readers, stalled, storm
 from tests.cluster.stage import Node, Stage, open_channel
 from tests.cluster.verdict import spread
 
@@ -21,6 +24,14 @@ TRIM = (
     "local n = 0 for _, key in ipairs(redis.call('KEYS', '*:inbox:n%d-*')) do"
     " n = n + redis.call('XTRIM', key, 'MAXLEN', 1) end return n"
 )
+COUNT = (
+    "local n = 0 for _, key in ipairs(redis.call('KEYS', '*:inbox:n%d-*')) do"
+    " local info = redis.call('XINFO', 'STREAM', key)"
+    " for i = 1, #info, 2 do"
+    " if info[i] == 'last-generated-id' then n = n + tonumber(string.sub(info[i + 1], 3)) end end end return n"
+)
+"""How many entries a node's inboxes have had."""
+
 Told = Callable[[str, int], None]
 """Called with what is done now and how many times something was done."""
 
@@ -109,22 +120,28 @@ async def torn(stage: Stage) -> None:
 
 async def trimmed(stage: Stage) -> None:
     """A node is frozen, and its inbox loses all but its newest entry meanwhile."""
-    await _robbed(stage, TRIM, UNREAD)
+    await _robbed(stage, TRIM)
 
 
 async def expired(stage: Stage) -> None:
     """A node is frozen, and its inbox is gone meanwhile, as after its time to live."""
-    await _robbed(stage, DELETE, 0)
+    await _robbed(stage, DELETE)
 
 
-async def _robbed(stage: Stage, script: str, spared: int) -> None:
+async def _robbed(stage: Stage, script: str) -> None:
+    async def ask(script: str) -> int:
+        return int((await asyncio.to_thread(stage.redis.call, "EVAL", script % node.number, "0"))[1:])
+
     node = stage.dice.choice(stage.alive())
     node.freeze()
+    had = await ask(COUNT)
     await asyncio.sleep(0.5)
     before = node.inboxes()
-    gone = int((await asyncio.to_thread(stage.redis.call, "EVAL", script % node.number, "0"))[1:])
+    unread = await ask(COUNT) - had
+    gone = await ask(script)
     node.thaw()
-    if gone > spared:
+    # What had been read before may go.
+    if gone and (script == DELETE or unread > UNREAD):
         stage.holes_made += 1
         for _ in range(500):
             if node.inboxes() > before:
@@ -163,24 +180,6 @@ async def postgres_frozen(stage: Stage) -> None:
     stage.postgres.thaw()
 
 
-async def slow_readers(stage: Stage) -> None:
-    """A tenth of the sessions read nothing for a while."""
-    some = stage.dice.sample(stage.observers, max(1, len(stage.observers) // 10))
-    for each in some:
-        each.read(False)
-    await asyncio.sleep(stage.dice.uniform(0.5, 2))
-    for each in some:
-        each.read(True)
-
-
-async def storm(stage: Stage) -> None:
-    """Every connection of every session ends at once."""
-    for each in stage.observers:
-        each.cut()
-    await asyncio.sleep(0)
-    await back(stage)
-
-
 async def _with(stage: Stage, faults: Faults, most_s: float) -> Node:
     """One node's way to Redis has faults for up to so long."""
     node = stage.dice.choice(stage.nodes)
@@ -194,17 +193,24 @@ Fault = Callable[[Stage], Awaitable[None]]
 FAULTS: dict[str, Fault] = {
     "kill": kill, "freeze": freeze, "drain": drain, "redis-empty": redis_empty, "redis-kept": redis_kept,
     "redis-frozen": redis_frozen, "redis-slow": redis_slow, "partition": partition, "cut-off": cut_off, "torn": torn,
-    "trimmed": trimmed, "expired": expired, "flushed": flushed, "full": full, "slow-readers": slow_readers,
-    "storm": storm,
+    "failover": failover, "trimmed": trimmed, "expired": expired, "flushed": flushed, "full": full,
+    "slow-readers": slow_readers, "stalled": stalled, "storm": storm, "forgetful": forgetful,
 }  # fmt: skip
 POSTGRES_FAULTS: dict[str, Fault] = {"postgres-killed": postgres_killed, "postgres-frozen": postgres_frozen}
+# Nodes that share a file have one clock; those that share a database server each have their own.
+CLOCK_FAULTS: dict[str, Fault] = {
+    "clock-ahead": clock_ahead, "clock-back": clock_back, "clock-right": clock_right,
+}  # fmt: skip
 MODES: dict[str, tuple[str, ...]] = {
     "kills": ("kill",),
     "rolling": ("rolling",),
-    "redis": ("redis-empty", "redis-kept", "redis-frozen", "redis-slow", "flushed", "full"),
+    "redis": ("redis-empty", "redis-kept", "redis-frozen", "redis-slow", "flushed", "full", "failover"),
+    "failover": ("failover", "kill"),
     "partition": ("partition", "cut-off", "torn", "trimmed", "expired"),
     "postgres": (*POSTGRES_FAULTS, "kill", "redis-empty"),
-    "storm": ("storm", "slow-readers"),
+    "storm": ("storm", "forgetful", "slow-readers"),
+    "slow": ("stalled", "slow-readers"),
+    "clocks": (*CLOCK_FAULTS, "kill", "redis-empty"),
     "all": tuple(FAULTS),
     "revocation": (),
 }
@@ -231,7 +237,7 @@ async def play(
                 await node.start()
                 await back(stage)
             else:
-                await (FAULTS | POSTGRES_FAULTS)[name](stage)
+                await (FAULTS | POSTGRES_FAULTS | CLOCK_FAULTS)[name](stage)
             done[name] = done.get(name, 0) + 1
             count += 1
             await asyncio.sleep(pause_s)

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from tests.cluster import clocks
 from tests.cluster.faultproxy import ProxyProcess, running_proxy
 from tests.cluster.observer import Observer, Record, all_up
 from tests.cluster.verdict import Verdict, judge, postgres_rows, read_logs, sqlite_rows
@@ -102,7 +105,9 @@ class Node:
         self.number, self.proxy = number, proxy
         self.server: Server | None = None
         self.offered = False
+        self.highest_id = 0
         self._stage = stage
+        self._clock = stage.folder / f"clock-{number}"
 
     async def start(self) -> None:
         """Start it, and offer it when it accepts."""
@@ -113,10 +118,12 @@ class Node:
             f"--heartbeat-interval-ms={stage.scale.heartbeat_ms}", "--log-format=json",
             f"--bus-inbox-ttl-ms={INBOX_TTL_MS}",
         )  # fmt: skip
+        environment = clocks.environment(self._clock) if stage.clocks else os.environ
         given = world(stage.scale) if self.number == 1 and not stage.seeded else None
         self.server = await asyncio.to_thread(
-            start_server, stage.folder / f"node-{self.number}", *flags, *stage.flags, world=given, module=stage.module
-        )
+            start_server, stage.folder / f"node-{self.number}", *flags, *stage.flags, world=given, module=stage.module,
+            environment=environment,
+        )  # fmt: skip
         stage.seeded = True
         self.offered = True
 
@@ -150,6 +157,18 @@ class Node:
         self.signal(signal.SIGCONT)
         self.offered = True
 
+    def set_clock(self, offset_s: float) -> None:
+        """Let its wall clock be so far off from now on."""
+        new = self._clock.with_suffix(".new")
+        new.write_text(f"{offset_s:+.0f}")
+        new.replace(self._clock)
+
+    def resident_bytes(self) -> int:
+        """Return its process's resident memory."""
+        assert self.server is not None
+        pages = Path(f"/proc/{self.server.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def log(self) -> list[dict[str, Any]]:
         """What all its processes have logged so far. Of lines that are no JSON, tracebacks and panics."""
         lines = []
@@ -180,6 +199,7 @@ class Stage:
         redis_flags: of `redis-server`.
         flags: of each node.
         module: what Python runs as a node.
+        clocks: whether the nodes' clocks can be moved.
         database: where the SQLite file is.
     """
 
@@ -191,9 +211,11 @@ class Stage:
         redis_flags: tuple[str, ...] = (),
         flags: tuple[str, ...] = (),
         module: str = "tocsin",
+        clocks: bool = False,
         database: Path | None = None,
     ) -> None:
         self.folder, self.scale, self.flags, self.module = folder, scale, flags, module
+        self.clocks, self.redis_flags = clocks, redis_flags
         self.database = database or folder / "shared.db"
         self.database_url = f"sqlite:///{self.database}"
         self.postgres: PostgresServer | None = None
@@ -210,7 +232,10 @@ class Stage:
         self.redis: RedisServer
         self.http: aiohttp.ClientSession
         self.rate = scale.rate
-        self._redis_flags = redis_flags
+        self.disturbed: Counter[str] = Counter()
+        """What a fault did to those whom it should not concern."""
+        self.stalls = self.stalls_told = self.tail_bytes = self.ids_back = 0
+        self._redis_path = folder / "redis-now"
         self._left = contextlib.AsyncExitStack()
         self._writing: set[asyncio.Task[None]] = set()
         self._counter = itertools.count()
@@ -222,14 +247,15 @@ class Stage:
                 self.postgres = await asyncio.to_thread(stack.enter_context, running_postgres("synchronous_commit=on"))
                 self.database_url = await asyncio.to_thread(self.postgres.make_empty)
                 self._postgres_name = self.database_url.partition("@/")[2].partition("?")[0]
-            self.redis = stack.enter_context(running_redis(self.folder / "redis", *self._redis_flags))
+            self.redis = stack.enter_context(running_redis(self.folder / "redis", *self.redis_flags))
+            self._redis_path.symlink_to(self.redis.folder / "s")
             connector = aiohttp.TCPConnector(limit=0, force_close=False)
             self.http = await stack.enter_async_context(
                 aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=POST_S))
             )
             stack.push_async_callback(self._end)
             for number in range(1, self.scale.nodes + 1):
-                proxy = stack.enter_context(running_proxy(str(self.folder / "redis" / "s"), self.scale.seed + number))
+                proxy = stack.enter_context(running_proxy(str(self._redis_path), self.scale.seed + number))
                 self.nodes.append(Node(self, number, proxy))
                 await self.nodes[-1].start()
             self._open()
@@ -257,6 +283,14 @@ class Stage:
             each = Observer(self, self.record, f"member-{number}", guild, dice, scatter=self.scale.scatter)
             self.observers.append(each)
             each.start()
+
+    def replace_redis(self, other: RedisServer) -> None:
+        """From now on the nodes' ways lead to another one; who had the first must have ended it."""
+        self._left.callback(other.kill)
+        self.redis = other
+        new = self._redis_path.with_suffix(".new")
+        new.symlink_to(other.folder / "s")
+        new.replace(self._redis_path)
 
     # -- where things are
 
@@ -303,15 +337,16 @@ class Stage:
         secret = self.dice.randrange(SECRET_SHARE) == 0
         await self.post(number, secret_channel(guild) if secret else open_channel(guild))
 
-    async def post(self, number: int, channel: int) -> int:
-        """Write one message as a guild's owner at some node; return its id, 0 where there was no answer with 200."""
-        node = self.dice.choice(self.alive() or self.nodes)
+    async def post(self, number: int, channel: int, *, at: Node | None = None, body: Any = None) -> int:
+        """Write one message as a guild's owner at a node, else at any; return its id, 0 where no 200 came."""
+        node = at or self.dice.choice(self.alive() or self.nodes)
         if node.server is None:
             return 0
+        floor, began = node.highest_id, time.time()
         try:
             async with self.http.post(
                 f"{node.server.api}/channels/{channel}/messages",
-                json={"content": str(next(self._counter))},
+                json=body or {"content": str(next(self._counter))},
                 headers={"Authorization": f"owner-{number}"},
             ) as reply:
                 if reply.status != 200:
@@ -321,6 +356,10 @@ class Stage:
         except (TimeoutError, OSError, aiohttp.ClientError):
             self.unanswered += 1
             return 0
+        # What was begun after another one's answer has a greater id, whatever the clock did.
+        self.ids_back += made <= floor or made in self.acknowledged
+        node.highest_id = max(node.highest_id, made)
+        self.record.begun[made] = began
         self.acknowledged[made] = guild_id(number)
         return made
 
@@ -379,4 +418,6 @@ class Stage:
         """The verdict on all that was told."""
         logs = read_logs(self._rows, self.guilds, [secret_channel(guild) for guild in self.guilds])
         lives = [(each.guild, each.lives, each.up) for each in self.observers]
-        return judge(lives, logs, self.record, self.acknowledged)
+        verdict = judge(lives, logs, self.record, self.acknowledged)
+        verdict.ids_back = self.ids_back
+        return verdict

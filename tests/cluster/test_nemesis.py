@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import clocks
 from tests.cluster.nemesis import run
-from tests.cluster.schedules import FAULTS
+from tests.cluster.schedules import CLOCK_FAULTS, FAULTS
 from tests.cluster.stage import Scale
 
 # Each outage of a frozen node lasts some heartbeats.
@@ -24,6 +25,19 @@ async def test_whatever_befalls_three_nodes_no_session_loses_anything_in_silence
     assert found["holes_found"] == found["holes_made"], found
     assert found["resumed"] + found["invalidated"] >= scale.sessions, found
     assert found["errors"] == {}, found["errors"]
+    assert found["disturbed"] == {}, found
+    assert found["stalls"] > 0, found
+    assert found["tail_bytes"] > 0, found
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(clocks.library() is None, reason="there is no libfaketime here")
+async def test_a_clock_that_jumps_ends_nothing_and_gives_no_id_twice(tmp_path: Path) -> None:
+    scale = Scale(nodes=3, sessions=60, rate=50, heartbeat_ms=QUICK_MS, seed=20261128, postgres=True)
+    found = await run(tmp_path, "clocks", scale, times=5, pause_s=0.2)
+    assert {*CLOCK_FAULTS, "kill", "redis-empty"} == {*found["faults"]}
+    assert found["right"], found
+    assert found["disturbed"] == {}, found
 
 
 @pytest.mark.timeout(180)

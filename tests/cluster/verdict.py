@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tests.cluster.observer import Life, Record, created_s
+from tests.cluster.observer import Life, Record
 from tests.support.postgres_server import PostgresServer
 
 VIEW = 1 << 10
@@ -22,6 +22,10 @@ COMMIT_S = 30.0
 
 LATE_MS = 5_000.0
 """From a message's id to its arrival at a session that was attached all the while."""
+
+
+Made = Callable[[int], float | None]
+"""Says when a message was made, in Unix seconds."""
 
 
 class Logged(NamedTuple):
@@ -91,9 +95,10 @@ class Verdict:
 
     `lost`: due within a life and never told; `forbidden`: told and not to be seen; `uncommitted`: told and not in the
     log; `broken_sequences`: lives whose `s` had a gap or came twice; `stale`: dispatches on a connection after another
-    had taken its session over; `vanished`: answered with 2xx and not in the log; `absent`: sessions that were not back
-    at the end. `withheld`: messages of channels out of sight, each per session that was not to be told. `late` may be
-    the machine's fault, and is told without making the run wrong.
+    had taken its session over; `vanished`: answered with 2xx and not in the log; `ids_back`: ids that a node made
+    twice, or below one that it had given out before; `absent`: sessions that were not back at the end. `withheld`:
+    messages of channels out of sight, each per session that was not to be told. `late` may be the machine's fault, and
+    is told without making the run wrong.
     """
 
     sessions: int = 0
@@ -114,6 +119,7 @@ class Verdict:
     broken_sequences: int = 0
     stale: int = 0
     vanished: int = 0
+    ids_back: int = 0
     absent: int = 0
     back_ms: list[float] = field(default_factory=list)
     live_ms: list[float] = field(default_factory=list)
@@ -121,7 +127,7 @@ class Verdict:
 
     WRONG = (
         "lost", "duplicated", "reordered", "forbidden", "uncommitted", "broken_sequences", "stale", "vanished",
-        "absent",
+        "ids_back", "absent",
     )  # fmt: skip
 
     @property
@@ -168,7 +174,7 @@ class Log:
         self.unseen = {each.id for each in log if not each.seen}
 
 
-def judge_life(verdict: Verdict, who: str, life: Life, log: Log, *, whole: bool) -> None:
+def judge_life(verdict: Verdict, who: str, life: Life, log: Log, made: Made, *, whole: bool) -> None:
     """Compare one life with what was due. `whole`: it was attached at the end, when all had been told."""
     verdict.lives += 1
     if life.faults:
@@ -183,19 +189,21 @@ def judge_life(verdict: Verdict, who: str, life: Life, log: Log, *, whole: bool)
     missing = 0
     if life.ready_s:
         if told and start >= 0:
-            missing = _made_after(log.due[:start], life.ready_s) + (len(log.due) - end if whole else 0)
+            missing = _made_after(log.due[:start], life.ready_s, made) + (len(log.due) - end if whole else 0)
         elif whole:
-            missing = _made_after(log.due, life.ready_s)
+            missing = _made_after(log.due, life.ready_s, made)
     if missing:
         verdict.lost += missing
         verdict.note(f"{who}: {missing} missing at an end of its life ({life.end or 'alive'}), told {len(told)}")
 
 
-def _made_after(due: Sequence[int], moment_s: float) -> int:
+def _made_after(due: Sequence[int], moment_s: float, made_s: Made) -> int:
     """Count the last messages that were made after a moment. An id is made before its commit, but not long before."""
     found = 0
     for message in reversed(due):
-        made = created_s(message)
+        made = made_s(message)
+        if made is None:
+            continue
         if made < moment_s - COMMIT_S:
             break
         found += made > moment_s
@@ -248,7 +256,7 @@ def judge(
         for at, life in enumerate(some):
             whole = attached and at == len(some) - 1 and not life.end
             who = f"session {number} in {guild}, life {at + 1} of {len(some)}"
-            judge_life(verdict, who, life, indexed[guild], whole=whole)
+            judge_life(verdict, who, life, indexed[guild], record.made_s, whole=whole)
     verdict.logged = sum(map(len, logs.values()))
     for message, guild in acknowledged.items():
         if message not in indexed[guild].place and message not in indexed[guild].unseen:

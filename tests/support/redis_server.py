@@ -60,6 +60,14 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def info(self, field: str) -> str:
+        """Return a field of what it says of its replication."""
+        for line in self.call("INFO", "replication").decode().splitlines():
+            name, _, value = line.partition(":")
+            if name == field:
+                return value
+        return ""
+
     def call(self, *words: str) -> bytes:
         """Send one command and return its answer as it came, of up to 64 KiB."""
         with socket.socket(socket.AF_UNIX) as link:

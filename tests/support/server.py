@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -79,6 +80,7 @@ def start_server(
     world: Mapping[str, Any] | None = WORLD,
     module: str = "tocsin",
     verb: str = "serve",
+    environment: Mapping[str, str] = os.environ,
 ) -> Server:
     """Start a server on a data folder and wait until it accepts. `module` is what Python runs, `verb` what of a node.
 
@@ -92,7 +94,7 @@ def start_server(
         world_file.write_text(json.dumps(world))
         seed = [f"--seed={world_file}"]
     ours = ("--http-port=0", "--gateway-port=0", "--workers=2", "--drain-spread-ms=100", *seed)
-    process, ready = launch(data, *ours, *flags, module=module, verb=verb)
+    process, ready = launch(data, *ours, *flags, module=module, verb=verb, environment=environment)
     return Server(process, ready, data)
 
 

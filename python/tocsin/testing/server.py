@@ -178,7 +178,12 @@ def _ids() -> Callable[[], str]:
 
 
 def launch(
-    data: Path, *flags: str, module: str = "tocsin", verb: str = "serve", start_s: float = START_S
+    data: Path,
+    *flags: str,
+    module: str = "tocsin",
+    verb: str = "serve",
+    start_s: float = START_S,
+    environment: Mapping[str, str] = os.environ,
 ) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     """Start a node on a data folder and wait until it accepts; return what its ready file says. It logs there.
 
@@ -186,6 +191,7 @@ def launch(
         module: what Python runs.
         verb: `serve`, `gateway` or `api`.
         start_s: how long it may take.
+        environment: of the process, without its TOCSIN_* variables.
 
     Raises:
         RuntimeError: it did not start; its log is in the message.
@@ -200,7 +206,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")},
+            env={key: value for key, value in environment.items() if not key.startswith("TOCSIN_")},
         )
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > until:
