@@ -1,5 +1,6 @@
-"""Flapping: a guild's members change status all the time while messages are posted: what of it is delivered, and what
-it does to the messages. Quiet stretches and flapping ones take turns in one run. Prints one JSON object."""
+"""Flapping: a guild's members change status, or go and come, all the time while messages are posted: what of it is
+delivered, and what it does to the messages. Quiet stretches and flapping ones take turns in one run. Prints one JSON
+object."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ MESSAGES_PER_S = 50
 AROUND_S = 1.0
 """Members flap for so long before and after the messages that are measured."""
 SETTLE_S = 2.0
+KINDS = ("statuses", "returns")
+"""All change their status; or some end their session instead, and begin another."""
 
 
 def world(members: int, watchers: int) -> dict[str, Any]:
@@ -48,49 +51,64 @@ def counters(server: Node) -> dict[str, float]:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Seed, connect all, and let quiet and flapping stretches take turns."""
     stretch = f"open:{MESSAGES_PER_S}:{given.seconds}"
-    flap = f"flap:{given.rate}:{given.seconds + 2 * AROUND_S}"
+    returns = given.rate * given.share
+    length = given.seconds + 2 * AROUND_S
     ready = ("connect", "identify", "beat", "pause")
+    loud = (f"flap:{given.rate}:0:{length}", "pause", f"flap:{given.rate - returns}:{returns}:{length}", "pause")
     flags = () if given.guild_limit is None else (f"--presence-guild-limit={given.guild_limit}",)
+    counted: list[dict[str, float]] = []
     with (
         node(world(given.members, given.watchers), *flags) as server, fleet(
             given.load, server, given.members, "flap-token-{n}", GUILDS | PRESENCES,
-            [*ready, *[flap, "pause"] * given.rounds], None,
+            [*ready, *loud * given.rounds], None,
         ) as flappers,
     ):  # fmt: skip
         flappers.paused()
         with fleet(
             given.load, server, given.watchers, "watch-token-{n}", GUILDS | PRESENCES | MESSAGES,
             ["connect", "identify", "beat", f"look:{BOTS}", f"idle:{SETTLE_S}", "pause",
-             *[stretch, "pause", f"idle:{AROUND_S}", stretch, "pause"] * given.rounds],
+             *[stretch, "pause", f"idle:{AROUND_S}", stretch, "pause"] * (given.rounds * len(KINDS))],
             first_in_line,
         ) as watchers:  # fmt: skip
             watchers.paused()
-            before = counters(server)
-            for _ in range(given.rounds):
+            counted.append(counters(server))
+            for _ in range(given.rounds * len(KINDS)):
                 watchers.go()
                 watchers.paused()
                 flappers.go()
                 watchers.go()
                 watchers.paused()
                 flappers.paused()
-            after = counters(server)
+                counted.append(counters(server))
             watchers.go()
             seen = watchers.done()
         flappers.go()
         flapped = flappers.done()
-    return figures(given, seen, flapped, {key: after[key] - before[key] for key in after})
-
-
-def figures(
-    given: argparse.Namespace, seen: list[dict[str, Any]], flapped: list[dict[str, Any]], counted: dict[str, float]
-) -> dict[str, Any]:
-    """What the two generators saw, put together."""
-    changes = sum(step.get("changes", 0) for step in flapped)
     first = next(at for at, step in enumerate(seen) if step["step"] == "pause")
-    presences = sum(step["presence_updates"] for step in seen[first:]) + sum(
-        step["presence_updates"] for step in flapped[4:]
-    )
-    lists = sum(step["list_updates"] for step in seen[first:])
+    each: list[dict[str, Any]] = [
+        {
+            "seen": seen[first + 1 + 5 * turn : first + 6 + 5 * turn],
+            "flapped": flapped[len(ready) + 2 * turn : len(ready) + 2 * turn + 2],
+            "counted": {key: counted[turn + 1][key] - counted[turn][key] for key in counted[turn]},
+        }
+        for turn in range(given.rounds * len(KINDS))
+    ]
+    found = figures(given, each[::2])
+    returning = figures(given, each[1::2])
+    identify = [turn["flapped"][0]["identify_ms"] for turn in each[1::2]]
+    returning |= {f"identify_{name}_ms": spread([each[name] for each in identify]) for name in ("p50", "p99")}
+    return found | {"returning": returning}
+
+
+def figures(given: argparse.Namespace, turns: list[dict[str, Any]]) -> dict[str, Any]:
+    """What both generators saw in all turns of one kind: a quiet stretch, and one in which members flap."""
+    seen = [step for turn in turns for step in turn["seen"]]
+    flapped = [step for turn in turns for step in turn["flapped"]]
+    said = sum(step.get("changes", 0) for step in flapped)
+    returns = sum(step.get("returns", 0) for step in flapped)
+    changes = said + 2 * returns  # who goes is offline, who comes is online
+    presences = sum(step["presence_updates"] for step in (*seen, *flapped))
+    lists = sum(step["list_updates"] for step in seen)
     opens = [step for step in seen if step["step"].startswith("open")]
     quiet, loud = opens[::2], opens[1::2]
     naive = changes * (given.members + given.watchers - 1)
@@ -98,16 +116,20 @@ def figures(
         (b["server_cpu"]["total_s"] - a["server_cpu"]["total_s"]) / (given.rate * given.seconds) * 1e6
         for a, b in zip(quiet, loud, strict=True)
     ]
+    counted = {
+        key: round(sum(turn["counted"].get(key, 0) for turn in turns)) for key in ("updates", "merged", "delayed")
+    }
     return {
         "changes": changes,
+        "returns": returns,
         "naive": naive,
         "presence_updates": presences,
         "list_updates": lists,
         "percent": round(presences / naive * 100, 4),
         "percent_with_lists": round((presences + lists) / naive * 100, 4),
-        "told": round(counted.get("updates", 0)),
-        "merged": round(counted.get("merged", 0)),
-        "delayed": round(counted.get("delayed", 0)),
+        "told": counted["updates"],
+        "merged": counted["merged"],
+        "delayed": counted["delayed"],
         "cpu_us_per_change": spread(cpu, 1),
         "messages": sum(step["published"] for step in opens),
         "cpu_quiet": spread([step["server_cpu"]["total_s"] / step["wall_s"] for step in quiet]),
@@ -129,6 +151,9 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=10_000, help="sessions that flap")
     parser.add_argument("--watchers", type=int, default=100, help="sessions that get the messages; ten are bots")
     parser.add_argument("--rate", type=int, default=1000, help="changes of status a second, of all together")
+    parser.add_argument(
+        "--share", type=float, default=0.1, help="of the changes: sessions that end and begin anew, every second turn"
+    )
     parser.add_argument("--seconds", type=float, default=3, help="of one stretch")
     parser.add_argument("--rounds", type=int, default=15, help="pairs of a quiet and a flapping stretch")
     parser.add_argument("--guild-limit", type=int, help="presence_guild_limit, instead of the default")
@@ -142,6 +167,7 @@ def main() -> None:
         "watchers": given.watchers,
         "bots": BOTS,
         "rate": given.rate,
+        "share": given.share,
         "seconds": given.seconds,
         "rounds": given.rounds,
         "messages_per_s": MESSAGES_PER_S,

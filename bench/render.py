@@ -333,7 +333,34 @@ def _flapping(results: Results, found: dict[str, Any]) -> str:
     head = ("stretch", "POST due to delivery: p50 ms", "p99 ms", "CPUs of the node")
     pairs = _spread(figures["rise_percent"], "%", 0, rounds)
     more = f"p99 beside that of the quiet stretch just before, pair by pair: {pairs}.\n"
+    if "returning" in figures:
+        more += _returning(found, figures["returning"])
+        rows += [
+            (
+                name,
+                *(_spread(figures["returning"][f"{key}_{each}_ms"], "", 2, rounds) for each in ("p50", "p99")),
+                _spread(figures["returning"][f"cpu_{key}"], "", 2, rounds),
+            )
+            for name, key in (("quiet, before those", "quiet"), ("flapping, a part go and come", "flapping"))
+        ]
     return f"{said}\n{_table(head, rows)}\n{more}"
+
+
+def _returning(found: dict[str, Any], figures: dict[str, Any]) -> str:
+    rounds = found["rounds"]
+    pairs = _spread(figures["rise_percent"], "%", 0, rounds)
+    each = _spread(figures["cpu_us_per_change"], "us", 0, rounds)
+    identify = " and ".join(
+        f"{name} {_spread(figures[f'identify_{name}_ms'], 'ms', 1, rounds)}" for name in ("p50", "p99")
+    )
+    return (
+        f"\nThen the same with {found['share']:.0%} of the {found['rate']:,} being sessions that close with 1000, "
+        f"connect anew and identify: {figures['returns']:,} of them in as many stretches, who count as two changes "
+        f"each. Of {figures['naive']:,} events {figures['presence_updates']:,} PRESENCE_UPDATE were delivered "
+        f"({figures['percent']:.3f} %), {figures['merged']:,} changes were replaced untold. One of the "
+        f"{found['rate']:,} took {each} of CPU, the handshakes and identifies among them; an identify was answered "
+        f"after {identify}. Messages' p99 beside that of the quiet stretch just before, pair by pair: {pairs}.\n"
+    )
 
 
 def _large(results: Results, found: dict[str, Any]) -> str:

@@ -405,6 +405,12 @@ def _flapping(results: Results) -> list[Row]:
     rise = Figure.of([(loud / quiet - 1) * 100]) if figures else None
     beside = f"{figures['presence_updates']:,} of {figures['naive']:,}" if figures else "-"
     many = f"{found.get('members', 10_000):,}"
+    returning = figures.get("returning", {})
+    moved = (
+        f"{loud:.1f} and {quiet:.1f} ms; pair by pair {figures['rise_percent']['median']:+.0f} %" if figures else "-"
+    )
+    if returning:
+        moved += f"; where {found['share']:.0%} go and come {returning['rise_percent']['median']:+.0f} %"
     return [
         _row(f"{many} members flap: PRESENCE_UPDATE of the naive number", 1.0, 1.0, share, ".3f", "%", beside),
         _row(
@@ -414,9 +420,7 @@ def _flapping(results: Results) -> list[Row]:
             rise,
             ".0f",
             "%",
-            f"{loud:.1f} and {quiet:.1f} ms; pair by pair {figures['rise_percent']['median']:+.0f} %"
-            if figures
-            else "-",
+            moved,
             why="flapping",
         ),
     ]

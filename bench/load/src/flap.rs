@@ -1,4 +1,5 @@
-//! Flap: sessions whose users change status again and again, sessions that look at a guild, and waiting to be told on.
+//! Flap: sessions whose users change status again and again, or go and come back, sessions that look at a guild, and
+//! waiting to be told on.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -8,42 +9,95 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use crate::args::fail;
+use crate::connection::State;
 use crate::fleet::Fleet;
 use crate::frame;
-use crate::steps::TURN;
+use crate::histogram::Histogram;
+use crate::steps::{TURN, advance};
 
 /// What a session says in turn; each is another thing to see.
 const STATUSES: [&str; 4] = ["idle", "dnd", "invisible", "online"];
 
-/// Change `rate` statuses a second, turn by turn through the sessions: each is due at its time whatever the server does.
-pub(crate) fn flap(fleet: &mut Fleet, rate: f64, seconds: f64) -> io::Result<Map<String, Value>> {
+/// A prime: how far one that leaves is from the one before.
+const STRIDE: usize = 7_919;
+
+/// Change `rate` statuses a second, turn by turn through the sessions, and have `returns` a second end for good and begin
+/// anew: each is due at its time whatever the server does. Waits for those that are under way.
+pub(crate) fn flap(
+    fleet: &mut Fleet,
+    rate: f64,
+    returns: f64,
+    seconds: f64,
+) -> io::Result<Map<String, Value>> {
     let began = Instant::now();
     let until = began + Duration::from_secs_f64(seconds);
-    let mut sent = 0_usize;
+    let due = |sent: usize, rate: f64| {
+        let after = if rate > 0.0 {
+            sent as f64 / rate
+        } else {
+            seconds
+        };
+        began + Duration::from_secs_f64(after.min(seconds))
+    };
+    let (mut sent, mut left) = (0, 0);
+    fleet.answers = Histogram::new();
+    fleet.reached = 0;
+    fleet.returning = true;
     loop {
         let now = Instant::now();
-        let due = began + Duration::from_secs_f64(sent as f64 / rate);
-        if now.max(due) >= until {
+        let (status, leave) = (due(sent, rate), due(left, returns));
+        let next = status.min(leave);
+        if now.max(next) >= until {
             break;
         }
-        if due <= now {
-            let next = fleet.flapped;
-            let turn = next / fleet.connections.len();
-            let status = STATUSES[turn % STATUSES.len()];
-            let text = json!({"op": 3, "d": {
-                "status": status, "activities": [], "since": null, "afk": false,
-            }});
-            let index = next % fleet.connections.len();
-            fleet.connections[index].send(&frame::masked(1, text.to_string().as_bytes()))?;
-            fleet.flapped += 1;
-            sent += 1;
+        if next > now {
+            fleet.pump(TURN.min(next - now).max(Duration::from_millis(1)))?;
+        } else if leave < status {
+            leave_next(fleet)?;
+            left += 1;
         } else {
-            fleet.pump(TURN.min(due - now).max(Duration::from_millis(1)))?;
+            say_next(fleet)?;
+            sent += 1;
         }
     }
+    let mut progress = (0, Instant::now());
+    while fleet.reached < left {
+        fleet.pump(TURN)?;
+        advance(&mut progress, fleet.reached)?;
+    }
+    fleet.returning = false;
     let mut report = Map::new();
     report.insert("changes".into(), sent.into());
+    report.insert("returns".into(), left.into());
+    report.insert("identify_ms".into(), fleet.answers.to_json());
     Ok(report)
+}
+
+/// The next session that is there changes status.
+fn say_next(fleet: &mut Fleet) -> io::Result<()> {
+    let count = fleet.connections.len();
+    let index = next_ready(fleet, fleet.flapped)?;
+    let status = STATUSES[fleet.flapped / count % STATUSES.len()];
+    let text = json!({"op": 3, "d": {
+        "status": status, "activities": [], "since": null, "afk": false,
+    }});
+    fleet.flapped += 1;
+    fleet.connections[index].send(&frame::masked(1, text.to_string().as_bytes()))
+}
+
+/// The next session that is there ends. They go by another order than those that change status.
+fn leave_next(fleet: &mut Fleet) -> io::Result<()> {
+    let index = next_ready(fleet, fleet.left * STRIDE)?;
+    fleet.left += 1;
+    fleet.close(index)
+}
+
+fn next_ready(fleet: &Fleet, from: usize) -> io::Result<usize> {
+    let count = fleet.connections.len();
+    (from..from + count)
+        .map(|each| each % count)
+        .find(|&index| fleet.connections[index].state == State::Ready)
+        .ok_or_else(|| fail("no session is there"))
 }
 
 /// Have all sessions from the `first` on look at a guild and at the top of its member list, as a client that shows it.

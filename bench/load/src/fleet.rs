@@ -51,6 +51,10 @@ pub(crate) struct Fleet {
     pub(crate) lists: u64,
     /// Changes of status that went out.
     pub(crate) flapped: usize,
+    /// Sessions that were ended in order to begin anew; those that did so count in `reached`.
+    pub(crate) left: usize,
+    /// Whether a session that was ended begins anew at once.
+    pub(crate) returning: bool,
     wire: Wire,
     transport: Transport,
     /// Sent after the upgrade, where a peer wants to be greeted.
@@ -113,6 +117,8 @@ impl Fleet {
             presences: 0,
             lists: 0,
             flapped: 0,
+            left: 0,
+            returning: false,
             wire,
             transport,
             hello: args.text("hello", "").to_owned(),
@@ -222,8 +228,12 @@ impl Fleet {
     }
 
     fn closed(&mut self, index: usize) -> io::Result<()> {
+        self.connections[index].reset()?;
+        if self.returning {
+            return self.connect(index);
+        }
         self.reached += 1;
-        self.connections[index].reset()
+        Ok(())
     }
 
     fn ask(&mut self, index: usize, state: State, message: &[u8]) -> io::Result<()> {
@@ -355,7 +365,7 @@ impl Fleet {
             at = end + 4;
             if self.wire == Wire::Plain {
                 if self.hello.is_empty() {
-                    self.opened(index);
+                    self.opened(index)?;
                 } else {
                     let hello = frame::masked(1, self.hello.as_bytes());
                     self.connections[index].send(&hello)?;
@@ -386,9 +396,13 @@ impl Fleet {
         Ok(at)
     }
 
-    fn opened(&mut self, index: usize) {
+    fn opened(&mut self, index: usize) -> io::Result<()> {
+        if self.returning {
+            return self.identify(index);
+        }
         self.connections[index].state = State::Open;
         self.reached += 1;
+        Ok(())
     }
 
     fn ready(&mut self, index: usize, now: Instant) {
@@ -446,21 +460,27 @@ impl Fleet {
         match self.wire {
             Wire::Plain if self.connections[index].state == State::Upgrading => {
                 if payload.starts_with(self.opens_with.as_bytes()) {
-                    self.opened(index);
+                    return self.opened(index);
                 }
             }
             Wire::Plain if payload.len() >= EVENT_MIN => self.event(index, bytes, now),
             Wire::Plain => {}
             Wire::Json => return self.on_json(index, payload, bytes, now),
-            Wire::Etf => self.on_etf(index, payload, bytes, now),
+            Wire::Etf => return self.on_etf(index, payload, bytes, now),
         }
         Ok(())
     }
 
-    fn on_etf(&mut self, index: usize, payload: &[u8], bytes: usize, now: Instant) {
+    fn on_etf(
+        &mut self,
+        index: usize,
+        payload: &[u8],
+        bytes: usize,
+        now: Instant,
+    ) -> io::Result<()> {
         let connection = &mut self.connections[index];
         match connection.state {
-            State::Upgrading => self.opened(index),
+            State::Upgrading => return self.opened(index),
             State::Identifying => {
                 connection.dispatches += 1;
                 connection.seq += 1;
@@ -475,6 +495,7 @@ impl Fleet {
             State::Beating => self.ready(index, now),
             _ => {}
         }
+        Ok(())
     }
 
     fn on_json(
@@ -492,8 +513,7 @@ impl Fleet {
                     {
                         self.beat_every = Duration::from_millis(interval);
                     }
-                    self.opened(index);
-                    Ok(())
+                    self.opened(index)
                 }
                 Some(11) if self.connections[index].state == State::Beating => {
                     self.ready(index, now);

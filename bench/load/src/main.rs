@@ -35,7 +35,7 @@ tocsin-load gateway --port P --connections N --steps LIST [options]
     --intents 33281 --guilds 1 --in-flight 128 --sources 8 --content-bytes 40
   steps, separated by commas:
     cycle:COUNT  churn:COUNT  hold:COUNT  beats:RATE  connect  identify  beat  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
-    flap:RATE:SECONDS   change statuses
+    flap:RATE:RETURNS:SECONDS   change so many statuses a second; so many sessions a second end and begin anew
     look:FIRST          sessions from FIRST on look at --guild ID and the member list of --channel
     pause               until a byte comes on standard input
 ";

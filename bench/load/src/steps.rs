@@ -83,8 +83,8 @@ impl Run {
                 idle(fleet, 0.2)?
             }
             "flap" => {
-                let (rate, seconds) = (number()?, number()?);
-                flap(fleet, rate, seconds)?
+                let (rate, returns, seconds) = (number()?, number()?, number()?);
+                flap(fleet, rate, returns, seconds)?
             }
             "look" => look(fleet, &self.guild, &self.channel, number()? as usize)?,
             "pause" => pause(fleet)?,
