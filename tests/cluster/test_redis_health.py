@@ -42,8 +42,8 @@ def test_a_node_whose_redis_is_away_is_not_ready_until_it_is_back(tmp_path: Path
         server.kill()
 
 
-def findings(tmp_path: Path, url: str) -> list[Finding]:
-    found = examine(None, {"data": str(tmp_path), "http_port": 0, "gateway_port": 0, "bus": url})
+def findings(tmp_path: Path, url: str, **more: object) -> list[Finding]:
+    found = examine(None, {"data": str(tmp_path), "http_port": 0, "gateway_port": 0, "bus": url, **more})
     return [each for each in found if each.name == "redis"]
 
 

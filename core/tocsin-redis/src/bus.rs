@@ -15,15 +15,24 @@ use crate::figures::Figures;
 use crate::heir::Heirs;
 use crate::link::Link;
 use crate::names::Names;
+use crate::outages::Outages;
 use crate::publisher::Publisher;
-use crate::queue::Queue;
-use crate::reader::{Reader, Steering, inbox_name};
+use crate::queue::{Queue, USER_SCOPE};
+use crate::reader::{Reader, inbox_name};
+use crate::registrations::Registrations;
+use crate::routes::Routes;
 use crate::sink::Sink;
+use crate::steering::Steering;
 
 /// A node's part of the bus.
 pub struct Bus {
     config: Arc<BusConfig>,
-    queue: Arc<Queue>,
+    names: Names,
+    /// One per lane: a lane whose Redis is away holds up no other.
+    queues: Vec<Arc<Queue>>,
+    /// The lane of each partition.
+    lanes: Vec<usize>,
+    registrations: Arc<Registrations>,
     steering: Arc<Steering>,
     figures: Arc<Figures>,
     desk: Arc<Desk>,
@@ -45,33 +54,31 @@ impl Bus {
     /// # Errors
     /// [`BusError`]: there is no fit Redis now. Later it may go away and come back.
     pub fn start(config: BusConfig, sink: Arc<dyn Sink>) -> Result<Self, BusError> {
-        drop(Link::open(&config, Duration::ZERO)?);
         let config = Arc::new(config);
-        let names = Names::new(&config.prefix, config.partitions);
-        let queue = Arc::new(Queue::new(config.queue_max_bytes));
-        let (steering, figures) = (Arc::new(Steering::default()), Arc::new(Figures::default()));
+        let routes = Arc::new(Routes::find(Arc::clone(&config))?);
+        let names = routes.names.clone();
+        let parts = routes.lanes();
+        for lane in &parts {
+            drop(Link::open(&routes, lane[0], Duration::ZERO)?);
+        }
+        let mut lanes = vec![0; names.partitions() as usize];
+        for (number, lane) in parts.iter().enumerate() {
+            for &partition in lane {
+                lanes[partition as usize] = number;
+            }
+        }
+        let steering = Arc::new(Steering::new(parts.len()));
+        let figures = Arc::new(Figures::default());
         let desk = Arc::new(Desk::default());
+        let registrations = Arc::new(Registrations::default());
+        let outages = Outages::new(Arc::clone(&sink));
+        let journals_lost = Arc::new(AtomicBool::new(true));
         let heirs = Heirs {
             config: Arc::clone(&config),
             names: names.clone(),
+            routes: Arc::clone(&routes),
             desk: Arc::clone(&desk),
             sink: Arc::clone(&sink),
-        };
-        let publisher = Publisher {
-            config: Arc::clone(&config),
-            names: names.clone(),
-            queue: Arc::clone(&queue),
-            figures: Arc::clone(&figures),
-            sink: Arc::clone(&sink),
-        };
-        let reader = Reader {
-            config: Arc::clone(&config),
-            names,
-            steering: Arc::clone(&steering),
-            figures: Arc::clone(&figures),
-            desk: Arc::clone(&desk),
-            journals_lost: Arc::new(AtomicBool::new(true)),
-            sink,
         };
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new()
@@ -79,14 +86,43 @@ impl Bus {
                 .spawn(run)
                 .expect("a thread for the bus")
         };
-        let threads = vec![
-            spawn("tocsin-publish", Box::new(|| publisher.run())),
-            spawn("tocsin-inbox", Box::new(|| reader.run())),
-            spawn("tocsin-heir", Box::new(|| heirs.run())),
-        ];
+        let mut threads = vec![spawn("tocsin-heir", Box::new(|| heirs.run()))];
+        let mut queues = Vec::new();
+        for partitions in parts.iter().cloned() {
+            let queue = Arc::new(Queue::new(config.queue_max_bytes / parts.len()));
+            queues.push(Arc::clone(&queue));
+            let publisher = Publisher {
+                config: Arc::clone(&config),
+                names: names.clone(),
+                routes: Arc::clone(&routes),
+                partitions: partitions.clone(),
+                queue,
+                registrations: Arc::clone(&registrations),
+                watch: outages.watch(),
+                figures: Arc::clone(&figures),
+                sink: Arc::clone(&sink),
+            };
+            let reader = Reader {
+                config: Arc::clone(&config),
+                names: names.clone(),
+                routes: Arc::clone(&routes),
+                partitions,
+                watch: outages.watch(),
+                steering: Arc::clone(&steering),
+                figures: Arc::clone(&figures),
+                desk: Arc::clone(&desk),
+                journals_lost: Arc::clone(&journals_lost),
+                sink: Arc::clone(&sink),
+            };
+            threads.push(spawn("tocsin-publish", Box::new(|| publisher.run())));
+            threads.push(spawn("tocsin-inbox", Box::new(|| reader.run())));
+        }
         Ok(Self {
             config,
-            queue,
+            names,
+            queues,
+            lanes,
+            registrations,
             steering,
             figures,
             desk,
@@ -96,20 +132,51 @@ impl Bus {
 
     /// Publishes committed events in commit order, and ephemeral ones.
     pub fn publish(&self, events: &[Envelope]) {
-        self.queue.publish(events);
+        if let [queue] = &self.queues[..] {
+            return queue.publish(events);
+        }
+        let mut parts = vec![Vec::new(); self.queues.len()];
+        for event in events {
+            parts[self.lane(event.scope)].push(event);
+        }
+        for (queue, part) in self.queues.iter().zip(parts) {
+            if !part.is_empty() {
+                queue.publish(part);
+            }
+        }
     }
 
     /// Asks for all later events of the scopes, for the inbox of an incarnation. Answered by
     /// [`Registered`](crate::Note::Registered).
     pub fn register(&self, ticket: u64, incarnation: u64, scopes: Vec<Scope>) {
         let node = inbox_name(&self.config.node, incarnation);
-        self.queue.register(ticket, node, scopes);
+        let mut parts: Vec<Vec<Scope>> = vec![Vec::new(); self.queues.len()];
+        for scope in scopes {
+            if scope.kind == USER_SCOPE {
+                parts.iter_mut().for_each(|part| part.push(scope));
+            } else {
+                parts[self.lane(scope)].push(scope);
+            }
+        }
+        let mut parts: Vec<_> = self.queues.iter().zip(parts).collect();
+        // Nothing to register: the first lane sees whether the inbox is there.
+        let some = parts.iter().any(|(_, part)| !part.is_empty());
+        parts.retain(|(_, part)| !some || !part.is_empty());
+        parts.truncate(if some { parts.len() } else { 1 });
+        self.registrations.expect(ticket, parts.len());
+        for (queue, part) in parts {
+            queue.register(ticket, node.clone(), part);
+        }
+    }
+
+    fn lane(&self, scope: Scope) -> usize {
+        self.lanes[self.names.partition(scope) as usize]
     }
 
     /// Lets the next events of a scope in, whatever is missing before them: the nodes find the hole. For a hole that
     /// nothing can fill any more.
     pub fn forget(&self, scope: Scope) {
-        self.queue.forget(scope);
+        self.queues[self.lane(scope)].forget(scope);
     }
 
     /// The inbox of this incarnation may be read: its scopes are registered, and what was missed is made good.
@@ -142,7 +209,10 @@ impl Bus {
     /// Octets that wait to be published, and ephemeral events dropped for want of room.
     #[must_use]
     pub fn waiting(&self) -> (usize, u64) {
-        self.queue.sizes()
+        let sizes = self.queues.iter().map(|queue| queue.sizes());
+        sizes.fold((0, 0), |(bytes, dropped), each| {
+            (bytes + each.0, dropped + each.1)
+        })
     }
 
     /// Publishes what waits, for at most `grace`, and ends the threads. The inbox stays until its time is over.
@@ -151,7 +221,9 @@ impl Bus {
     }
 
     fn end(&mut self, grace: Duration) {
-        self.queue.close(grace);
+        for queue in &self.queues {
+            queue.close(grace);
+        }
         self.steering.end();
         self.desk.end();
         for thread in self.threads.drain(..) {

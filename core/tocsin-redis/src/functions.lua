@@ -15,7 +15,6 @@ local function publish(keys, args)
       if last <= mark then return {0, mark} end
       skip = mark + 1 - first
     end
-    redis.call('SET', keys[1], string.format('%.0f', last), 'PX', args[4])
   end
   local interests = {unpack(keys, 2)}
   for _, node in ipairs(redis.call('SUNION', unpack(interests))) do
@@ -27,6 +26,8 @@ local function publish(keys, args)
       end
     end
   end
+  -- At last: where a slot of a cluster is being moved, a call above may fail, and all is sent again.
+  if first > 0 then redis.call('SET', keys[1], string.format('%.0f', last), 'PX', args[4]) end
   return {count - skip, last}
 end
 

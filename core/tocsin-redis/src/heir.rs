@@ -18,6 +18,7 @@ use crate::estate::{Doubt, Estate};
 use crate::link::Link;
 use crate::names::{Claim, Names, Owner};
 use crate::reader::{entry_of, inbox_name};
+use crate::routes::Routes;
 use crate::sink::Sink;
 
 /// Entries of one read.
@@ -60,6 +61,7 @@ struct Place {
 pub(crate) struct Heirs {
     pub(crate) config: Arc<BusConfig>,
     pub(crate) names: Names,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) sink: Arc<dyn Sink>,
 }
@@ -75,7 +77,7 @@ impl Heirs {
             estates.retain(|_, (_, asked)| asked.elapsed() < KEPT);
             held.retain(|_, held| held.since.elapsed() < KEPT);
             if link.is_none() {
-                link = Link::open(&self.config, Duration::ZERO).ok();
+                link = Link::open(&self.routes, 0, Duration::ZERO).ok();
             }
             let mut good = link.is_some();
             let mut groups: HashMap<(From, usize), Vec<(Held, u64)>> = HashMap::new();

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use redis::{Client, Connection, RedisResult, cmd};
+use redis::{Connection, cmd};
 use tocsin_bus::journal::JournalSink;
 
-use crate::config::{BusConfig, millis};
+use crate::config::millis;
+use crate::error::BusError;
+use crate::routes::Routes;
 
 /// How long a worker may be held up by a Redis that takes nothing, once: the journal is given up then.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -37,13 +39,12 @@ impl fmt::Debug for RedisJournal {
 impl RedisJournal {
     /// Begins a journal in place of what the key holds. `failed` is set when an entry is lost.
     pub(crate) fn open(
-        config: &BusConfig,
+        routes: &Routes,
         key: String,
         failed: Arc<AtomicBool>,
-    ) -> RedisResult<Self> {
-        let client = Client::open(config.url.as_str())?;
-        let mut connection = client.get_connection_with_timeout(config.timeout)?;
-        connection.set_read_timeout(Some(config.timeout))?;
+    ) -> Result<Self, BusError> {
+        // The partition that all journals are in.
+        let mut connection = routes.to(0)?;
         cmd("DEL").arg(&key).exec(&mut connection)?;
         let quiet = cmd("CLIENT").arg("REPLY").arg("OFF").get_packed_command();
         connection.send_packed_command(&quiet)?;
@@ -52,7 +53,7 @@ impl RedisJournal {
             connection,
             key,
             number: 0,
-            ttl_ms: millis(config.session_ttl),
+            ttl_ms: millis(routes.config.session_ttl),
             refreshed: None,
             failed,
         })

@@ -16,10 +16,15 @@ mod heir;
 mod journal;
 mod link;
 mod names;
+mod outages;
 mod publisher;
 mod queue;
 mod reader;
+mod registrations;
+mod routes;
 mod sink;
+mod slots;
+mod steering;
 
 pub use bus::Bus;
 pub use config::BusConfig;

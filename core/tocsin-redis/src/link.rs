@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use redis::{Client, Cmd, Connection, ConnectionLike, Pipeline, RedisResult, Value, cmd};
+use redis::{Cmd, Connection, ConnectionLike, Pipeline, RedisResult, Value, cmd};
 
-use crate::config::BusConfig;
 use crate::error::BusError;
+use crate::routes::Routes;
 
 const FUNCTIONS: [&str; 2] = [include_str!("functions.lua"), include_str!("sessions.lua")];
 const OLDEST_MAJOR: u32 = 7;
@@ -24,14 +24,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects, checks the version and the eviction policy, and loads our functions where they are missing.
+    /// Connects to where a partition's keys are, checks the version and the eviction policy, and loads our functions
+    /// where they are missing.
     ///
     /// `block`: how long a read may block on Redis's side, beyond the time an answer may take.
-    pub(crate) fn open(config: &BusConfig, block: Duration) -> Result<Self, BusError> {
-        let client = Client::open(config.url.as_str())?;
-        let mut connection = client.get_connection_with_timeout(config.timeout)?;
-        connection.set_read_timeout(Some(config.timeout + block))?;
-        connection.set_write_timeout(Some(config.timeout))?;
+    pub(crate) fn open(routes: &Routes, partition: u32, block: Duration) -> Result<Self, BusError> {
+        let mut connection = routes.to(partition)?;
+        connection.set_read_timeout(Some(routes.config.timeout + block))?;
         let info: String = cmd("INFO").query(&mut connection)?;
         let identity = check(&info)?;
         for functions in FUNCTIONS {
@@ -52,9 +51,12 @@ impl Link {
         })
     }
 
-    /// Asks for one answer.
+    /// Asks for one answer. A refusal is an error.
     pub(crate) fn ask(&mut self, command: &Cmd) -> RedisResult<Value> {
-        self.connection.req_command(command)
+        match self.connection.req_command(command)? {
+            Value::ServerError(error) => Err(error.into()),
+            answer => Ok(answer),
+        }
     }
 
     /// Sends all the pipeline's commands and reads their answers, refusals among them.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use tocsin_bus::{Scope, SessionId};
 
+use crate::slots::slot_of;
+
 /// Whose sessions are: a node by its tag, and one of its workers. `0a0b0c0d:3` in Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner {
@@ -103,6 +105,12 @@ impl Names {
         (mixed % self.partitions as u64) as u32
     }
 
+    /// The slot of a cluster that all keys of a partition have.
+    #[must_use]
+    pub fn slot(&self, partition: u32) -> u16 {
+        slot_of(&self.inboxes(partition))
+    }
+
     /// What the keys of a partition's inboxes begin with.
     #[must_use]
     pub fn inboxes(&self, partition: u32) -> String {
@@ -161,12 +169,14 @@ mod tests {
         let scope = Scope { kind: 1, id: 42 };
         let partition = names.partition(scope);
         let tag = format!("{{tocsin:{partition}}}:");
+        let slot = names.slot(partition);
         for key in [
             names.interest(partition, scope),
             names.watermark(scope),
             names.inboxes(partition),
         ] {
             assert!(key.starts_with(&tag), "{key}");
+            assert_eq!(slot_of(&key), slot);
         }
     }
 

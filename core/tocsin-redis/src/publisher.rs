@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use redis::{Pipeline, Value};
 use tocsin_bus::Note;
@@ -13,7 +14,10 @@ use crate::config::{BusConfig, millis};
 use crate::figures::Figures;
 use crate::link::{Backoff, Link};
 use crate::names::Names;
+use crate::outages::Watch;
 use crate::queue::{Job, Queue, Run, USER_SCOPE};
+use crate::registrations::Registrations;
+use crate::routes::Routes;
 use crate::sink::Sink;
 
 /// Calls of one pipeline at most.
@@ -22,7 +26,12 @@ const CALLS: usize = 64;
 pub(crate) struct Publisher {
     pub(crate) config: Arc<BusConfig>,
     pub(crate) names: Names,
+    pub(crate) routes: Arc<Routes>,
+    /// Those of its lane.
+    pub(crate) partitions: Vec<u32>,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) registrations: Arc<Registrations>,
+    pub(crate) watch: Watch,
     pub(crate) figures: Arc<Figures>,
     pub(crate) sink: Arc<dyn Sink>,
 }
@@ -36,10 +45,9 @@ enum Outcome {
 
 impl Publisher {
     /// Works until the queue is closed and empty, or its grace is over.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(mut self) {
         let mut backoff = Backoff::new(&self.config.node);
         let mut link: Option<Link> = None;
-        let mut away = false;
         let mut jobs = Vec::new();
         loop {
             if jobs.is_empty() {
@@ -50,7 +58,7 @@ impl Publisher {
             }
             let sent = match &mut link {
                 Some(link) => self.send(link, &jobs).map_err(|error| error.to_string()),
-                None => match Link::open(&self.config, std::time::Duration::ZERO) {
+                None => match Link::open(&self.routes, self.partitions[0], Duration::ZERO) {
                     Ok(opened) => {
                         link = Some(opened);
                         continue;
@@ -75,9 +83,7 @@ impl Publisher {
             match trouble {
                 None => {
                     backoff.reset();
-                    if std::mem::take(&mut away) {
-                        self.sink.note(Note::Back);
-                    }
+                    self.watch.back();
                     for scope in self.queue.take_behind() {
                         self.sink.note(Note::Behind {
                             scope,
@@ -87,10 +93,8 @@ impl Publisher {
                 }
                 Some(why) => {
                     self.figures.failures.fetch_add(1, Ordering::Relaxed);
-                    if !std::mem::replace(&mut away, true) {
-                        self.sink.note(Note::Away(why));
-                    }
-                    // Opened anew, so that the functions are there.
+                    self.watch.lost(&why);
+                    // Opened anew, so that the functions are there, and it leads to where the keys are.
                     link = None;
                     self.forget_ephemeral(&mut jobs);
                     if !self.queue.pause(backoff.pause()) {
@@ -165,7 +169,7 @@ impl Publisher {
     /// One call per partition that has any of the scopes, of which users are in all; one call if there are none, to see
     /// that the inbox is there.
     fn register(&self, pipeline: &mut Pipeline, node: &str, scopes: &[tocsin_bus::Scope]) {
-        for partition in 0..self.names.partitions() {
+        for &partition in &self.partitions {
             let interests: Vec<_> = scopes
                 .iter()
                 .filter(|scope| {
@@ -173,7 +177,7 @@ impl Publisher {
                 })
                 .map(|scope| self.names.interest(partition, *scope))
                 .collect();
-            if interests.is_empty() && !(scopes.is_empty() && partition == 0) {
+            if interests.is_empty() && !(scopes.is_empty() && partition == self.partitions[0]) {
                 continue;
             }
             let call = pipeline.cmd("FCALL").arg("tocsin_bus_1_register");
@@ -222,7 +226,9 @@ impl Publisher {
         let done = answers
             .iter()
             .all(|answer| matches!(answer, Value::Int(number) if *number >= 0));
-        self.sink.note(Note::Registered { ticket, done });
+        if let Some(done) = self.registrations.answer(ticket, done) {
+            self.sink.note(Note::Registered { ticket, done });
+        }
         Outcome::Done
     }
 }

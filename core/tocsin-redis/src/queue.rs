@@ -99,7 +99,7 @@ impl Queue {
     }
 
     /// Appends events. What finds no room is dropped if it is ephemeral, and left to the outbox if not.
-    pub(crate) fn publish(&self, events: &[Envelope]) {
+    pub(crate) fn publish<'a>(&self, events: impl IntoIterator<Item = &'a Envelope>) {
         let mut inner = self.lock();
         for envelope in events {
             let entry = entry::encode(envelope);

@@ -4,8 +4,8 @@
 //! incarnation, and its inbox is never read again.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -22,58 +22,23 @@ use crate::figures::Figures;
 use crate::journal::RedisJournal;
 use crate::link::{Backoff, Identity, Link};
 use crate::names::{Names, Owner};
+use crate::outages::Watch;
+use crate::routes::Routes;
 use crate::sink::Sink;
+use crate::steering::Steering;
 
 /// How long one read waits for entries.
 const BLOCK: Duration = Duration::from_millis(500);
 /// Entries of one read at most.
 const COUNT: usize = 512;
 
-/// What the reader and those who steer it share.
-#[derive(Debug, Default)]
-pub(crate) struct Steering {
-    pub(crate) stop: AtomicBool,
-    released: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl Steering {
-    /// The incarnation may be read.
-    pub(crate) fn release(&self, incarnation: u64) {
-        let mut released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
-        *released = (*released).max(incarnation);
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn end(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.changed.notify_all();
-    }
-
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Waits for so long; whether the incarnation may be read then.
-    fn released(&self, incarnation: u64, wait: Duration) -> bool {
-        let released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
-        let (released, _) = self
-            .changed
-            .wait_timeout_while(released, wait, |released| {
-                *released < incarnation && !self.stopped()
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        *released >= incarnation
-    }
-
-    fn pause(&self, pause: Duration) {
-        self.released(u64::MAX, pause);
-    }
-}
-
 pub(crate) struct Reader {
     pub(crate) config: Arc<BusConfig>,
     pub(crate) names: Names,
+    pub(crate) routes: Arc<Routes>,
+    /// Those of its lane.
+    pub(crate) partitions: Vec<u32>,
+    pub(crate) watch: Watch,
     pub(crate) steering: Arc<Steering>,
     pub(crate) figures: Arc<Figures>,
     pub(crate) desk: Arc<Desk>,
@@ -90,8 +55,8 @@ struct Inbox {
     read_at: VecDeque<(Instant, u64)>,
 }
 
-/// The node's inboxes of one name.
-struct Incarnation {
+/// A lane's part of an incarnation: its inboxes, of one name.
+struct Part {
     number: u64,
     identity: Identity,
     inboxes: Vec<Inbox>,
@@ -116,71 +81,92 @@ impl From<redis::RedisError> for Ended {
 
 impl Reader {
     /// Works until told to stop.
-    pub(crate) fn run(self) {
-        let mut backoff = Backoff::new(&self.config.node);
-        let mut incarnation: Option<Incarnation> = None;
-        let mut why = Why::First;
-        let mut number = 0;
-        let mut away = false;
+    pub(crate) fn run(mut self) {
+        let mut backoff = Backoff::new(&format!("{}/{}", self.config.node, self.partitions[0]));
+        let mut part: Option<Part> = None;
         while !self.steering.stopped() {
-            let mut link = match Link::open(&self.config, BLOCK) {
-                Ok(link) => link,
-                Err(error) => {
-                    self.lost(&error, &mut away);
-                    self.steering.pause(backoff.pause());
-                    continue;
-                }
+            let ended = match Link::open(&self.routes, self.partitions[0], BLOCK) {
+                Ok(mut link) => self.go_on(&mut link, &mut part, &mut backoff),
+                Err(error) => Some(error),
             };
-            if incarnation
-                .as_ref()
-                .is_some_and(|each| each.identity != link.identity)
-            {
-                incarnation = None;
-                why = Why::Restart;
-            }
-            let ended = loop {
-                let current = match &mut incarnation {
-                    Some(current) => current,
-                    none => {
-                        number += 1;
-                        match self.open(&mut link, number) {
-                            Ok(opened) => {
-                                let current = none.insert(opened);
-                                if why != Why::First
-                                    && let Err(error) = self.fence(&mut link)
-                                {
-                                    break error;
-                                }
-                                self.desk.reads(number);
-                                self.sink.note(Note::Opened {
-                                    incarnation: number,
-                                    why,
-                                });
-                                current
-                            }
-                            Err(error) => break error,
-                        }
-                    }
-                };
-                if std::mem::take(&mut away) {
-                    self.sink.note(Note::Back);
-                }
-                match self.turn(&mut link, current) {
-                    Ok(()) if self.steering.stopped() => return,
-                    Ok(()) => backoff.reset(),
-                    Err(Ended::Incarnation(reason)) => {
-                        if reason == Why::Gap {
-                            self.figures.gaps.fetch_add(1, Ordering::Relaxed);
-                        }
-                        incarnation = None;
-                        why = reason;
-                    }
-                    Err(Ended::Link(error)) => break error,
-                }
-            };
-            self.lost(&ended, &mut away);
+            let Some(ended) = ended else { return };
+            self.figures.losses.fetch_add(1, Ordering::Relaxed);
+            self.watch.lost(&ended.to_string());
             self.steering.pause(backoff.pause());
         }
+    }
+
+    /// Reads until the connection is of no more use, and returns why; `None`: told to stop.
+    fn go_on(
+        &mut self,
+        link: &mut Link,
+        part: &mut Option<Part>,
+        backoff: &mut Backoff,
+    ) -> Option<BusError> {
+        if let Some(part) = part
+            && part.identity != link.identity
+        {
+            self.steering.over(part.number, Why::Restart);
+            // One of an older Redis may be written to still, and nobody would find it.
+            self.journals_lost.store(true, Ordering::Relaxed);
+        }
+        loop {
+            let (number, why) = self.steering.current();
+            if part.as_ref().is_none_or(|part| part.number != number) {
+                match self.begin(link, number, why) {
+                    Ok(begun) => *part = Some(begun),
+                    Err(error) => {
+                        // Whether the inbox is there is not known, and its name is not used twice.
+                        if !error.refused() {
+                            self.steering.over(number, why);
+                        }
+                        return Some(error);
+                    }
+                }
+            }
+            let Some(current) = part else {
+                continue;
+            };
+            self.watch.back();
+            match self.turn(link, current) {
+                Ok(()) if self.steering.stopped() => return None,
+                Ok(()) => backoff.reset(),
+                Err(Ended::Incarnation(reason)) => {
+                    if reason == Why::Gap {
+                        self.figures.gaps.fetch_add(1, Ordering::Relaxed);
+                    }
+                    self.steering.over(number, reason);
+                }
+                Err(Ended::Link(error)) => {
+                    // While a slot moves, what is published may miss an inbox that has gone ahead or stayed behind.
+                    if error.redirected() {
+                        self.steering.over(number, Why::Restart);
+                    }
+                    return Some(error);
+                }
+            }
+        }
+    }
+
+    /// Makes this lane's part of an incarnation. The last lane to do so tells of it.
+    fn begin(&self, link: &mut Link, number: u64, why: Why) -> Result<Part, BusError> {
+        let part = self.open(link, number)?;
+        if why != Why::First && self.has_journals() {
+            self.fence(link)?;
+        }
+        if self.steering.opened(number) {
+            self.desk.reads(number);
+            self.sink.note(Note::Opened {
+                incarnation: number,
+                why,
+            });
+        }
+        Ok(part)
+    }
+
+    /// Whether its lane has the partition of the journals and of what was taken over.
+    fn has_journals(&self) -> bool {
+        self.partitions[0] == 0
     }
 
     /// Sessions that were taken over while this node did not read its inbox.
@@ -206,7 +192,7 @@ impl Reader {
             let tag = self.config.tag;
             let key = self.names.journal(&Owner { tag, worker });
             let lost = Arc::clone(&self.journals_lost);
-            match RedisJournal::open(&self.config, key, lost) {
+            match RedisJournal::open(&self.routes, key, lost) {
                 Ok(journal) => {
                     let epoch = self.figures.journals.fetch_add(1, Ordering::Relaxed);
                     let epoch = incarnation << 32 | epoch;
@@ -217,10 +203,10 @@ impl Reader {
         }
     }
 
-    fn position(&self, current: &Incarnation) -> Position {
+    fn position(&self, current: &Part) -> Position {
         // Of several inboxes there is no one place.
         match &current.inboxes[..] {
-            [inbox] => Position {
+            [inbox] if self.names.partitions() == 1 => Position {
                 inbox: inbox.key.as_str().into(),
                 entry: inbox.cursor.number(),
             },
@@ -228,17 +214,10 @@ impl Reader {
         }
     }
 
-    fn lost(&self, error: &BusError, away: &mut bool) {
-        self.figures.losses.fetch_add(1, Ordering::Relaxed);
-        if !std::mem::replace(away, true) {
-            self.sink.note(Note::Away(error.to_string()));
-        }
-    }
-
-    fn open(&self, link: &mut Link, number: u64) -> Result<Incarnation, BusError> {
+    fn open(&self, link: &mut Link, number: u64) -> Result<Part, BusError> {
         let name = inbox_name(&self.config.node, number);
         let mut inboxes = Vec::new();
-        for partition in 0..self.names.partitions() {
+        for &partition in &self.partitions {
             let key = self.names.inboxes(partition) + &name;
             let opened = link.ask(
                 cmd("FCALL")
@@ -259,7 +238,7 @@ impl Reader {
             });
         }
         self.figures.inboxes.fetch_add(1, Ordering::Relaxed);
-        Ok(Incarnation {
+        Ok(Part {
             number,
             identity: link.identity.clone(),
             inboxes,
@@ -269,8 +248,8 @@ impl Reader {
     }
 
     /// Keeps the inboxes alive when it is time, and reads once.
-    fn turn(&self, link: &mut Link, current: &mut Incarnation) -> Result<(), Ended> {
-        if self.journals_lost.swap(false, Ordering::Relaxed) {
+    fn turn(&self, link: &mut Link, current: &mut Part) -> Result<(), Ended> {
+        if self.has_journals() && self.journals_lost.swap(false, Ordering::Relaxed) {
             self.open_journals(current.number);
         }
         // Before reading: a node that was frozen must find out that it was given up before it says anything.
@@ -309,7 +288,7 @@ impl Reader {
     }
 
     /// Nothing came: there is nothing, or no inbox to read from.
-    fn still_there(&self, link: &mut Link, current: &Incarnation) -> Result<(), Ended> {
+    fn still_there(&self, link: &mut Link, current: &Part) -> Result<(), Ended> {
         let mut command = cmd("EXISTS");
         for inbox in &current.inboxes {
             command.arg(&inbox.key);
@@ -320,7 +299,7 @@ impl Reader {
         }
     }
 
-    fn touch(&self, link: &mut Link, current: &mut Incarnation) -> Result<(), Ended> {
+    fn touch(&self, link: &mut Link, current: &mut Part) -> Result<(), Ended> {
         let now = Instant::now();
         for inbox in &mut current.inboxes {
             inbox.read_at.push_back((now, inbox.cursor.number()));
@@ -348,7 +327,7 @@ impl Reader {
         Ok(())
     }
 
-    fn take(&self, current: &mut Incarnation, streams: Vec<Value>) -> Result<(), Ended> {
+    fn take(&self, current: &mut Part, streams: Vec<Value>) -> Result<(), Ended> {
         let mut events = Vec::new();
         let mut marks: Vec<(usize, Bytes)> = Vec::new();
         let mut ended = Ok(());
@@ -404,7 +383,7 @@ impl Reader {
 }
 
 impl Reader {
-    fn at_mark(&self, current: &Incarnation, octets: &[u8]) {
+    fn at_mark(&self, current: &Part, octets: &[u8]) {
         let Some((inbox, mark, sessions)) = read_mark(octets) else {
             self.figures.unreadable.fetch_add(1, Ordering::Relaxed);
             return;

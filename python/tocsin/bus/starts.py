@@ -22,7 +22,7 @@ class RedisStarts:
     """Implements `service.session_starts.SharedStarts`. It connects when it is first asked.
 
     Args:
-        url: of Redis.
+        url: of Redis, or of a member of its cluster.
         prefix: what its keys begin with.
     """
 

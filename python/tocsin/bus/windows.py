@@ -47,7 +47,7 @@ class RedisWindows:
     """Implements `service.windows.Others`. It connects when it is first told something.
 
     Args:
-        url: of Redis.
+        url: of Redis, or of a member of its cluster.
         prefix: what its keys begin with.
     """
 
@@ -59,5 +59,5 @@ class RedisWindows:
 
     async def tell(self, reports: Sequence[Report]) -> Sequence[Answer] | None:
         """Tell what was counted here, and return what is known of each window; None while Redis is away."""
-        answer = await self._asking.run(_TELL, (), (self._prefix, self._name, _encode(reports)))
+        answer = await self._asking.run(_TELL, (self._prefix,), (self._prefix, self._name, _encode(reports)))
         return _decode(answer) if isinstance(answer, bytes) else None

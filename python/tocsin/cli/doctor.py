@@ -168,7 +168,7 @@ def _redis(settings: Settings) -> list[Finding]:
 
     if settings.bus == "local:":
         return []
-    return [Finding("redis", *look) for look in look_at(settings.bus)]
+    return [Finding("redis", *look) for look in look_at(settings.bus, settings.bus_prefix, settings.bus_partitions)]
 
 
 def _ports(settings: Settings) -> list[Finding]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
-from tocsin.bus.asking import client_url
+from tocsin.bus.asking import client_url, member_url
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -26,25 +28,62 @@ class Look(NamedTuple):
     mend: str = ""
 
 
-def look_at(url: str) -> list[Look]:
-    """Look at the version, what it does when it is full, how long it takes to answer, and our functions."""
-    from redis import Redis, RedisError
+def look_at(url: str, prefix: str = "tocsin", partitions: int = 1) -> list[Look]:
+    """Look at the version, what it does when it is full, how long it takes to answer, and our functions.
+
+    Of a cluster, at each master that has a partition's keys.
+    """
+    from redis import RedisError
+
+    try:
+        with _link_to(client_url(url)) as redis:
+            if not redis.info("cluster").get("cluster_enabled"):
+                return _examine(redis)
+            return _look_at_cluster(redis, client_url(url), [f"{{{prefix}:{each}}}" for each in range(partitions)])
+    except (OSError, RedisError, ValueError) as error:
+        return [Look("wrong", f"it cannot be used: {error}", "start Redis 7.0 or newer, or correct --bus")]
+
+
+def _look_at_cluster(redis: Redis, url: str, tags: list[str]) -> list[Look]:
+    from redis import RedisError
+    from redis.crc import key_slot
+
+    ask: Callable[[str], Any] = redis.execute_command
+    if ask("CLUSTER INFO")["cluster_state"] != "ok":
+        return [Look("wrong", "the cluster is down", "`redis-cli cluster info`; it needs a majority and every slot")]
+    ranges = []
+    for first, last, (host, port, *_), *_ in ask("CLUSTER SLOTS"):
+        ranges.append((first, last, member_url(url, host or "", port)))
+    used: dict[str, None] = {}
+    for tag in tags:
+        slot = key_slot(tag.encode())
+        used.update((home, None) for first, last, home in ranges if first <= slot <= last)
+    masters = len({home for _, _, home in ranges})
+    word = "partition" if len(tags) == 1 else "partitions"
+    found = [Look("ok", f"a cluster; {len(used)} of its {masters} masters have {len(tags)} {word} of the bus")]
+    for home in used:
+        try:
+            with _link_to(home) as member:
+                looks = _examine(member)
+        except (OSError, RedisError, ValueError) as error:
+            looks = [Look("wrong", f"it cannot be used: {error}", "start it, or let a replica take its place")]
+        found += [look._replace(what=f"{urlsplit(home).netloc.rpartition('@')[2]}: {look.what}") for look in looks]
+    return found
+
+
+def _link_to(url: str) -> Redis:
+    from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    try:
-        link = Redis.from_url(
-            client_url(url),
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            decode_responses=True,
-        )
-        with link as redis:
-            return _examine(redis)
-    except (OSError, RedisError, ValueError) as error:
-        return [Look("wrong", f"it cannot be used: {error}", "start Redis 7.0 or newer, or correct --bus")]
+    return Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        decode_responses=True,
+    )
 
 
 def _examine(redis: Redis) -> list[Look]:

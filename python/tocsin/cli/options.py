@@ -23,7 +23,7 @@ HELP: dict[str, str] = {
     "database": "Where rows are kept: sqlite:///PATH or postgresql://... Default: sqlite:///DATA/tocsin.db.",
     "database_pool_size": "Connections to PostgreSQL that read; one more writes.",
     "database_timeout_ms": "How long a read or a group of commits may take in PostgreSQL.",
-    "bus": "How events travel between nodes: local: (one node) or redis://...",
+    "bus": "How events travel between nodes: local: (one node) or redis://... (of a Redis Cluster any member)",
     "bus_prefix": "What all keys of the bus in Redis begin with.",
     "bus_partitions": "Partitions of the bus, the same on every node.",
     "bus_inbox_ttl_ms": "How long a node that is silent keeps its inbox in Redis.",
