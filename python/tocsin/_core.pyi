@@ -26,6 +26,7 @@ __all__ = [
     "Gateway",
     "GatewayConfig",
     "MemberList",
+    "Patterns",
     "SharedBodies",
     "SubscriptionIndex",
     "etf_to_json",
@@ -311,6 +312,20 @@ class MemberList:
     def memory_bytes(self) -> int: ...
     def __len__(self) -> int: ...
     def __contains__(self, id: int, /) -> bool: ...
+
+@final
+class Patterns:
+    """Regular expressions of Rust's `regex` crate, searched for together in time linear in the text.
+
+    `find` gives the first match that lies in none of the allowed spans, as (pattern, start, end) in code points, of
+    those that begin there the first pattern's. The spans are by rising start, none in another. Both let go of the GIL.
+
+    Raises:
+        ValueError: one is wrong, or compiled they take more than 512 KiB.
+    """
+
+    def __new__(cls, patterns: Sequence[str]) -> Self: ...
+    def find(self, text: str, allowed: Sequence[tuple[int, int]]) -> tuple[int, int, int] | None: ...
 
 @final
 class EncodedDispatch:

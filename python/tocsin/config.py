@@ -83,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox_window_ms: int = 600000
     interaction_timeout_ms: int = 3000  # a bot's first answer
     audit_window_ms: int = 3888000000  # 45 days
+    automod_presets: str = ""  # folder with the word lists of automatic moderation's presets; "" = there are none
     registration: bool = True  # POST /auth/register is open
     # -- logs and traces
     log_level: str = "info"

@@ -25,6 +25,7 @@ from tocsin.config import Settings
 from tocsin.figures import family
 from tocsin.gateway.faults import Faults
 from tocsin.gateway.node import GatewayNode, url_host
+from tocsin.gateway.patterns import compile_patterns
 from tocsin.http import HttpServer
 from tocsin.logs import configure_logs
 from tocsin.model.event import Event
@@ -188,7 +189,17 @@ class Node:
                 settings, carried, world.on_commit, listens=self._role is not Role.API
             )
         windows = self._windows = None if self._carried is None else self._share_windows()
-        context = Context(settings, store, bus, world, snowflakes, self._clock, interest=interest, windows=windows)
+        context = Context(
+            settings,
+            store,
+            bus,
+            world,
+            snowflakes,
+            self._clock,
+            interest=interest,
+            windows=windows,
+            patterns=compile_patterns,
+        )
         services = self.services = build_services(context)
         if self._carried is not None:
             starts = services.session_starts.shared = RedisStarts(settings.bus, settings.bus_prefix)

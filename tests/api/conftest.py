@@ -11,6 +11,7 @@ import pytest
 from tests.support.api_world import Api, Clock, MakeApi, RecordingBus, world_ops
 from tests.support.postgres_server import database_of
 from tocsin.config import Settings
+from tocsin.gateway.patterns import compile_patterns
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.context import Context
 from tocsin.service.services import build_services
@@ -50,9 +51,7 @@ async def make_api(store: Store, clock: Clock) -> AsyncIterator[MakeApi]:
         bus = RecordingBus()
         store.on_commit[:] = [world.on_commit, bus.publish]
         snowflakes = SnowflakeFactory(0, clock, floor=await store.highest_snowflake())
-        services = build_services(
-            Context(settings=settings, store=store, bus=bus, world=world, snowflakes=snowflakes, clock=clock)
-        )
+        services = build_services(Context(settings, store, bus, world, snowflakes, clock, patterns=compile_patterns))
         made.append(Api(services, bus, clock))
         return made[-1]
 

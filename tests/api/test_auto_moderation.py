@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from tests.support.api_world import (
     STAFF_ONLY,
     STAFF_ROLE,
     Api,
+    MakeApi,
     error_of,
 )
+from tocsin.config import Settings
 from tocsin.model import wire
 from tocsin.model.permissions import Permission
 from tocsin.service.automod_match import REPEATS
@@ -92,13 +95,21 @@ async def test_a_timeout_needs_the_right_to_time_out(api: Api) -> None:
     [
         ({"name": ""}, "name"),
         ({"event_type": 2}, "event_type"),
-        ({"trigger_type": 4}, "trigger_type"),
         ({"trigger_type": 6}, "trigger_type"),
         ({"trigger_metadata": {}}, "trigger_metadata"),
         ({"trigger_metadata": {"keyword_filter": ["x"] * 1001}}, "trigger_metadata"),
         ({"trigger_metadata": {"keyword_filter": ["x" * 61]}}, "trigger_metadata"),
         ({"trigger_metadata": {"keyword_filter": ["**"]}}, "trigger_metadata"),
-        ({"trigger_metadata": {"keyword_filter": ["x"], "regex_patterns": ["a+"]}}, "trigger_metadata"),
+        ({"trigger_metadata": {"regex_patterns": ["("]}}, "trigger_metadata"),
+        ({"trigger_metadata": {"regex_patterns": ["(?=a)"]}}, "trigger_metadata"),
+        ({"trigger_metadata": {"regex_patterns": [""]}}, "trigger_metadata"),
+        ({"trigger_metadata": {"regex_patterns": ["a"] * 11}}, "trigger_metadata"),
+        ({"trigger_metadata": {"regex_patterns": ["a" * 261]}}, "trigger_metadata"),
+        ({"trigger_metadata": {"regex_patterns": [r"\w{200}"]}}, "trigger_metadata"),
+        ({"trigger_metadata": {"regex_patterns": [r"\w{6}x"] * 10}}, "trigger_metadata"),
+        ({"trigger_type": 4}, "trigger_metadata"),
+        ({"trigger_type": 4, "trigger_metadata": {"presets": [9]}}, "trigger_metadata"),
+        ({"trigger_type": 4, "trigger_metadata": {"presets": [1]}}, "trigger_metadata"),
         ({"trigger_type": 5}, "trigger_metadata"),
         ({"trigger_type": 5, "trigger_metadata": {"mention_total_limit": 51}}, "trigger_metadata"),
         ({"actions": []}, "actions"),
@@ -247,6 +258,60 @@ async def test_mentions_and_repetition_have_rules_of_their_own(api: Api) -> None
     assert error_of(await send(api, f"<@{ADA}> <@{BELL}>")) == BLOCKED
     answers = [(await send(api, "buy now")).status_code for _ in range(REPEATS)]
     assert answers == [200] * (REPEATS - 1) + [400]
+
+
+async def test_patterns_block_what_they_match_and_say_which(api: Api) -> None:
+    patterns = [r"(?i)n[i1]tr[o0]", r"\d{3}-\d{4}"]
+    rule = keyword(actions=(BLOCK, ALERT), allow_list=["555-0100"])
+    rule["trigger_metadata"]["regex_patterns"] = patterns
+    made = await make(api, rule)
+    assert made["trigger_metadata"] == {
+        "keyword_filter": [],
+        "regex_patterns": patterns,
+        "allow_list": ["555-0100"],
+    }
+    api.bus.take()
+    assert error_of(await send(api, "free é N1TRO")) == BLOCKED
+    deed = api.bus.take("AUTO_MODERATION_ACTION_EXECUTION")[0][1]
+    assert (deed["matched_keyword"], deed["matched_content"]) == (patterns[0], "N1TRO")
+    assert (await send(api, "call 555-0100")).status_code == 200
+    assert error_of(await send(api, "call 555-0100 or 555-0101")) == BLOCKED
+    deed = api.bus.take("AUTO_MODERATION_ACTION_EXECUTION")[0][1]
+    assert (deed["matched_keyword"], deed["matched_content"]) == (patterns[1], "555-0101")
+
+
+async def test_a_wrong_pattern_is_named_with_what_is_wrong(api: Api) -> None:
+    rule = keyword()
+    rule["trigger_metadata"]["regex_patterns"] = ["fine", "("]
+    errors = (await api.post(RULES, "ada", rule)).json()["errors"]["trigger_metadata"]["regex_patterns"]
+    [error] = errors["1"]["_errors"]
+    assert error["code"] == "AUTO_MODERATION_INVALID_REGEX"
+    assert "unclosed group" in error["message"]
+
+
+async def test_presets_are_the_operators_lists(make_api: MakeApi, tmp_path: Path) -> None:
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "profanity.txt").write_text("# what one does not say\n\nbother\ndrat*\n")
+    settings = Settings(global_rate_limit=0, message_rate_limit=0, data=str(tmp_path), automod_presets=str(lists))
+    api = await make_api(settings)
+    rule = {"name": "p", "event_type": 1, "trigger_type": 4, "actions": [BLOCK], "enabled": True}
+    response = await api.post(RULES, "ada", {**rule, "trigger_metadata": {"presets": [1, 3]}})
+    [error] = response.json()["errors"]["trigger_metadata"]["presets"]["1"]["_errors"]
+    assert error["code"] == "AUTO_MODERATION_PRESET_UNAVAILABLE"
+    assert "automod_presets" in error["message"]
+    metadata = {"presets": [1], "allow_list": ["oh bother"]}
+    assert (await make(api, {**rule, "trigger_metadata": metadata}))["trigger_metadata"] == metadata
+    api.bus.take()
+    assert error_of(await send(api, "Dratted")) == BLOCKED
+    deed = api.bus.take("AUTO_MODERATION_ACTION_EXECUTION")[0][1]
+    assert (deed["rule_trigger_type"], deed["matched_keyword"], deed["matched_content"]) == (4, "drat*", "Drat")
+    assert error_of(await send(api, "bother")) == BLOCKED
+    assert (await send(api, "oh bother")).status_code == 200
+    assert (await send(api, "what one does not say")).status_code == 200
+    # Without the lists the rule is kept and does nothing.
+    without = await make_api(Settings(global_rate_limit=0, message_rate_limit=0, data=str(tmp_path)))
+    assert (await send(without, "bother")).status_code == 200
 
 
 async def test_a_rule_that_is_off_or_deleted_does_nothing(api: Api) -> None:

@@ -15,3 +15,8 @@ pub(crate) fn to_py(error: GatewayError) -> PyErr {
         other => PyRuntimeError::new_err(other.to_string()),
     }
 }
+
+/// `ValueError` with what is wrong with a regular expression.
+pub(crate) fn of_pattern(error: regex::Error) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}

@@ -10,6 +10,7 @@ mod fragment;
 mod gateway;
 mod index;
 mod members;
+mod patterns;
 mod request;
 mod stream;
 
@@ -52,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::PyEncodedDispatch>()?;
     module.add_class::<index::PySubscriptionIndex>()?;
     module.add_class::<members::PyMemberList>()?;
+    module.add_class::<patterns::PyPatterns>()?;
     module.add_class::<stream::PySharedBodies>()?;
     module.add_class::<stream::PyCompressor>()?;
     module.add_function(wrap_pyfunction!(codec::json_to_etf, module)?)?;

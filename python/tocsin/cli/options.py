@@ -70,6 +70,7 @@ HELP: dict[str, str] = {
     "outbox_window_ms": "How long committed events are kept for nodes that lag.",
     "interaction_timeout_ms": "How long a bot may take to answer an interaction first.",
     "audit_window_ms": "How long a guild's audit log is kept.",
+    "automod_presets": "Folder with profanity.txt, sexual_content.txt, slurs.txt for presets of rules; empty is none.",
     "registration": "Whether POST /auth/register is open.",
     "log_level": "Least severe records that are logged.",
     "trace_endpoint": "Where traces go, such as http://127.0.0.1:4318/v1/traces; empty is nowhere. Needs tocsin[otel].",

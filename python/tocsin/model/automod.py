@@ -13,6 +13,7 @@ class Trigger(IntEnum):
 
     KEYWORD = 1
     SPAM = 3
+    KEYWORD_PRESET = 4
     MENTION_SPAM = 5
 
 
@@ -22,6 +23,14 @@ class Action(IntEnum):
     BLOCK = 1
     ALERT = 2
     TIMEOUT = 3
+
+
+class Preset(IntEnum):
+    """Word lists that a rule names instead of words. What is in them is the operator's affair."""
+
+    PROFANITY = 1
+    SEXUAL_CONTENT = 2
+    SLURS = 3
 
 
 MESSAGE_SEND = 1

@@ -5,6 +5,7 @@ Who has MANAGE_GUILD, and every bot, writes what they like. A guild without rule
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,8 +21,9 @@ from tocsin.service import events, guild_events
 from tocsin.service.audit import AuditService, note, rule_options
 from tocsin.service.audit_drafts import changes_between
 from tocsin.service.auth import Principal
-from tocsin.service.automod_form import check_rule, metadata_for
-from tocsin.service.automod_match import Keywords, Match, Mentions, SpamWatch
+from tocsin.service.automod_form import check_rule, metadata_for, wrong_patterns
+from tocsin.service.automod_match import Compile, Keywords, Match, Mentions, SpamWatch, no_patterns
+from tocsin.service.automod_presets import Presets
 from tocsin.service.cache import ReadThrough
 from tocsin.service.guild_events import state_event
 from tocsin.service.message_view import NOTHING_MORE, for_event
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from tocsin.service.context import Context
 
 GUILDS_KEPT = 4096
-MAX_RULES = {Trigger.KEYWORD: 6, Trigger.SPAM: 1, Trigger.MENTION_SPAM: 1}
+MAX_RULES = {Trigger.KEYWORD: 6, Trigger.SPAM: 1, Trigger.KEYWORD_PRESET: 1, Trigger.MENTION_SPAM: 1}
 ALERT = 24
 """The type of the message that an alert is."""
 
@@ -72,17 +74,22 @@ class RuleSet:
 
     __slots__ = ("rules",)
 
-    def __init__(self, rules: Sequence[AutoModRule]) -> None:
-        self.rules = [Ready(rule, _matcher(rule)) for rule in rules if rule.enabled]
+    def __init__(self, rules: Sequence[AutoModRule], presets: Presets, compile_patterns: Compile) -> None:
+        self.rules = [Ready(rule, _matcher(rule, presets, compile_patterns)) for rule in rules]
 
 
-NO_RULES = RuleSet(())
+NO_RULES = RuleSet((), Presets(), no_patterns)
 
 
-def _matcher(rule: AutoModRule) -> Keywords | Mentions | None:
+def _matcher(rule: AutoModRule, presets: Presets, compile_patterns: Compile) -> Keywords | Mentions | None:
     given = rule.trigger_metadata
     if rule.trigger_type == Trigger.KEYWORD:
-        return Keywords(given["keyword_filter"], given["allow_list"])
+        words, allowed, patterns = given["keyword_filter"], given["allow_list"], given["regex_patterns"]
+        return Keywords(words, allowed, patterns, compile_patterns=compile_patterns)
+    if rule.trigger_type == Trigger.KEYWORD_PRESET:
+        # A list that the operator has taken away matches nothing.
+        lists = [presets.lists[each] for each in given["presets"] if each in presets.lists]
+        return Keywords((), given["allow_list"], lists=lists)
     if rule.trigger_type == Trigger.MENTION_SPAM:
         return Mentions(given["mention_total_limit"])
     return None
@@ -98,11 +105,12 @@ class AutoModService:
         self._world = context.world
         self._sets: ReadThrough[int, RuleSet] = ReadThrough(GUILDS_KEPT, self._load)
         self._spam = SpamWatch()
+        self._presets = Presets(context.settings.automod_presets)
         context.world.on_rules_change.append(self._sets.drop)
 
     async def _load(self, guild_id: int) -> RuleSet:
-        found = RuleSet(await self._rules(guild_id))
-        return found if found.rules else NO_RULES
+        rules = [rule for rule in await self._rules(guild_id) if rule.enabled]
+        return await asyncio.to_thread(RuleSet, rules, self._presets, self._context.patterns) if rules else NO_RULES
 
     async def _rules(self, guild_id: int) -> list[AutoModRule]:
         return await self._store.find(
@@ -132,7 +140,7 @@ class AutoModService:
             fields = dict(changes)
             fields["trigger_metadata"] = metadata_for(fields["trigger_type"], fields.get("trigger_metadata", {}))
             rule = AutoModRule(id=self._context.snowflakes.next(), guild_id=guild_id, creator_id=actor.id, **fields)
-            self._check(access, rule)
+            await self._check(access, rule)
             same = [each for each in await self._rules(guild_id) if each.trigger_type == rule.trigger_type]
             if len(same) >= MAX_RULES[Trigger(rule.trigger_type)]:
                 code = "AUTO_MODERATION_MAX_RULES_OF_TYPE_EXCEEDED"
@@ -153,7 +161,7 @@ class AutoModService:
                 fields["trigger_metadata"] = metadata_for(rule.trigger_type, given)
             changed = msgspec.structs.replace(rule, **fields)
             if changed != rule:
-                self._check(access, changed)
+                await self._check(access, changed)
                 _note(AuditAction.AUTO_MODERATION_RULE_UPDATE, changed, rule_body(rule), rule_body(changed))
                 await self._save(changed, "AUTO_MODERATION_RULE_UPDATE")
             return rule_body(changed)
@@ -167,10 +175,12 @@ class AutoModService:
             event = state_event("AUTO_MODERATION_RULE_DELETE", guild_id, rule_body(rule))
             await self._store.commit([Delete("auto_moderation_rules", {"id": rule.id})], [event])
 
-    def _check(self, access: GuildAccess, rule: AutoModRule) -> None:
+    async def _check(self, access: GuildAccess, rule: AutoModRule) -> None:
         state = access.guild
+        patterns = rule.trigger_metadata.get("regex_patterns", ())
+        wrong = await asyncio.to_thread(wrong_patterns, patterns, self._context.patterns)
         sees = frozenset(each.id for each in state.channels.values() if state.can_view(access.member, each))
-        check_rule(rule, state, sees)
+        check_rule(rule, state, sees, self._presets.lists, wrong)
         if any(action["type"] == Action.TIMEOUT for action in rule.actions):
             access.need(_MODERATE)
 
@@ -199,9 +209,9 @@ class AutoModService:
         found = self._sets.peek(guild_id) or await self._sets.get(guild_id)
         if found is None or found is NO_RULES:
             return ()
-        return self._hits(found, actor, access, content)
+        return await self._hits(found, actor, access, content)
 
-    def _hits(self, found: RuleSet, actor: Principal, access: ChannelAccess, content: str) -> list[Hit]:
+    async def _hits(self, found: RuleSet, actor: Principal, access: ChannelAccess, content: str) -> list[Hit]:
         member, guild, channel = access.member, access.guild, access.channel
         if actor.is_bot or member is None or guild is None:
             return []
@@ -219,6 +229,10 @@ class AutoModService:
                 continue
             if matcher is None:
                 match = self._spam.match(channel.guild_id, actor.id, content, now)
+            elif isinstance(matcher, Keywords) and matcher.slow:
+                # One text of a guild at a time, so that no guild's patterns take more than one core.
+                async with self._context.locks.hold(("patterns", channel.guild_id)):
+                    match = await asyncio.to_thread(matcher.match, content)
             else:
                 match = matcher.match(content)
             if match is not None:

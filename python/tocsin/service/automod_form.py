@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tocsin.model.automod import MESSAGE_SEND, Action, AutoModRule, Trigger
+from tocsin.model.automod import MESSAGE_SEND, Action, AutoModRule, Preset, Trigger
 from tocsin.model.guild_state import GuildState
-from tocsin.service.automod_match import term_of
+from tocsin.service.automod_match import MAX_TERM, Compile, term_of
 from tocsin.service.forms import Form
 from tocsin.service.world import TEXT_TYPES
 
-MAX_KEYWORDS, MAX_ALLOWED, MAX_TERM = 1000, 100, 60
+MAX_KEYWORDS, MAX_ALLOWED, MAX_ALLOWED_OF_PRESETS = 1000, 100, 1000
+MAX_PATTERNS, MAX_PATTERN = 10, 260
 MAX_MENTIONS = 50
 MAX_ACTIONS = 5
 MAX_EXEMPT_ROLES, MAX_EXEMPT_CHANNELS = 20, 50
@@ -20,8 +22,21 @@ TIMES_OUT = frozenset({Trigger.KEYWORD, Trigger.MENTION_SPAM})
 """The triggers that may come with a timeout."""
 
 
-def check_rule(rule: AutoModRule, guild: GuildState, sees: frozenset[int]) -> None:
-    """Check a whole rule. `sees`: the channels that whoever asks may view.
+def check_rule(
+    rule: AutoModRule,
+    guild: GuildState,
+    sees: frozenset[int],
+    presets: Collection[int],
+    wrong_patterns: Mapping[int | None, str],
+) -> None:
+    """Check a whole rule.
+
+    Args:
+        rule: as it is to be.
+        guild: whose it is.
+        sees: the channels that whoever asks may view.
+        presets: those that this server has lists for.
+        wrong_patterns: as the function of that name says.
 
     Raises:
         errors.InvalidForm: 50035, with all that is wrong.
@@ -30,7 +45,7 @@ def check_rule(rule: AutoModRule, guild: GuildState, sees: frozenset[int]) -> No
     form.length(("name",), rule.name, 1, 100)
     _choice(form, ("event_type",), rule.event_type, (MESSAGE_SEND,))
     _choice(form, ("trigger_type",), rule.trigger_type, tuple(int(each) for each in Trigger))
-    _check_trigger(form, rule)
+    _check_trigger(form, rule, presets, wrong_patterns)
     _check_actions(form, rule, guild, sees)
     if len(rule.exempt_roles) > MAX_EXEMPT_ROLES:
         form.too_long(("exempt_roles",), MAX_EXEMPT_ROLES)
@@ -47,6 +62,8 @@ def metadata_for(trigger: int, given: dict[str, Any]) -> dict[str, Any]:
             "regex_patterns": given.get("regex_patterns") or [],
             "allow_list": given.get("allow_list") or [],
         }
+    if trigger == Trigger.KEYWORD_PRESET:
+        return {"presets": given.get("presets") or [], "allow_list": given.get("allow_list") or []}
     if trigger == Trigger.MENTION_SPAM:
         return {
             "mention_total_limit": given.get("mention_total_limit"),
@@ -61,15 +78,37 @@ def _choice(form: Form, path: tuple[str | int, ...], value: int, choices: tuple[
         form.add(path, "BASE_TYPE_CHOICES", f"Value must be one of ({listed}{',' if len(choices) == 1 else ''}).")
 
 
-def _check_trigger(form: Form, rule: AutoModRule) -> None:
+def wrong_patterns(patterns: Sequence[str], compile_patterns: Compile) -> dict[int | None, str]:
+    """Compile a rule's patterns, which may take a while; return what is wrong with each, None for all together."""
+    wrong: dict[int | None, str] = {}
+    if not 1 <= len(patterns) <= MAX_PATTERNS:
+        return wrong
+    for index, pattern in enumerate(patterns):
+        try:
+            compile_patterns([pattern[:MAX_PATTERN]])
+        except ValueError as error:
+            wrong[index] = f"Invalid regular expression: {error}"
+    if not wrong:
+        try:
+            compile_patterns(patterns)
+        except ValueError as error:
+            wrong[None] = f"Too much for one rule: {error}"
+    return wrong
+
+
+def _check_trigger(
+    form: Form, rule: AutoModRule, presets: Collection[int], wrong_patterns: Mapping[int | None, str]
+) -> None:
     where, given = "trigger_metadata", rule.trigger_metadata
     if rule.trigger_type == Trigger.KEYWORD:
         _check_terms(form, (where, "keyword_filter"), given["keyword_filter"], MAX_KEYWORDS)
         _check_terms(form, (where, "allow_list"), given["allow_list"], MAX_ALLOWED)
-        if given["regex_patterns"]:
-            form.add((where, "regex_patterns"), "BASE_TYPE_MAX_LENGTH", "This server takes no regular expressions.")
-        elif not given["keyword_filter"]:
+        _check_patterns(form, (where, "regex_patterns"), given["regex_patterns"], wrong_patterns)
+        if not given["keyword_filter"] and not given["regex_patterns"]:
             form.required((where, "keyword_filter"))
+    elif rule.trigger_type == Trigger.KEYWORD_PRESET:
+        _check_terms(form, (where, "allow_list"), given["allow_list"], MAX_ALLOWED_OF_PRESETS)
+        _check_presets(form, (where, "presets"), given["presets"], presets)
     elif rule.trigger_type == Trigger.MENTION_SPAM:
         limit = given["mention_total_limit"]
         if limit is None:
@@ -86,6 +125,26 @@ def _check_terms(form: Form, path: tuple[str, str], terms: list[str], most: int)
         if not term_of(term).text:
             form.required((*path, index))
         form.length((*path, index), term, 1, MAX_TERM)
+
+
+def _check_patterns(form: Form, path: tuple[str, str], patterns: list[str], wrong: Mapping[int | None, str]) -> None:
+    if len(patterns) > MAX_PATTERNS:
+        form.too_long(path, MAX_PATTERNS)
+        return
+    for index, pattern in enumerate(patterns):
+        form.length((*path, index), pattern, 1, MAX_PATTERN)
+    for at, message in wrong.items():
+        form.add(path if at is None else (*path, at), "AUTO_MODERATION_INVALID_REGEX", message)
+
+
+def _check_presets(form: Form, path: tuple[str, str], wanted: list[int], there: Collection[int]) -> None:
+    if not wanted:
+        form.required(path)
+    for index, preset in enumerate(wanted):
+        _choice(form, (*path, index), preset, tuple(int(each) for each in Preset))
+        if preset in tuple(Preset) and preset not in there:
+            message = "This server has no word list for this preset; its operator gives one by `automod_presets`."
+            form.add((*path, index), "AUTO_MODERATION_PRESET_UNAVAILABLE", message)
 
 
 def _between(form: Form, path: tuple[str | int, ...], value: int, low: int, high: int) -> None:

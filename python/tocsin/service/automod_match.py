@@ -1,6 +1,7 @@
-"""Matchers of automatic moderation: keywords with wildcards and allowed phrases, mentions, and what looks like spam.
+"""Matchers of automatic moderation: keywords and patterns with allowed phrases, mentions, and what looks like spam.
 
-Pure but for the memory of `SpamWatch`. A text is read once per rule, in time linear in it and in what it matches.
+Pure but for the memory of `SpamWatch`. A text is read a few times per rule, in time linear in it and in what it
+matches.
 """
 
 from __future__ import annotations
@@ -8,18 +9,34 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 from ahocorasick_rs import AhoCorasick
 
 from tocsin.service import mentions
 
+MAX_TERM = 60
 REPEATS = 4
 REPEAT_WINDOW_MS = 20_000
 MAX_LINKS = 8
 AUTHORS_KEPT = 16_384
 _LINK = re.compile(r"https?://", re.IGNORECASE)
+
+
+class Patterns(Protocol):
+    """Compiled regular expressions, as `_core.Patterns`."""
+
+    def find(self, text: str, allowed: Sequence[tuple[int, int]], /) -> tuple[int, int, int] | None: ...  # noqa: D102
+
+
+Compile = Callable[[Sequence[str]], Patterns]
+"""Compiles a rule's regular expressions. Raises `ValueError`."""
+
+
+def no_patterns(patterns: Sequence[str]) -> Patterns:
+    """Compile none: there is no engine for them."""
+    raise ValueError("there are no regular expressions on this server")
 
 
 class Match(NamedTuple):
@@ -60,34 +77,72 @@ def _in_word(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 
-class Keywords:
-    """A keyword rule's matcher. A match that lies within an allowed phrase does not count."""
+class Terms:
+    """Keywords to be found in a folded text."""
 
-    def __init__(self, keywords: Sequence[str], allowed: Sequence[str] = ()) -> None:
-        self._keywords = tuple(keywords)
-        self._terms = [term_of(each) for each in (*keywords, *allowed)]
+    def __init__(self, keywords: Sequence[str]) -> None:
+        self.keywords = tuple(keywords)
+        self._terms = [term_of(each) for each in keywords]
         self._automaton = AhoCorasick([each.text for each in self._terms]) if keywords else None
 
-    def match(self, content: str) -> Match | None:
-        """Return the first match, the longest of those that begin there; None without one."""
+    def spans(self, folded: str) -> Iterator[tuple[int, int, int]]:
+        """Yield start, end and number of each keyword that is there as it is written."""
         if self._automaton is None:
-            return None
-        folded = fold(content)
-        found: list[tuple[int, int, int]] = []
-        allowed: list[tuple[int, int]] = []
+            return
         for index, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             term = self._terms[index]
-            if (not term.open_start and _inside(folded, start)) or (not term.open_end and _inside(folded, end)):
-                continue
-            if index < len(self._keywords):
-                found.append((start, -end, index))
-            else:
-                allowed.append((start, end))
-        spans = _maximal(allowed)
-        for start, minus_end, index in sorted(found):
+            if (term.open_start or not _inside(folded, start)) and (term.open_end or not _inside(folded, end)):
+                yield start, end, index
+
+
+class Keywords:
+    """A keyword rule's matcher. A match that lies within an allowed phrase does not count.
+
+    Args:
+        keywords: the rule's own.
+        allowed: phrases.
+        patterns: regular expressions, matched as they are, with case.
+        lists: keywords that rules share.
+        compile_patterns: makes the patterns ready.
+
+    Raises:
+        ValueError: a pattern is wrong.
+    """
+
+    def __init__(
+        self,
+        keywords: Sequence[str],
+        allowed: Sequence[str] = (),
+        patterns: Sequence[str] = (),
+        lists: Sequence[Terms] = (),
+        compile_patterns: Compile = no_patterns,
+    ) -> None:
+        self._lists = [Terms(keywords), *lists]
+        self._allowed = Terms(allowed)
+        self._written = tuple(patterns)
+        self._patterns = compile_patterns(patterns) if patterns else None
+
+    @property
+    def slow(self) -> bool:
+        """Whether some text may take milliseconds."""
+        return self._patterns is not None
+
+    def match(self, content: str) -> Match | None:
+        """Return the first match of a keyword, the longest of those that begin there, else of a pattern, or None."""
+        folded = fold(content)
+        found = [
+            (start, -end, number, index)
+            for number, terms in enumerate(self._lists)
+            for start, end, index in terms.spans(folded)
+        ]
+        if not found and self._patterns is None:
+            return None
+        spans = _maximal([(start, end) for start, end, _ in self._allowed.spans(folded)])
+        for start, minus_end, number, index in sorted(found):
             if not _within(spans, start, -minus_end):
-                return Match(self._keywords[index], content[start:-minus_end])
-        return None
+                return Match(self._lists[number].keywords[index], content[start:-minus_end])
+        met = self._patterns.find(content, spans) if self._patterns is not None else None
+        return None if met is None else Match(self._written[met[0]], content[met[1] : met[2]])
 
 
 def _maximal(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

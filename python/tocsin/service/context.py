@@ -10,6 +10,7 @@ from tocsin.bus.base import Bus, Interest
 from tocsin.bus.local import Everything
 from tocsin.config import Settings
 from tocsin.model.snowflake import SnowflakeFactory
+from tocsin.service.automod_match import Compile, no_patterns
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.windows import SharedWindows
 from tocsin.service.world import World
@@ -33,6 +34,7 @@ class Context:
     locks: KeyedLocks = field(default_factory=KeyedLocks)
     interest: Interest = field(default_factory=Everything)
     windows: SharedWindows | None = None
+    patterns: Compile = no_patterns
 
     @property
     def content(self) -> ContentStore:

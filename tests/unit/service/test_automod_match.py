@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin._core import Patterns
 from tocsin.service.automod_match import (
     AUTHORS_KEPT,
     MAX_LINKS,
@@ -45,6 +48,33 @@ from tocsin.service.automod_match import (
 def test_a_keyword_meets_whole_words_unless_a_star_opens_it(keyword: str, content: str, matched: str | None) -> None:
     found = Keywords([keyword]).match(content)
     assert found == (None if matched is None else Match(keyword, matched))
+
+
+def test_a_pattern_matches_with_case_and_its_place_is_in_code_points() -> None:
+    matcher = Keywords((), patterns=["b+", "é"], compile_patterns=Patterns)
+    assert matcher.match("xébbb") == Match("é", "é")
+    assert matcher.match("xBb") == Match("b+", "b")
+    assert matcher.match("BB") is None
+    assert Keywords(["word"], patterns=["x"], compile_patterns=Patterns).match("x word") == Match("word", "word")
+
+
+def test_a_pattern_finds_the_first_match_beside_what_is_allowed() -> None:
+    matcher = Keywords((), ["one two", "é three"], patterns=["t[a-z]+"], compile_patterns=Patterns)
+    assert matcher.match("é one two") is None
+    assert matcher.match("é three one two ten") == Match("t[a-z]+", "ten")
+
+
+def test_patterns_that_are_wrong_or_too_large_are_refused() -> None:
+    for patterns in (["("], ["(?=a)"], [r"(a)\1"], [r"\w{200}"]):
+        with pytest.raises(ValueError, match=r"regex|Compiled"):
+            Keywords((), patterns=patterns, compile_patterns=Patterns)
+
+
+@given(st.text("ab c", max_size=30), st.sampled_from(["a", "b c", "(a|b)+", "^a", "c$", "[ab]{2}"]))
+def test_patterns_find_what_python_finds(content: str, pattern: str) -> None:
+    found = re.search(pattern, content)
+    matcher = Keywords((), patterns=[pattern], compile_patterns=Patterns)
+    assert matcher.match(content) == (None if found is None else Match(pattern, found[0]))
 
 
 def test_the_first_match_counts_and_of_those_the_longest() -> None:
