@@ -289,6 +289,7 @@ class Node:
                 await self.store.prune(self._clock())
                 await self.services.attachments.sweep()
                 await self.services.audit.prune(self._clock())
+                await self.services.read_states.prune(self._clock())
                 await self.services.interactions.prune(self._clock())
                 await self.services.threads.archive_stale()
             except Exception:

@@ -266,7 +266,7 @@ async def test_a_message_pings_whom_its_author_may_and_allows(
     assert all("roles" in user["member"] for user in sent["mentions"])
     [(event, _)] = api.bus.take()
     # The guild's own id is its role @everyone.
-    assert list(event.mentions) == [*users, *([LAB] if everyone else [])]
+    assert list(event.mentions) == [*users, *roles, *([LAB] if everyone else [])]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_world import ADA, BELL, CARL, DORA, GENERAL, STAFF_ONLY, Api, error_of
+from tests.support.api_world import ADA, BELL, CARL, DORA, GENERAL, LAB, STAFF_ONLY, Api, error_of
 from tocsin.model.entities import ReadState
 from tocsin.model.event import ScopeKind
+from tocsin.model.snowflake import snowflake_ms
+from tocsin.service.read_states import MENTION_WINDOW_MS
 
 
 async def states(api: Api, user_id: int) -> dict[int, ReadState]:
@@ -122,6 +124,20 @@ async def test_who_may_not_view_a_channel_and_bots_have_no_read_state(
     more = {} if body is None else {"json": body}
     assert error_of(await api.call(method, path, "carl", **more)) == (403, 50001)
     assert error_of(await api.call(method, path, "bell", **more)) == (403, 20001)
+
+
+async def test_mentions_of_everyone_are_forgotten_after_their_window_and_with_their_channel(api: Api) -> None:
+    service = api.services.read_states
+    sent = await api.say("@everyone")
+    assert [str(each.message_id) for each in await service.role_mentions(CARL, [LAB])] == [sent["id"]]
+    assert await service.role_mentions(ADA, [LAB]) == []  # who wrote it has read it
+    await service.prune(snowflake_ms(int(sent["id"])) + MENTION_WINDOW_MS)
+    assert len(await service.role_mentions(CARL, [LAB])) == 1
+    await service.prune(snowflake_ms(int(sent["id"])) + MENTION_WINDOW_MS + 1)
+    assert await service.role_mentions(CARL, [LAB]) == []
+    await api.say("@everyone")
+    assert (await api.delete(f"/channels/{GENERAL}", "ada")).status_code == 200
+    assert await service.role_mentions(CARL, [LAB]) == []
 
 
 async def test_a_channel_takes_its_read_states_with_it(api: Api) -> None:

@@ -58,6 +58,34 @@ def test_a_message_that_mentions_comes_to_who_does_not_look(town: Town) -> None:
     assert passive.until("MESSAGE_CREATE")["id"] == last
 
 
+def test_a_message_that_mentions_a_role_comes_once_to_its_holders_who_do_not_look(town: Town) -> None:
+    owner, friend, other = town.person(), town.person(), town.person()
+    place = town.place(owner, friend, other, BELL)
+    crew, mates = (town.call(owner, "POST", f"/guilds/{place.id}/roles", {"name": "crew"})["id"] for _ in range(2))
+    roles = f"/guilds/{place.id}/members/{friend.id}/roles"
+    town.call(owner, "PUT", f"{roles}/{crew}")
+    town.call(owner, "PUT", f"{roles}/{mates}")
+    town.call(owner, "PUT", f"/guilds/{place.id}/members/{owner.id}/roles/{crew}")
+    holder, mine, without = town.listen(friend), town.listen(owner), town.listen(other)
+    hidden = {"name": "hidden", "permission_overwrites": [{"id": place.id, "type": 0, "deny": VIEW}]}
+    secret = town.call(owner, "POST", f"/guilds/{place.id}/channels", hidden)["id"]
+    town.say(place, f"not seen by <@&{crew}>", secret)
+    unpinged = {"content": f"<@&{crew}>", "allowed_mentions": {"parse": []}}
+    town.call(owner, "POST", f"/channels/{place.general}/messages", unpinged)
+    said = town.say(place, f"<@&{crew}> <@&{mates}> <@{friend.id}>")
+    assert holder.until("MESSAGE_CREATE")["id"] == said
+    town.call(owner, "DELETE", f"{roles}/{crew}")
+    holder.until("GUILD_MEMBER_UPDATE")
+    town.say(place, f"once more <@&{crew}>")
+    last = town.call(BELL, "POST", f"/channels/{place.general}/messages", {"content": f"<@&{mates}>"})["id"]
+    assert holder.until("MESSAGE_CREATE")["id"] == last
+    town.call(owner, "DELETE", f"/guilds/{place.id}/roles/{mates}")
+    by_bot = town.call(BELL, "POST", f"/channels/{place.general}/messages", {"content": f"<@&{mates}> <@&{crew}>"})
+    told = [names(each.flush()).count("MESSAGE_CREATE") for each in (holder, mine, without)]
+    # The owner wrote four, and one of the bot's was to a role of theirs.
+    assert told == [2, 5, 0], by_bot
+
+
 def test_looking_begins_with_what_was_missed_and_ends_by_saying_so(town: Town) -> None:
     owner, friend = town.person(), town.person()
     place = town.place(owner, friend, BELL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.town import BELL, Town
+from tests.support.town import BELL, Person, Place, Town
 
 
 def test_ready_has_what_one_may_see_and_acks_reach_one_s_own_sessions_alone(town: Town) -> None:
@@ -46,3 +46,73 @@ def test_notes_and_settings_are_in_ready_and_told_to_their_owner_alone(town: Tow
     assert stranger.ready["user_guild_settings"] == []
     assert (stranger.ready["notes"], stranger.ready["user_settings_proto"]) == ({}, "")
     assert not {"notes", "user_settings_proto", "user_guild_settings"} & set(bot.ready)
+
+
+def count(town: Town, who: Person, channel: str) -> int | None:
+    """Return how many mentions READY says, None where it has no entry of the channel."""
+    found = [each["mention_count"] for each in town.listen(who).ready["read_state"] if each["id"] == channel]
+    return found[0] if found else None
+
+
+def role_of(town: Town, place: Place, *holders: Person) -> str:
+    role: str = town.call(place.owner, "POST", f"/guilds/{place.id}/roles", {"name": "crew"})["id"]
+    for each in holders:
+        town.call(place.owner, "PUT", f"/guilds/{place.id}/members/{each.id}/roles/{role}")
+    return role
+
+
+def test_ready_counts_mentions_of_one_s_roles_and_of_everyone_where_one_may_see_them(town: Town) -> None:
+    owner, reader, other = town.person(), town.person(), town.person()
+    place = town.place(owner, reader, other)
+    role = role_of(town, place, reader)
+    town.say(place, f"<@&{role}> look")
+    assert (count(town, reader, place.general), count(town, other, place.general)) == (1, None)
+    town.say(place, "@everyone and @here")
+    town.say(place, f"<@&{role}> and <@{reader.id}> count once")
+    unpinged = {"content": f"<@&{role}> @everyone", "allowed_mentions": {"parse": []}}
+    town.call(owner, "POST", f"/channels/{place.general}/messages", unpinged)
+    hidden = {"name": "hidden", "permission_overwrites": [{"id": place.id, "type": 0, "deny": "1024"}]}
+    channel = town.call(owner, "POST", f"/guilds/{place.id}/channels", hidden)["id"]
+    town.say(place, f"<@&{role}> @everyone", channel)
+    assert (count(town, reader, place.general), count(town, other, place.general)) == (3, 1)
+    assert (count(town, owner, place.general), count(town, reader, channel)) == (0, None)
+    late = town.person()
+    town.join(place, late)
+    assert count(town, late, place.general) is None
+    town.call(owner, "DELETE", f"/guilds/{place.id}/members/{reader.id}/roles/{role}")
+    assert count(town, reader, place.general) == 2
+
+
+def test_what_is_read_suppressed_or_deleted_is_not_counted_and_a_manual_count_holds(town: Town) -> None:
+    owner, reader = town.person(), town.person()
+    place = town.place(owner, reader)
+    role = role_of(town, place, reader)
+    path = f"/channels/{place.general}/messages"
+    first = town.say(place, f"<@&{role}> one")
+    town.call(reader, "POST", f"{path}/{first}/ack", {})
+    assert count(town, reader, place.general) == 0
+    gone, broad = town.say(place, f"<@&{role}> two"), town.say(place, "@everyone")
+    assert count(town, reader, place.general) == 2
+    for name, left in (("suppress_roles", 1), ("suppress_everyone", 0)):
+        town.call(reader, "PATCH", f"/users/@me/guilds/{place.id}/settings", {name: True})
+        assert count(town, reader, place.general) == left
+    suppress = {"suppress_roles": False, "suppress_everyone": False}
+    town.call(reader, "PATCH", f"/users/@me/guilds/{place.id}/settings", suppress)
+    town.call(owner, "DELETE", f"{path}/{gone}")
+    assert count(town, reader, place.general) == 1
+    town.call(reader, "POST", f"{path}/{first}/ack", {"manual": True, "mention_count": 5})
+    assert count(town, reader, place.general) == 5
+    town.say(place, f"<@&{role}> three")
+    assert count(town, reader, place.general) == 6
+    town.call(reader, "POST", f"{path}/{broad}/ack", {})
+    assert count(town, reader, place.general) == 1
+
+
+def test_a_thread_s_mentions_count_for_those_who_are_in_it(town: Town) -> None:
+    owner, reader, other = town.person(), town.person(), town.person()
+    place = town.place(owner, reader, other)
+    role = role_of(town, place, reader, other)
+    thread = town.call(owner, "POST", f"/channels/{place.general}/threads", {"name": "t", "type": 11})["id"]
+    town.call(reader, "PUT", f"/channels/{thread}/thread-members/@me")
+    town.say(place, f"<@&{role}>", thread)
+    assert (count(town, reader, thread), count(town, other, thread)) == (1, None)

@@ -237,6 +237,8 @@ class Ear(asyncio.Protocol):
         if name in ("SOUNDBOARD_SOUNDS", "RESUMED"):
             self._answers += 1
             return
+        if name == "SESSIONS_REPLACE":
+            return  # of no guild
         d = _d(payload.d)
         if name == "READY":
             self._session_id = d.session_id

@@ -1,8 +1,10 @@
 //! `SubscriptionIndex`: one worker's sessions by guild, channel and cohort.
 //!
 //! A cohort is the sessions of a guild with the same permission inputs; ids are unique over all guilds and never
-//! used again. Asking allocates nothing. Joining, leaving and moving look through the session's guilds, and through
+//! used again. Asking allocates nothing, but for who holds roles. Joining, leaving and moving look through the session's guilds, and through
 //! the guild's cohorts when one of them empties; they never look through a cohort's sessions.
+//!
+//! A role is kept as a channel is: what has its id are the cohorts that hold it.
 //!
 //! A person's session may be passive in a guild: it is in its cohort, in a list apart, so that an event which only those
 //! who look at the guild get never touches it. Bots are in a list apart too, for what only they get.
@@ -57,7 +59,7 @@ impl Membership {
 struct Guild {
     /// Cohorts that have sessions here.
     cohorts: Vec<CohortId>,
-    /// Who may view each channel; may name cohorts without sessions here.
+    /// Who may view each channel, and who holds each role; may name cohorts without sessions here.
     channels: HashMap<u64, Box<[CohortId]>>,
 }
 
@@ -215,6 +217,42 @@ impl<K: Copy + Eq + Hash> SubscriptionIndex<K> {
         self.cohort_of(session, guild)
             .zip(cohorts)
             .is_some_and(|(cohort, cohorts)| cohorts.binary_search(&cohort).is_ok())
+    }
+
+    /// Whether a session holds one of some roles of a guild. Ids that name none are held by nobody.
+    #[must_use]
+    pub fn holds(&self, session: K, guild: u64, roles: &[u64]) -> bool {
+        roles
+            .iter()
+            .any(|&role| self.may_view(session, guild, role))
+    }
+
+    /// The passive sessions that may view a channel and hold one of some roles, each once.
+    pub fn passive_holders(
+        &self,
+        guild: u64,
+        channel: u64,
+        roles: &[u64],
+    ) -> impl Iterator<Item = K> {
+        let channels = self.guilds.get(&guild).map(|guild| &guild.channels);
+        let of = |id| channels.and_then(|channels| channels.get(&id));
+        let holders: Vec<&[CohortId]> = roles
+            .iter()
+            .filter_map(|&role| of(role).map(|found| &found[..]))
+            .collect();
+        let viewers = of(channel).filter(|_| !holders.is_empty());
+        viewers
+            .into_iter()
+            .flatten()
+            .filter(move |cohort| {
+                holders
+                    .iter()
+                    .any(|each| each.binary_search(cohort).is_ok())
+            })
+            .filter_map(|cohort| self.cohorts.get(cohort))
+            .filter(move |cohort| cohort.guild == guild)
+            .flat_map(|cohort| &cohort.lists[PASSIVE])
+            .copied()
     }
 
     fn membership(&self, session: K, guild: u64) -> Option<Membership> {

@@ -149,6 +149,15 @@ proptest! {
                     for slot in 0..12 {
                         prop_assert_eq!(index.may_view(slot, guild, channel), all.contains(&slot));
                     }
+                    // Roles are kept as channels are: here those of the other two ids, and one that there is not.
+                    let roles = [(channel + 1) % 3, (channel + 2) % 3, 77];
+                    let hold = |slot: &u32| roles.iter().any(|&role| model.viewers(guild, role, Which::All).contains(slot));
+                    let active = model.viewers(guild, channel, Which::Active);
+                    let expected: Vec<u32> = all.iter().filter(|slot| !active.contains(slot) && hold(slot)).copied().collect();
+                    prop_assert_eq!(sorted(index.passive_holders(guild, channel, &roles)), expected);
+                    for slot in 0..12 {
+                        prop_assert_eq!(index.holds(slot, guild, &roles), hold(&slot));
+                    }
                 }
                 for which in WHICH {
                     let here = |&(&(s, g), &(_, passive)): &(&(u32, u64), &(u32, bool))| {

@@ -372,15 +372,17 @@ impl Dispatcher {
         let said = envelope.name == "MESSAGE_CREATE" && envelope.guild != 0;
         // The guild's own id is its role @everyone.
         let to_all = said && envelope.mentions.contains(&envelope.guild);
-        let named =
-            if only.is_none() && said && !to_all && self.with_passive.contains(&envelope.guild) {
-                let mut users = envelope.mentions.clone();
-                users.push(envelope.author);
-                self.directory
-                    .sessions(&users, envelope.guild, &envelope.name)
-            } else {
-                Vec::new()
-            };
+        // Users and roles: an id names one or the other, and what it does not name finds nobody.
+        let mut mentioned: Arc<[u64]> = Arc::default();
+        let mut named = Vec::new();
+        if only.is_none() && said && !to_all && self.with_passive.contains(&envelope.guild) {
+            mentioned = envelope.mentions.as_slice().into();
+            let mut users = envelope.mentions.clone();
+            users.push(envelope.author);
+            named = self
+                .directory
+                .sessions(&users, envelope.guild, &envelope.name);
+        }
         let gate = gate(envelope.gated, envelope.author, envelope.mentions);
         let delivery = Delivery {
             required: Intents::required(&envelope.name, envelope.guild != 0),
@@ -408,8 +410,13 @@ impl Dispatcher {
             let delivery = Arc::new(delivery);
             self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
             self.give_keys(&delivery, named, |keys| {
-                Recipients::Named(guild, channel, keys)
+                Recipients::Named(guild, channel, Arc::clone(&mentioned), keys)
             });
+            if !mentioned.is_empty() {
+                self.give_guild(&delivery, guild, || {
+                    Recipients::Holders(guild, channel, Arc::clone(&mentioned))
+                });
+            }
         } else {
             self.give_guild(&Arc::new(delivery), guild, || Recipients::Guild(guild));
         }

@@ -199,11 +199,19 @@ impl Worker {
                     }
                 }
             }
-            Recipients::Named(guild, channel, keys) => {
+            Recipients::Named(guild, channel, roles, keys) => {
                 for &key in keys {
-                    if index.is_passive(key, *guild) && index.may_view(key, *guild, *channel) {
+                    if index.is_passive(key, *guild)
+                        && index.may_view(key, *guild, *channel)
+                        && !index.holds(key, *guild, roles)
+                    {
                         to.offer(key, delivery, &event);
                     }
+                }
+            }
+            Recipients::Holders(guild, channel, roles) => {
+                for key in index.passive_holders(*guild, *channel, roles) {
+                    to.offer(key, delivery, &event);
                 }
             }
         }

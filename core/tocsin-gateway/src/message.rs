@@ -104,6 +104,8 @@ pub(crate) enum Recipients {
     Guild(u64),
     /// Those of these who are in the guild, or may view the channel if it is not 0.
     Only(u64, u64, Vec<SessionKey>),
-    /// Those of these who may view the channel and are passive in the guild.
-    Named(u64, u64, Vec<SessionKey>),
+    /// Those of these who may view the channel, are passive in the guild and hold none of the roles.
+    Named(u64, u64, Arc<[u64]>, Vec<SessionKey>),
+    /// Those who may view the channel, are passive in the guild and hold one of the roles.
+    Holders(u64, u64, Arc<[u64]>),
 }

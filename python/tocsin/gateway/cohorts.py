@@ -1,5 +1,7 @@
 """Cohorts: a guild's sessions grouped by what decides their permissions, and which cohorts may view which channel.
 
+Of guilds with passive sessions the index is told too which cohorts hold which role (ADR 0022).
+
 Permissions are computed once per cohort and channel. Cohort ids are never reused in the life of a node.
 """
 
@@ -24,7 +26,10 @@ EMPTY_COHORTS_KEPT = 64
 
 
 class CohortKey(NamedTuple):
-    """The inputs of a permission computation. The owner needs no other; `user_id` only if a channel names the user."""
+    """The inputs of a permission computation; `user_id` only if a channel names the user.
+
+    The owner needs no other: their roles are here for messages that mention them.
+    """
 
     owner: bool
     roles: tuple[int, ...]
@@ -47,10 +52,18 @@ class CohortTable:
     """The cohorts of one guild, over its replica.
 
     Changes of sight are gathered and go to the index with `flush`.
+
+    Args:
+        tells_roles: returns whether the index has to know who holds which role.
     """
 
-    def __init__(self, state: GuildState, allocate: Callable[[], int]) -> None:
+    def __init__(
+        self, state: GuildState, allocate: Callable[[], int], tells_roles: Callable[[], bool] = lambda: False
+    ) -> None:
         self._state = state
+        self._tells_roles = tells_roles
+        self._holders: dict[int, set[int]] = {}
+        self._dirty_roles: set[int] = set()
         self._allocate = allocate
         self._by_key: dict[CohortKey, Cohort] = {}
         self._viewers: dict[int, set[int]] = {}
@@ -93,7 +106,7 @@ class CohortTable:
     def key_of(self, member: Member) -> CohortKey:
         """Return the inputs of the member's permissions."""
         if member.user_id == self._state.guild.owner_id:
-            return CohortKey(True, (), 0)
+            return CohortKey(True, tuple(sorted(member.roles)), 0)
         named = member.user_id if member.user_id in self._named else 0
         return CohortKey(False, tuple(sorted(member.roles)), named)
 
@@ -103,6 +116,7 @@ class CohortTable:
         if cohort is None:
             cohort = self._by_key[key] = Cohort(self._allocate(), key, frozenset())
             self.by_id[cohort.id] = cohort
+            self._hold(cohort, (), key.roles)
             self._see(cohort, self.compute(key))
         return cohort
 
@@ -113,8 +127,18 @@ class CohortTable:
     def rekey(self, cohort: Cohort, key: CohortKey) -> None:
         """Give the cohort other inputs; it keeps its id and its users."""
         del self._by_key[cohort.key]
+        self._hold(cohort, cohort.key.roles, key.roles)
         cohort.key = key
         self._by_key[key] = cohort
+
+    def _hold(self, cohort: Cohort, before: Iterable[int], after: Iterable[int]) -> None:
+        """Note which roles a cohort holds."""
+        for role_id in before:
+            self._holders[role_id].discard(cohort.id)
+            self._dirty_roles.add(role_id)
+        for role_id in after:
+            self._holders.setdefault(role_id, set()).add(cohort.id)
+            self._dirty_roles.add(role_id)
 
     # -- sight
 
@@ -216,7 +240,7 @@ class CohortTable:
     # -- the index
 
     def flush(self, batch: Batch) -> None:
-        """Tell the index which channels changed hands."""
+        """Tell the index which channels changed hands, and roles where that matters."""
         guild_id = self._state.guild.id
         for channel_id in sorted(self._dirty):
             if channel_id in self._state.channels or channel_id in self._state.threads:
@@ -225,6 +249,16 @@ class CohortTable:
                 self._viewers.pop(channel_id, None)
                 batch.remove_channel(guild_id, channel_id)
         self._dirty.clear()
+        if not self._dirty_roles or not self._tells_roles():
+            return
+        for role_id in sorted(self._dirty_roles):
+            holders = self._holders[role_id]
+            if holders:
+                batch.set_channel(guild_id, role_id, list(holders))
+            else:
+                del self._holders[role_id]
+                batch.remove_channel(guild_id, role_id)
+        self._dirty_roles.clear()
 
     def sweep(self) -> None:
         """Forget cohorts without users when there are many. The index follows with the next `flush`."""
@@ -233,6 +267,7 @@ class CohortTable:
             return
         for cohort in empty:
             self._see(cohort, frozenset())
+            self._hold(cohort, cohort.key.roles, ())
             del self._by_key[cohort.key]
             del self.by_id[cohort.id]
 

@@ -57,7 +57,7 @@ class LiveGuild:
     ) -> None:
         self.id = state.guild.id
         self.state = state
-        self.cohorts = CohortTable(state, allocate)
+        self.cohorts = CohortTable(state, allocate, lambda: 0 < passive_from <= state.member_count)
         self.voice = GuildVoice(state, self.cohorts)
         self.bodies = GuildBodies(state, fragment, self.voice)
         self.seats: dict[int, Seat] = {}
@@ -185,6 +185,7 @@ class GuildRegistry:
             guild = self._guilds.get(guild_id)
             if guild is not None:
                 guild.lookers.seat(session, guild.state.member_count, batch)
+                guild.cohorts.flush(batch)
 
     async def _load(self, guild_id: int) -> LiveGuild | None:
         try:

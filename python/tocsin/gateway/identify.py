@@ -31,6 +31,7 @@ from tocsin.gateway.own_sessions import OwnSessions, system_of
 from tocsin.gateway.presence import PresenceBook, initial
 from tocsin.gateway.ready import Own, ready
 from tocsin.gateway.session import Pending, Session, Sessions, covers
+from tocsin.gateway.unread import counted, roles_of
 from tocsin.model import intents as intent_bits
 from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.intents import Intents
@@ -106,7 +107,7 @@ class Identifier:
         await self._services.context.interest.follow(Scope(ScopeKind.USER, principal.id))
         guild_ids = await self._guild_ids(form, principal, pending)
         dms = await self._dms(principal, pending)
-        own = await self._own(principal, pending)
+        own: Own | None = None
         while True:
             guild_ids |= self._joined(form, pending)
             missing = [each for each in guild_ids if self._guilds.get(each) is None]
@@ -117,8 +118,8 @@ class Identifier:
                 pending.joined -= gone
             elif pending.dms_changed:
                 dms = await self._dms(principal, pending)
-            elif pending.own_changed:
-                own = await self._own(principal, pending)
+            elif own is None or pending.own_changed:
+                own = await self._own(principal, pending, guild_ids)
             else:
                 break
         if pending.gone:
@@ -194,10 +195,10 @@ class Identifier:
             if not pending.dms_changed:
                 return dms
 
-    async def _own(self, principal: Principal, pending: Pending) -> Own:
+    async def _own(self, principal: Principal, pending: Pending, guild_ids: set[int]) -> Own:
         pending.own_changed = False
         if principal.is_bot:
-            return Own([], {}, "", {}, [])
+            return Own([], {}, "", {}, [], [])
         settings = self._services.user_settings
         return Own(
             await self._services.read_states.list_of(principal.id),
@@ -205,6 +206,9 @@ class Identifier:
             await settings.settings(principal.id, PRELOADED),
             await self._services.client_settings.get(principal.id),
             await self._services.guild_settings.list_of(principal.id),
+            await self._services.read_states.role_mentions(
+                principal.id, roles_of(self._guilds, guild_ids, principal.id)
+            ),
         )
 
     # -- the synchronous section
@@ -242,7 +246,13 @@ class Identifier:
             private_channels=dms,
             sessions=self._own_sessions.ready(session),
             own=own._replace(
-                read_states=[each for each in own.read_states if each.channel_id in seen],
+                read_states=counted(
+                    [each for each in own.read_states if each.channel_id in seen],
+                    own.role_mentions,
+                    own.guild_settings,
+                    self._guilds,
+                    user_id,
+                ),
                 guild_settings=[each for each in own.guild_settings if each.guild_id in session.guilds],
             ),
             resume_gateway_url=self._gateway_url(),

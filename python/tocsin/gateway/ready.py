@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tocsin.model import wire
-from tocsin.model.entities import ReadState, UserGuildSettings
+from tocsin.model.entities import ReadState, RoleMention, UserGuildSettings
 from tocsin.service.auth import Principal
 from tocsin.service.guild_settings import body_of
 
@@ -23,6 +23,7 @@ class Own(NamedTuple):
     settings_proto: str
     settings: dict[str, Any]
     guild_settings: list[UserGuildSettings]
+    role_mentions: list[RoleMention]
 
 
 def ready(

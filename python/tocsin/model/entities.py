@@ -318,7 +318,10 @@ class ClosedDm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a person has read a channel. `last_pin_timestamp` is Unix ms, 0 for never; `version` counts changes."""
+    """How far a person has read a channel. `last_pin_timestamp` is Unix ms, 0 for never; `version` counts changes.
+
+    Mentions of roles are in `mention_count` up to the id `counted_to` only; those after it are counted when asked for.
+    """
 
     user_id: int
     channel_id: int
@@ -326,6 +329,20 @@ class ReadState(msgspec.Struct, frozen=True, kw_only=True):
     mention_count: int = 0
     last_pin_timestamp: int = 0
     version: int = 0
+    counted_to: int = 0
+
+
+class RoleMention(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that mentions a role, whose id is the guild's for @everyone.
+
+    `passes_by` are those for whom it counts nothing: its author, and whom it names as well.
+    """
+
+    role_id: int
+    message_id: int
+    channel_id: int
+    guild_id: int
+    passes_by: tuple[int, ...] = ()
 
 
 class UserNote(msgspec.Struct, frozen=True, kw_only=True):

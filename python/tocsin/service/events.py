@@ -50,6 +50,8 @@ def in_channel(
 def message_event(name: str, channel: Channel, message: Message, body: dict[str, Any]) -> Event:
     """MESSAGE_CREATE or MESSAGE_UPDATE."""
     mentions = message.mentions
+    if channel.guild_id:
+        mentions += message.mention_roles
     if message.mention_everyone and channel.guild_id:
         mentions = (*mentions, channel.guild_id)  # the id of the role @everyone
     return in_channel(name, channel, body, author_id=message.author_id, mentions=mentions, gated=True)

@@ -168,7 +168,7 @@ class MessageService:
             event = events.message_event("MESSAGE_CREATE", access.channel, message, body)
             ops = self._create_ops(actor, access.channel, message, draft, kept.ids, replace=attempt > 0)
             by_person = webhook is None and not actor.is_bot
-            if called or by_person:
+            if called or by_person or found.roles or found.everyone:
                 ops += read_states.message_ops(message, called, by_person=by_person)
             if origin is not None:
                 ops += rows.interaction_message_ops(message, origin.body)

@@ -1,7 +1,7 @@
 """ReadStateService: how far people have read, and what mentions them since (protocol.md §3.5, §8.5).
 
 Mentions are counted in the commit of the message, for those it names (users, whom a reply answers, the people of a
-DM): O(mentioned). Roles and @everyone are not counted, which would cost a row for each member.
+DM): O(mentioned). Of a role or @everyone the commit has one row, which is counted when somebody asks (ADR 0022).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import msgspec
 
 from tocsin.errors import Forbidden, NotFound
 from tocsin.model import wire
-from tocsin.model.entities import Channel, Message, ReadState
+from tocsin.model.entities import Channel, Message, ReadState, RoleMention
 from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
+from tocsin.model.snowflake import snowflake_at
 from tocsin.service.auth import Principal
 from tocsin.service.events import to_user
 from tocsin.service.rereading import reread
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from tocsin.service.world import World
 
 _VIEW = int(Permission.VIEW_CHANNEL)
+MAX_MENTIONS = 1000
+"""How many mentions of a person's roles are counted at most, the newest."""
+MENTION_WINDOW_MS = 30 * 24 * 3600 * 1000
+"""How long mentions of roles are kept; this server's own bound."""
 
 
 class Ack(NamedTuple):
@@ -47,6 +52,21 @@ class ReadStateService:
     async def list_of(self, user_id: int) -> list[ReadState]:
         """Return a person's read states, also of channels that they do not see any more."""
         return await self._store.find(Select(entity=ReadState, table="read_states", where={"user_id": user_id}))
+
+    async def role_mentions(self, user_id: int, role_ids: Sequence[int]) -> list[RoleMention]:
+        """Return the mentions of some roles that a person has not read, the newest first.
+
+        Of whatever channels: what the person may view of them is for the caller to say.
+        """
+        return await self._store.role_mentions(user_id, role_ids, MAX_MENTIONS) if role_ids else []
+
+    async def prune(self, now_ms: int) -> None:
+        """Forget mentions of roles that are older than `MENTION_WINDOW_MS`."""
+        oldest = snowflake_at(now_ms - MENTION_WINDOW_MS)
+        below = {"message_id": oldest}
+        old = Select(entity=RoleMention, table="role_mentions", where={}, below=below, limit=1)
+        if await self._store.find(old):
+            await self._store.commit([Delete("role_mentions", {}, below=below)])
 
     async def ack(self, actor: Principal, ack: Ack, *, manual: bool = False, mention_count: int = 0) -> None:
         """Note that a channel was read up to a message, which need not exist.
@@ -104,7 +124,12 @@ class ReadStateService:
                 state = was or ReadState(user_id=actor.id, channel_id=ack.channel_id)
                 read = ack.message_id if manual else max(ack.message_id, state.last_message_id)
                 state = msgspec.structs.replace(
-                    state, last_message_id=read, mention_count=mention_count, version=state.version + 1
+                    state,
+                    last_message_id=read,
+                    mention_count=mention_count,
+                    version=state.version + 1,
+                    # What a client counts has those of its roles up to now.
+                    counted_to=snowflake_at(self._context.clock() + 1) if manual else state.counted_to,
                 )
                 ops += rows.read_state_ops(was, state)
                 told.append(to_user(actor.id, "MESSAGE_ACK", wire.message_ack(state, manual=manual)))
@@ -130,8 +155,11 @@ async def whom_it_calls(world: World, channel: Channel, author_id: int, mentions
 
 
 def message_ops(message: Message, called: Sequence[int], *, by_person: bool) -> list[Op]:
-    """Return what a message does to read states: its author has read it, whom it calls has one more mention."""
+    """Return what a message does to read states: its author has read it, whom it calls has one more mention.
+
+    The roles it mentions are noted, for those who ask later.
+    """
     ops = rows.read_state_own_ops(message) if by_person else []
     for user_id in called:
         ops += rows.read_state_mention_ops(user_id, message.channel_id)
-    return ops
+    return ops + rows.role_mention_ops(message, called) if message.guild_id else ops

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from tocsin.figures import CommitFigures
-from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
+from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, RoleMention, Thread, User
 from tocsin.model.event import Event, Scope
 from tocsin.model.snapshot import GuildSnapshot as GuildSnapshot
 
@@ -159,6 +159,10 @@ class Store(Protocol):
 
     async def reactions(self, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
         """Return what is on the messages, the emoji that came first to each first."""
+        ...
+
+    async def role_mentions(self, user_id: int, role_ids: Sequence[int], limit: int) -> list[RoleMention]:
+        """Return the mentions of roles that the user's read states have not counted, the newest first."""
         ...
 
     async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None: ...

@@ -18,6 +18,7 @@ from tocsin.model.entities import (
     Overwrite,
     ReactionCount,
     Role,
+    RoleMention,
     Thread,
     ThreadMember,
     User,
@@ -35,6 +36,7 @@ CHANNELS = sql.Reader(Channel, "overwrites", "recipients")
 MEMBERS = sql.Reader(Member, "roles")
 BANS = sql.Reader(Ban)
 MESSAGES = sql.Reader(Message)
+ROLE_MENTIONS = sql.Reader(RoleMention)
 # A thread's columns are those of its channel, then those of its own table: the order of the entity's fields.
 THREADS = sql.Reader(Thread, "overwrites", "recipients", "member_count")
 THREAD_MEMBERS = sql.Reader(ThreadMember)

@@ -26,6 +26,7 @@ from tocsin.model.entities import (
     Reaction,
     ReadState,
     Role,
+    RoleMention,
     TemporaryMember,
     Thread,
     ThreadMember,
@@ -38,7 +39,7 @@ from tocsin.store.base import Delete, Insert, Op, Row, Update, Upsert
 
 IN_CHANNEL = (
     *("messages", "interaction_messages", "hidden_messages", "reactions", "pins"),
-    *("webhooks", "webhook_authors", "invites", "read_states"),
+    *("webhooks", "webhook_authors", "invites", "read_states", "role_mentions"),
 )
 """The tables whose rows go with their channel."""
 
@@ -139,6 +140,7 @@ def role_delete_ops(guild_id: int, role_id: int) -> list[Op]:
         Delete("roles", {"id": role_id, "guild_id": guild_id}, must_match=True),
         Delete("member_roles", {"guild_id": guild_id, "role_id": role_id}),
         Delete("overwrites", {"target_id": role_id, "type": 0}),
+        Delete("role_mentions", {"role_id": role_id}),
     ]
 
 
@@ -352,6 +354,7 @@ def message_delete_ops(
         Delete("reactions", {"message_id": ids}),
         Delete("pins", {"message_id": ids}),
         Delete("webhook_authors", {"message_id": ids}),
+        Delete("role_mentions", {"message_id": ids}),
         Update("attachments", {"message_id": ids}, {"message_id": 0}),
         *counted,
     ]
@@ -383,6 +386,26 @@ def read_state_own_ops(message: Message) -> list[Op]:
     key = {"user_id": message.author_id, "channel_id": message.channel_id}
     # One statement, as it comes with each message: the other columns keep what they have, or begin at 0.
     return [Upsert("read_states", tuple(key), {**key, "last_message_id": message.id, "mention_count": 0})]
+
+
+def role_mention_ops(message: Message, called: Sequence[int]) -> list[Op]:
+    """Note which roles a message mentions; @everyone has the guild's id."""
+    roles = (*message.mention_roles, message.guild_id) if message.mention_everyone else message.mention_roles
+    return [
+        Insert(
+            "role_mentions",
+            _row(
+                RoleMention(
+                    role_id=role_id,
+                    message_id=message.id,
+                    channel_id=message.channel_id,
+                    guild_id=message.guild_id,
+                    passes_by=(message.author_id, *called),
+                )
+            ),
+        )
+        for role_id in roles
+    ]
 
 
 def attachment_ops(attachment: Attachment) -> list[Op]:

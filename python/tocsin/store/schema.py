@@ -349,9 +349,22 @@ Table(
     _int("mention_count"),
     Column("last_pin_timestamp", _BIG, nullable=False, server_default="0"),
     Column("version", _BIG, nullable=False, server_default="0"),
+    Column("counted_to", _BIG, nullable=False, server_default="0"),
     **_CLUSTERED,
 )
 Index("read_states_channel", METADATA.tables["read_states"].c.channel_id)
+Table(
+    "role_mentions",
+    METADATA,
+    _id("role_id", key=True),
+    _id("message_id", key=True),
+    _id("channel_id"),
+    _id("guild_id"),
+    _text("passes_by"),
+    **_CLUSTERED,
+)
+Index("role_mentions_message", METADATA.tables["role_mentions"].c.message_id)
+Index("role_mentions_channel", METADATA.tables["role_mentions"].c.channel_id)
 Table("user_notes", METADATA, _id("user_id", key=True), _id("target_id", key=True), _text("note"), **_CLUSTERED)
 Table(
     "user_settings",

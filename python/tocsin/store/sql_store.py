@@ -12,11 +12,11 @@ import msgspec
 
 from tocsin.errors import StoreUnavailable
 from tocsin.figures import CommitFigures
-from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, Thread, User
+from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, RoleMention, Thread, User
 from tocsin.model.event import Event, Scope
 from tocsin.store import queries, sql
 from tocsin.store.base import Amend, Delete, GuildSnapshot, OnCommit, Op, Select, T, ThreadQuery
-from tocsin.store.queries import APPLICATIONS, BANS, MESSAGES, USERS
+from tocsin.store.queries import APPLICATIONS, BANS, MESSAGES, ROLE_MENTIONS, USERS
 
 _decode_event = msgspec.msgpack.Decoder(Event).decode
 _IDS = {
@@ -296,6 +296,16 @@ class SqlStore(ABC):
     async def reactions(self, message_ids: Sequence[int], reader_id: int) -> list[ReactionCount]:
         """Return what is on the messages, the emoji that came first to each first."""
         return await self._open()[1].read(queries.reactions(message_ids, reader_id))
+
+    async def role_mentions(self, user_id: int, role_ids: Sequence[int], limit: int) -> list[RoleMention]:
+        """Return the mentions of roles that the user's read states have not counted, the newest first."""
+        text = (
+            f"SELECT {ROLE_MENTIONS.columns('m.')} FROM role_mentions m "
+            "LEFT JOIN read_states r ON r.user_id = ? AND r.channel_id = m.channel_id "
+            "WHERE m.role_id = ANY (?) AND m.message_id > coalesce(r.last_message_id, 0) "
+            "AND m.message_id > coalesce(r.counted_to, 0) ORDER BY m.message_id DESC LIMIT ?"
+        )
+        return [ROLE_MENTIONS.entity(row) for row in await self._query(text, user_id, list(role_ids), limit)]
 
     async def message_by_nonce(self, author_id: int, channel_id: int, nonce: str) -> Message | None:
         """Return the message an author sent with a nonce that is still remembered."""

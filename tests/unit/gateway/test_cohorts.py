@@ -46,7 +46,7 @@ def member(user_id: int, *roles: int) -> Member:
 @pytest.mark.parametrize(
     ("who", "key", "view"),
     [
-        (member(OWNER, STAFF), CohortKey(True, (), 0), {OPEN, SECRET, PERSONAL}),
+        (member(OWNER, STAFF), CohortKey(True, (STAFF,), 0), {OPEN, SECRET, PERSONAL}),
         (member(ANN), CohortKey(False, (), 0), {OPEN}),
         (member(ANN, STAFF), CohortKey(False, (STAFF,), 0), {OPEN, SECRET}),
         (member(ANN, ADMIN, STAFF), CohortKey(False, (STAFF, ADMIN), 0), {OPEN, SECRET, PERSONAL}),
@@ -77,6 +77,25 @@ def test_the_index_is_told_only_what_changed(table: CohortTable, state: GuildSta
     table.flush(core)
     table.flush(core)
     assert core.log == [f"remove_channel {SECRET}"]
+
+
+def test_the_index_hears_of_roles_as_soon_as_it_matters_and_of_changes_then(state: GuildState) -> None:
+    core, matters = Dispatcher(), [False]
+    table = CohortTable(state, count(1).__next__, lambda: matters[0])
+    staff, both = (table.cohort_for(CohortKey(False, roles, 0)) for roles in ((STAFF,), (STAFF, ADMIN)))
+    table.flush(core)
+    assert not {STAFF, ADMIN} & {channel for _, channel in core.views}
+    matters[0] = True
+    table.flush(core)
+    assert (core.views[GUILD, STAFF], core.views[GUILD, ADMIN]) == ({staff.id, both.id}, {both.id})
+    core.log.clear()
+    table.rekey(both, CohortKey(False, (ADMIN,), 0))
+    table.flush(core)
+    assert (core.views[GUILD, STAFF], core.views[GUILD, ADMIN]) == ({staff.id}, {both.id})
+    table.rekey(staff, CohortKey(False, (), 0))
+    table.flush(core)
+    table.flush(core)
+    assert core.log == [f"set_channel {STAFF}", f"set_channel {ADMIN}", f"remove_channel {STAFF}"]
 
 
 def test_a_user_is_named_by_the_first_overwrite_and_until_the_last(table: CohortTable, state: GuildState) -> None:

@@ -37,7 +37,9 @@ from tocsin.model.entities import (
     Message,
     Overwrite,
     Reaction,
+    ReadState,
     Role,
+    RoleMention,
     User,
 )
 from tocsin.model.event import Event, Scope, ScopeKind
@@ -177,6 +179,33 @@ async def test_a_message_comes_back_whole(store: Store) -> None:
     assert await store.message(HIDDEN, 77) is None
     assert await store.messages_by_ids(CHANNEL, [77, 78]) == [full]
     assert await store.messages_by_ids(HIDDEN, [77]) == []
+
+
+async def test_mentions_of_roles_are_found_until_they_are_read_and_go_with_their_message(store: Store) -> None:
+    await store.commit(world_ops())
+
+    async def found(user_id: int = ADA, *roles: int, limit: int = 9) -> list[int]:
+        return [each.message_id for each in await store.role_mentions(user_id, roles or (ROLE, GUILD), limit)]
+
+    for message_id, role_ids, everyone in ((70, (ROLE,), False), (71, (), True), (72, (ROLE,), True)):
+        message = Message(id=message_id, channel_id=CHANNEL, author_id=BELL, guild_id=GUILD, content="")
+        message = msgspec.structs.replace(message, mention_roles=role_ids, mention_everyone=everyone)
+        await store.commit([*rows.message_ops(message), *rows.role_mention_ops(message, [CARL])])
+    [first] = await store.role_mentions(ADA, [ROLE], 1)
+    kept = RoleMention(role_id=ROLE, message_id=72, channel_id=CHANNEL, guild_id=GUILD, passes_by=(BELL, CARL))
+    assert first == kept
+    assert await found() == [72, 72, 71, 70]
+    assert (await found(limit=3), await found(ADA, 5), await store.role_mentions(ADA, [], 9)) == ([72, 72, 71], [], [])
+    read = ReadState(user_id=ADA, channel_id=CHANNEL, last_message_id=70)
+    await store.commit(rows.read_state_ops(None, read))
+    assert (await found(), await found(BELL)) == ([72, 72, 71], [72, 72, 71, 70])
+    counted = msgspec.structs.replace(read, version=1, counted_to=71)
+    await store.commit(rows.read_state_ops(read, counted))
+    assert await found() == [72, 72]
+    await store.commit(rows.message_delete_ops(CHANNEL, [72], Channel(id=CHANNEL, guild_id=GUILD, type=0)))
+    assert (await found(), await found(BELL)) == ([], [71, 70])
+    await store.commit(rows.role_delete_ops(GUILD, ROLE))
+    assert await found(BELL) == [71]
 
 
 async def test_members_bans_and_guilds_of_a_user(store: Store) -> None:

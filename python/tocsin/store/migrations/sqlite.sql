@@ -1,11 +1,11 @@
--- Made by `python -m tests.packaging.schema` of 9fb982f737ea9da4a798e4883317b3ce9f2ad45b1d0f663ea4609d3a8991c4b7
+-- Made by `python -m tests.packaging.schema` of 875c7e073587a11466995bf1fd421dc8ed6655fcc15d0670583fe1317989b687
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0009');
+INSERT INTO "alembic_version" VALUES('0010');
 
 CREATE TABLE application_commands (
 	id INTEGER NOT NULL, 
@@ -333,8 +333,20 @@ CREATE TABLE read_states (
 	last_message_id INTEGER NOT NULL, 
 	mention_count INTEGER NOT NULL, 
 	last_pin_timestamp INTEGER DEFAULT '0' NOT NULL, 
-	version INTEGER DEFAULT '0' NOT NULL, 
+	version INTEGER DEFAULT '0' NOT NULL, counted_to INTEGER DEFAULT '0' NOT NULL, 
 	PRIMARY KEY (user_id, channel_id)
+)
+ WITHOUT ROWID
+
+;
+
+CREATE TABLE role_mentions (
+	role_id INTEGER NOT NULL, 
+	message_id INTEGER NOT NULL, 
+	channel_id INTEGER NOT NULL, 
+	guild_id INTEGER NOT NULL, 
+	passes_by TEXT NOT NULL, 
+	PRIMARY KEY (role_id, message_id)
 )
  WITHOUT ROWID
 
@@ -551,4 +563,8 @@ CREATE INDEX read_states_channel ON read_states (channel_id);
 
 CREATE INDEX user_guild_settings_guild ON user_guild_settings (guild_id);
 
-CREATE INDEX temporary_members_guild ON temporary_members (guild_id)
+CREATE INDEX temporary_members_guild ON temporary_members (guild_id);
+
+CREATE INDEX role_mentions_message ON role_mentions (message_id);
+
+CREATE INDEX role_mentions_channel ON role_mentions (channel_id)
