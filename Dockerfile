@@ -18,8 +18,7 @@ RUN /venv/bin/maturin build --release --locked --interpreter python3 --out /dist
 FROM ${PYTHON_IMAGE}
 COPY --from=build /dist/*.whl /tmp/
 # /content is for the files of several nodes (TOCSIN_CONTENT); a volume mounted there gets its owner.
-ARG EXTRAS=
-RUN pip install --no-cache-dir "$(ls /tmp/*.whl)${EXTRAS}" && rm /tmp/*.whl \
+RUN pip install --no-cache-dir /tmp/*.whl && rm /tmp/*.whl \
     && useradd --system --uid 10001 --create-home --home-dir /data tocsin \
     && install --directory --owner=tocsin /content
 USER tocsin

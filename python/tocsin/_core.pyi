@@ -92,6 +92,7 @@ class GatewayConfig:
         compression: str = ...,  # shared
         debug_inflate: bool = False,
         session_tag: bytes | None = None,  # 4 bytes that the ids of this node's sessions begin with
+        traces: bool = False,  # note what traced events go through
     ) -> Self: ...
 
 @final
@@ -128,6 +129,7 @@ class Batch:
         mentions: Sequence[int] = ...,
         gated: bool = False,
         state: bool = False,
+        traced: bool = False,  # note what it goes through, at each node
     ) -> None: ...
     # -- answers to IDENTIFY
     def accept(
@@ -218,6 +220,9 @@ class Gateway:
     def submit(self, batch: Batch) -> None: ...  # empties the batch
     def stats(self) -> dict[str, int]: ...  # connections, sessions, detached_sessions, host_queue, ...
     def metrics(self) -> str: ...  # Prometheus text exposition
+    # what traced events went through since last asked: body, receivers, workers, Unix ns of (arrived, ordered, handed
+    # to workers, first begun, last given), and of (first write, last write) if anybody got it
+    def passages(self) -> list[tuple[bytes, int, int, tuple[int, int, int, int, int], tuple[int, int] | None]]: ...
     def begin_drain(self, spread_ms: int) -> None: ...  # stop accepting, op 7 spread over the time, then close 4000
     def stop(self) -> None: ...  # joins the threads; idempotent
 
@@ -258,6 +263,7 @@ class Bus:
     def find(self, ticket: int, session_id: str, token_digest: bytes, seq: int) -> None: ...  # answer: BUS_FOUND
     def take(self, ticket: int, session: int) -> None: ...  # ATTACHED or BUS_NOT_TAKEN follow
     def go_on(self, incarnation: int) -> None: ...
+    def waiting(self) -> tuple[int, int]: ...  # octets to be published; ephemeral events dropped for want of room
     def figures(self) -> dict[str, tuple[str, int]]: ...  # name: (meaning, value)
     def stop(self, grace_ms: int) -> None: ...  # publishes what waits; idempotent
 

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -45,6 +45,9 @@ from tocsin.service.world import World
 from tocsin.service.world_file import read_world_file
 from tocsin.service.world_seed import seed_world
 from tocsin.store import Store, open_store
+
+if TYPE_CHECKING:
+    from tocsin.telemetry import OtlpSink
 
 PRUNE_S = 60.0
 YOUNG_OBJECTS = 10_000
@@ -106,6 +109,7 @@ class Node:
         self._http: HttpServer | None = None
         self._tracing: Tracing | None = None
         self._windows: SharedWindows | None = None
+        self._spans: OtlpSink | None = None
 
     # -- where it is
 
@@ -146,6 +150,7 @@ class Node:
         info = f'tocsin_node_info{{role="{self._role.value}",version="{__version__}"}} 1'
         own = family("tocsin_node_info", "gauge", "What of a node this process is", [info])
         own += family("tocsin_ready", "gauge", "Whether it takes work", [f"tocsin_ready {int(self._ready)}"])
+        own += "" if self._spans is None else self._spans.text()
         limits = "" if self._windows is None else self._windows.text()
         return own + self.gateway.metrics() + self.store.figures.text() + limits
 
@@ -221,10 +226,12 @@ class Node:
         if settings.trace_endpoint:
             tracing = self._tracing = self._trace(world, gateway)
             publish = tracing.publishing(publish)
-            gateway.on_arrival = tracing.arrived if self._role is not Role.API else None
+            bus.sampled = tracing.sampled
         store.on_commit[:] = [world.on_commit, gateway.on_commit, publish]
         gateway.start(services)
         stack.push_async_callback(gateway.stop)
+        if self._spans is not None:
+            stack.callback(self._spans.gather)
         stack.callback(self.services.interactions.stop)
         shared = self._worker is not None
         self._http = HttpServer(self._app(), settings.host, settings.http_port, shared=shared)
@@ -250,7 +257,7 @@ class Node:
             state = world.guild_at_hand(guild_id)
             return state.member_count if state is not None else gateway.members_of(guild_id)
 
-        sink = OtlpSink(self.settings, self._role.value)
+        sink = self._spans = OtlpSink(self.settings, self._role.value, gateway.passages)
         self._stack.push_async_callback(asyncio.to_thread, sink.close)
         return Tracing(sink, self.settings.trace_per_mille, reach_of)
 

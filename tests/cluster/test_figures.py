@@ -18,7 +18,8 @@ from tests.support.server import UNLIMITED, Server, running_server
 
 CLUSTER = Path(__file__).parents[2] / "docs/examples/cluster"
 NAME = re.compile(r"\b((?:tocsin|process)_[a-z_]+)(\{[^}]*\})?")
-KEYWORDS = frozenset({"tocsin"})
+ASIDE = {"process_start_time_seconds", "process_virtual_memory_bytes"}
+"""What no panel shows."""
 
 
 def queries() -> list[str]:
@@ -31,7 +32,8 @@ def queries() -> list[str]:
 
 @pytest.fixture
 def node(tmp_path: Path, redis: RedisServer) -> Iterator[Server]:
-    with running_server(tmp_path / "node", *UNLIMITED, f"--bus={redis.url}") as server:
+    traced = "--trace-endpoint=http://127.0.0.1:9/v1/traces"
+    with running_server(tmp_path / "node", *UNLIMITED, f"--bus={redis.url}", traced) as server:
         yield server
 
 
@@ -77,7 +79,7 @@ def test_rates_are_of_counters_and_quantiles_of_histograms(node: Server) -> None
 
 def test_every_kind_of_thing_that_can_go_wrong_is_counted(node: Server) -> None:
     text = scraped(node)
-    for outcome in ("resumed", "unknown", "trimmed", "ahead"):
+    for outcome in ("resumed", "unknown", "trimmed", "ahead", "inherited", "uncertain", "busy", "misplaced"):
         assert f'tocsin_resumes_total{{outcome="{outcome}"}}' in text
     for name in (
         "tocsin_store_commit_seconds_count",
@@ -85,7 +87,15 @@ def test_every_kind_of_thing_that_can_go_wrong_is_counted(node: Server) -> None:
         "tocsin_policy_seconds_count",
     ):
         assert name in text
-    for name in ("tocsin_store_waiting_commits", "tocsin_dispatcher_queue_items", "tocsin_host_queue_requests"):
+    for reason in ("client", "expired", "orphan", "host", "moved", "lost"):
+        assert f'tocsin_session_ends_total{{reason="{reason}"}}' in text
+    for name in (
+        "tocsin_store_waiting_commits",
+        "tocsin_dispatcher_queue_items",
+        "tocsin_host_queue_requests",
+        "tocsin_bus_queue_bytes",
+        'tocsin_worker_queue_messages{worker="0"}',
+    ):
         assert f"\n{name} " in text
 
 
@@ -104,3 +114,11 @@ def test_refused_and_answered_requests_are_counted_by_status(node: Server) -> No
         'tocsin_http_request_seconds_count{route="message"} 2',
     ):
         assert f"\n{line}\n" in text
+
+
+def test_every_figure_that_is_exported_is_on_the_dashboard_or_known_not_to_be(node: Server) -> None:
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", scraped(node), re.MULTILINE))
+    shown = {name for query in queries() for name, _ in NAME.findall(query)}
+    shown |= {re.sub(r"_(bucket|count|sum)$", "", name) for name in shown}
+    missing = {name for name in kinds if name not in shown and not name.endswith("_created")}
+    assert missing == ASIDE, missing - ASIDE

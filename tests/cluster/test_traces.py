@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from itertools import pairwise
 from pathlib import Path
-
-import pytest
 
 from tests.support.api_client import ApiClient
 from tests.support.collector import Collector, Taken, collecting
@@ -16,8 +14,12 @@ from tests.support.server import UNLIMITED, WORLD, running_server, start_server
 
 GENERAL = "3001"
 ALL = ("--trace-per-mille=1000",)
+TWO = ("--workers=2",)
+CLOCKS_NS = 2_000_000
+"""How far a time that was noted by the monotonic clock may be off when it is told by the other."""
 SECRET = "what nobody else shall read"
-API_STAGES = ["message", "http", "policy", "commit", "answer", "publish"]
+API_STAGES = ["message", "post", "http", "policy", "store", "answer", "publish"]
+CORE_STAGES = ["dispatcher", "audience", "fan-out", "socket"]
 
 
 def say(api: str) -> int:
@@ -37,14 +39,29 @@ def check_one_trace(spans: list[Taken], message_id: int) -> dict[str, Taken]:
         "tocsin.reach": 4,
         "http.response.status_code": 200,
     }
-    assert all(span.parent_id == root.span_id for span in spans if span is not root)
+    parts = [by_name["http"], by_name["policy"]]
+    assert all(span.parent_id == by_name["post"].span_id for span in parts)
+    assert all(span.parent_id == root.span_id for span in spans if span not in (root, *parts))
     assert all(span.start_ns <= span.end_ns for span in spans)
-    chain = [by_name[name] for name in ("http", "policy", "commit", "answer")]
-    assert (chain[0].start_ns, chain[-1].end_ns) == (root.start_ns, root.end_ns)
-    assert all(one.end_ns == other.start_ns for one, other in pairwise(chain))
-    commit, publish = by_name["commit"], by_name["publish"]
-    assert commit.start_ns <= publish.start_ns <= publish.end_ns <= commit.end_ns
+    for whole, stages in ((root, ("post", "store", "answer")), (by_name["post"], ("http", "policy"))):
+        chain = [by_name[name] for name in stages]
+        assert (chain[0].start_ns, chain[-1].end_ns) == (whole.start_ns, whole.end_ns)
+        assert all(one.end_ns == other.start_ns for one, other in pairwise(chain))
+    store, publish = by_name["store"], by_name["publish"]
+    assert store.start_ns <= publish.start_ns <= publish.end_ns <= store.end_ns
     return by_name
+
+
+def check_core(by_name: dict[str, Taken], node: str, receivers: int) -> None:
+    """Check the stages of one node's core: in their order, with the count of those who got it."""
+    stages = [by_name[name] for name in CORE_STAGES]
+    assert {stage.node for stage in stages} == {node}
+    dispatcher, audience, fanout, socket = stages
+    assert dispatcher.end_ns == audience.start_ns
+    assert audience.end_ns <= fanout.start_ns <= socket.start_ns
+    assert fanout.end_ns <= socket.end_ns
+    assert fanout.facts["tocsin.receivers"] == receivers
+    assert 1 <= fanout.facts["tocsin.workers"] <= 2
 
 
 def check_silent(collector: Collector) -> None:
@@ -53,6 +70,28 @@ def check_silent(collector: Collector) -> None:
 
 
 def test_the_stages_of_a_message_are_one_trace_without_a_word_of_it(tmp_path: Path) -> None:
+    with (
+        collecting() as collector,
+        running_server(tmp_path / "node", *UNLIMITED, *ALL, *TWO, f"--trace-endpoint={collector.url}") as server,
+        contextlib.ExitStack() as clients,
+    ):
+        for token in ("ada-token", "bell-token", "dora-token"):
+            client = clients.enter_context(RawClient(server.gateway))
+            client.open()
+            client.identify(token, intents=1 | 1 << 9 | 1 << 15)
+            client.read_until(0, "GUILD_CREATE")
+        message_id = say(server.api)
+        spans = collector.wait(len(API_STAGES) + len(CORE_STAGES))
+        assert sorted(span.name for span in spans) == sorted(API_STAGES + CORE_STAGES)
+        by_name = check_one_trace(spans, message_id)
+        check_core(by_name, by_name["message"].node, receivers=3)
+        # One machine, one clock: it came to the core while it was published.
+        publish, dispatcher = by_name["publish"], by_name["dispatcher"]
+        assert publish.start_ns - CLOCKS_NS <= dispatcher.start_ns <= publish.end_ns + CLOCKS_NS
+        check_silent(collector)
+
+
+def test_a_message_that_nobody_hears_has_the_stages_of_the_api_alone(tmp_path: Path) -> None:
     with (
         collecting() as collector,
         running_server(tmp_path / "node", *UNLIMITED, *ALL, f"--trace-endpoint={collector.url}") as server,
@@ -78,9 +117,9 @@ def test_halves_of_a_node_add_to_one_trace(tmp_path: Path, redis: RedisServer) -
                 client.read_until(0, "GUILD_CREATE")
                 message_id = say(api.api)
                 assert client.read_until(0, "MESSAGE_CREATE")["d"]["content"] == SECRET
-            spans = collector.wait(len(API_STAGES) + 1)
+            spans = collector.wait(len(API_STAGES) + len(CORE_STAGES))
             by_name = check_one_trace(spans, message_id)
-            assert by_name["inbox"].node == "g"
+            check_core(by_name, "g", receivers=1)
             assert {span.node for span in spans} == {"g", "a-0"}
             check_silent(collector)
         finally:
@@ -92,12 +131,3 @@ def test_a_collector_that_is_away_costs_no_message(tmp_path: Path) -> None:
     with running_server(tmp_path / "node", *UNLIMITED, *ALL, "--trace-endpoint=http://127.0.0.1:9/v1/traces") as server:
         for _ in range(20):
             say(server.api)
-
-
-def test_traces_without_opentelemetry_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tocsin.errors import ConfigError
-
-    monkeypatch.delitem(sys.modules, "tocsin.telemetry", raising=False)
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(ConfigError, match=r"^trace_endpoint: traces need `pip install tocsin\[otel\]`"):
-        __import__("tocsin.telemetry")

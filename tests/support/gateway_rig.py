@@ -82,6 +82,7 @@ class Dispatcher:
         return 0
 
     def publish(self, name: str, body: bytes, *, scope_kind: int, scope_id: int, seq: int = 0, **audience: Any) -> None:
+        audience.pop("traced", False)
         if audience.pop("state", False):
             self._ticket += 1
             self.tickets.append((self._ticket, scope_kind, scope_id, seq, name, body))

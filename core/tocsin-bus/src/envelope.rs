@@ -1,5 +1,7 @@
 //! `Envelope`: an event as it lies in the inbox, with its place in its scope's log and its audience.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 /// The unit of order: its kind (guild 1, DM channel 2, user 3) and id.
@@ -38,4 +40,6 @@ pub struct Envelope {
     pub gated: bool,
     /// It changes what others may see: the policy looks at it first, and the scope waits meanwhile.
     pub state: bool,
+    /// When it came to this node, if its way is traced; `None` for all others.
+    pub traced: Option<Instant>,
 }

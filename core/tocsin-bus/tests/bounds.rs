@@ -29,6 +29,7 @@ fn envelope(id: u64, seq: u64, state: bool) -> Envelope {
         mentions: vec![],
         gated: false,
         state,
+        traced: None,
     }
 }
 

@@ -20,6 +20,7 @@ fn envelope(scope: u64, seq: u64, state: bool) -> Envelope {
         mentions: vec![],
         gated: false,
         state,
+        traced: None,
     }
 }
 

@@ -41,6 +41,8 @@ pub struct GatewayConfig {
     pub compression: Compression,
     /// What the ids of this node's sessions begin with, where other nodes may take them over.
     pub session_tag: Option<[u8; 4]>,
+    /// Note what traced events go through.
+    pub traces: bool,
     /// Inflate what zlib-streams emit, and close with 4000 where it differs.
     pub debug_inflate: bool,
 }
@@ -65,6 +67,7 @@ impl Default for GatewayConfig {
             max_connections: 1_000_000,
             compression: Compression::Shared,
             session_tag: None,
+            traces: false,
             debug_inflate: false,
         }
     }

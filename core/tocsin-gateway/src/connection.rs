@@ -274,6 +274,7 @@ impl Worker {
             let Some(index) = self.postponed.pop_front() else {
                 break;
             };
+            self.flights.resume_one();
             if let Some(connection) = self.connections.get_mut(index) {
                 connection.postponed = false;
                 self.guarded(index, Self::flush);

@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use foldhash::HashSet;
 use tocsin_bus::journal::Position;
@@ -14,6 +15,7 @@ use tocsin_proto::Intents;
 use crate::command::{Command, Dispatch, Target};
 use crate::directory::Directory;
 use crate::event::Delivery;
+use crate::flight::{Flight, Trace};
 use crate::gateway::Shared;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
@@ -40,34 +42,43 @@ pub(crate) enum Item {
 /// The dispatcher's queue. Bounded by its senders: the control plane waits for commits, workers for sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    items: Mutex<Vec<Item>>,
+    waiting: Mutex<Waiting>,
     ready: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    items: Vec<Item>,
+    /// When the first of them came.
+    since: Option<Instant>,
 }
 
 impl Inbox {
     /// Appends an item.
     pub(crate) fn put(&self, item: Item) {
-        let mut items = self.lock();
-        items.push(item);
-        if items.len() == 1 {
+        let mut waiting = self.lock();
+        waiting.items.push(item);
+        if waiting.items.len() == 1 {
+            waiting.since = Some(Instant::now());
             self.ready.notify_one();
         }
     }
 
-    /// Waits for items and moves all of them into `into`, which must be empty.
-    fn take(&self, into: &mut Vec<Item>) {
-        let mut items = self.lock();
-        while items.is_empty() {
-            items = self
+    /// Waits for items and moves all of them into `into`, which must be empty. Returns when the first of them came.
+    fn take(&self, into: &mut Vec<Item>) -> Option<Instant> {
+        let mut waiting = self.lock();
+        while waiting.items.is_empty() {
+            waiting = self
                 .ready
-                .wait(items)
+                .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        std::mem::swap(&mut *items, into);
+        std::mem::swap(&mut waiting.items, into);
+        waiting.since
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Item>> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,6 +93,10 @@ pub(crate) struct Dispatcher {
     progress: Progress,
     /// What each worker is told at the end of the turn.
     orders: Vec<Vec<Order>>,
+    /// When this turn began.
+    taken: Instant,
+    /// The traced events of this turn.
+    traced: Vec<Arc<Delivery>>,
 }
 
 impl Dispatcher {
@@ -96,6 +111,8 @@ impl Dispatcher {
             with_passive: HashSet::default(),
             progress: Progress::new(workers),
             orders: (0..workers).map(|_| Vec::new()).collect(),
+            taken: Instant::now(),
+            traced: Vec::new(),
         }
     }
 
@@ -103,8 +120,14 @@ impl Dispatcher {
     pub(crate) fn run(mut self) {
         let mut items = Vec::new();
         loop {
-            self.shared.inbox.take(&mut items);
-            self.shared.metrics.dispatcher.queue.set(items.len() as u64);
+            let since = self.shared.inbox.take(&mut items);
+            self.taken = Instant::now();
+            let metrics = &self.shared.metrics.dispatcher;
+            metrics.queue.set(items.len() as u64);
+            let waited = self
+                .taken
+                .saturating_duration_since(since.unwrap_or(self.taken));
+            metrics.waits.took(waited);
             for item in items.drain(..) {
                 match item {
                     Item::Batch(commands) => self.on_batch(commands),
@@ -143,9 +166,19 @@ impl Dispatcher {
         if self.sequencer.is_settled() {
             self.progress.tell(&mut self.orders);
         }
+        if self.orders.iter().all(Vec::is_empty) {
+            return;
+        }
+        let now = Instant::now();
+        // Let go of before the workers have them: the last of those tells how it went.
+        for delivery in self.traced.drain(..) {
+            if let Some(trace) = &delivery.flight.trace {
+                trace.hand_out(now);
+            }
+        }
         for (orders, mailbox) in self.orders.iter_mut().zip(&self.shared.mailboxes) {
             if !orders.is_empty() {
-                mailbox.put(WorkerMessage::Orders(std::mem::take(orders)));
+                mailbox.put(WorkerMessage::Orders(std::mem::take(orders), now));
             }
         }
     }
@@ -273,8 +306,12 @@ impl Dispatcher {
     }
 
     /// To the workers of the given sessions, each with its own.
-    fn give_sessions(&mut self, delivery: Delivery, keys: impl IntoIterator<Item = SessionKey>) {
-        self.give_keys(&Arc::new(delivery), keys, Recipients::Sessions);
+    fn give_sessions(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        keys: impl IntoIterator<Item = SessionKey>,
+    ) {
+        self.give_keys(delivery, keys, Recipients::Sessions);
     }
 
     fn give_keys(
@@ -296,9 +333,8 @@ impl Dispatcher {
         }
     }
 
-    fn give_audience(&mut self, delivery: Delivery, recipients: impl Fn() -> Recipients) {
-        let delivery = Arc::new(delivery);
-        self.tell_all(|| Order::Deliver(Arc::clone(&delivery), recipients()));
+    fn give_audience(&mut self, delivery: &Arc<Delivery>, recipients: impl Fn() -> Recipients) {
+        self.tell_all(|| Order::Deliver(Arc::clone(delivery), recipients()));
     }
 
     /// To the workers that have sessions in the guild.
@@ -339,7 +375,7 @@ impl Dispatcher {
             return;
         }
         for key in self.directory.sessions(users, 0, "") {
-            self.tell_owner(key, Order::Invalidate(key, false));
+            self.tell_owner(key, Order::GiveUp(key));
         }
     }
 
@@ -384,7 +420,12 @@ impl Dispatcher {
                 .sessions(&users, envelope.guild, &envelope.name);
         }
         let gate = gate(envelope.gated, envelope.author, envelope.mentions);
-        let delivery = Delivery {
+        // Those who take a session over had it in the trace when it came.
+        let traced = envelope
+            .traced
+            .filter(|_| self.shared.config.traces && only.is_none());
+        let trace = traced.map(|came| Box::new(Trace::new(envelope.body.clone(), came)));
+        let delivery = Arc::new(Delivery {
             required: Intents::required(&envelope.name, envelope.guild != 0),
             exclude_user: envelope.exclude_user,
             bots_only: false,
@@ -392,7 +433,11 @@ impl Dispatcher {
             place: (envelope.seq != 0).then_some((envelope.scope, envelope.seq)),
             guild: envelope.guild,
             event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
-        };
+            flight: Flight::new(self.taken, trace),
+        });
+        if traced.is_some() {
+            self.traced.push(Arc::clone(&delivery));
+        }
         let (guild, channel) = (envelope.guild, envelope.channel);
         if !envelope.users.is_empty() {
             let name = delivery.event.name();
@@ -400,14 +445,12 @@ impl Dispatcher {
             if let Some(only) = only {
                 keys.retain(|key| only.contains(key));
             }
-            self.give_sessions(delivery, keys);
+            self.give_sessions(&delivery, keys);
         } else if let Some(only) = only {
-            let delivery = Arc::new(delivery);
             self.give_keys(&delivery, only.iter().copied(), |keys| {
                 Recipients::Only(guild, channel, keys)
             });
         } else if channel != 0 {
-            let delivery = Arc::new(delivery);
             self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
             self.give_keys(&delivery, named, |keys| {
                 Recipients::Named(guild, channel, Arc::clone(&mentioned), keys)
@@ -418,13 +461,13 @@ impl Dispatcher {
                 });
             }
         } else {
-            self.give_guild(&Arc::new(delivery), guild, || Recipients::Guild(guild));
+            self.give_guild(&delivery, guild, || Recipients::Guild(guild));
         }
     }
 
     fn on_dispatch(&mut self, dispatch: Dispatch) {
         let gate = gate(dispatch.gated, dispatch.author, dispatch.mentions);
-        let delivery = Delivery {
+        let delivery = Arc::new(Delivery {
             required: if dispatch.ungated {
                 Intents::NONE
             } else {
@@ -439,26 +482,25 @@ impl Dispatcher {
                 _ => dispatch.guild,
             },
             event: Arc::new(EncodedDispatch::new(&dispatch.name, dispatch.body, gate)),
-        };
+            flight: Flight::new(self.taken, None),
+        });
         match dispatch.target {
-            Target::Sessions(keys) => self.give_sessions(delivery, keys),
+            Target::Sessions(keys) => self.give_sessions(&delivery, keys),
             Target::Users(users) => {
                 let keys = self
                     .directory
                     .sessions(&users, dispatch.guild, &dispatch.name);
-                self.give_sessions(delivery, keys);
+                self.give_sessions(&delivery, keys);
             }
             Target::Cohorts(cohorts) => {
                 let cohorts: Arc<[u32]> = cohorts.into();
-                self.give_audience(delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
+                self.give_audience(&delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
             }
             Target::Channel { guild, channel } => {
-                self.give_guild(&Arc::new(delivery), guild, || {
-                    Recipients::Channel(guild, channel)
-                });
+                self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
             }
             Target::Guild(guild) => {
-                self.give_guild(&Arc::new(delivery), guild, || Recipients::Guild(guild));
+                self.give_guild(&delivery, guild, || Recipients::Guild(guild));
             }
         }
     }

@@ -9,6 +9,8 @@ use tocsin_compress::Spliced;
 use tocsin_fanout::Which;
 use tocsin_proto::Intents;
 
+use crate::flight::Flight;
+
 /// An event with the conditions that do not depend on the index.
 #[derive(Debug)]
 pub(crate) struct Delivery {
@@ -25,6 +27,8 @@ pub(crate) struct Delivery {
     pub(crate) place: Option<(Scope, u64)>,
     /// The guild whose events it resembles, 0 for none: where compression looks for matches.
     pub(crate) guild: u64,
+    /// How long it is on its way.
+    pub(crate) flight: Flight,
 }
 
 impl Delivery {

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use slab::Slab;
 use tocsin_codec::Variant;
@@ -45,6 +46,9 @@ struct Delivering<'a> {
     slots: Option<Vec<u32>>,
     /// Whom the event was remembered for and not yet sent to: connection, `s` and variant.
     next: Vec<(usize, u64, Variant)>,
+    /// Of a traced event: when it was first written.
+    first_write: Option<Instant>,
+    traced: bool,
 }
 
 impl Delivering<'_> {
@@ -75,6 +79,9 @@ impl Delivering<'_> {
 
     /// The event to the connections of those it was remembered for and not yet sent to.
     fn send(&mut self, event: &Rc<LocalEvent>) {
+        if self.traced && self.at_once && self.first_write.is_none() {
+            self.first_write = Some(Instant::now());
+        }
         let next = std::mem::take(&mut self.next);
         // Waiting for each connection's memory in turn costs more than asking for all of it before the first write.
         let waiting = next
@@ -141,7 +148,9 @@ pub(crate) fn remember(session: &mut Session, event: &Rc<LocalEvent>, variant: V
 
 impl Worker {
     /// One event to the recipients among this worker's sessions.
-    pub(crate) fn deliver(&mut self, delivery: &Delivery, recipients: &Recipients) {
+    pub(crate) fn deliver(&mut self, delivery: Arc<Delivery>, recipients: &Recipients) {
+        let traced = delivery.flight.trace.is_some();
+        let began = traced.then(Instant::now);
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
         let many = !matches!(
             recipients,
@@ -164,27 +173,29 @@ impl Worker {
             count: WriteCount::default(),
             slots: self.journal.is_some().then(Vec::new),
             next: Vec::with_capacity(TOGETHER),
+            first_write: None,
+            traced,
         };
         let index = &self.subscriptions;
         match recipients {
             Recipients::Sessions(keys) => {
                 for &key in keys {
-                    to.offer(key, delivery, &event);
+                    to.offer(key, &delivery, &event);
                 }
             }
             Recipients::Cohorts(cohorts) => {
                 for key in index.cohort_sessions(cohorts, which) {
-                    to.offer(key, delivery, &event);
+                    to.offer(key, &delivery, &event);
                 }
             }
             Recipients::Channel(guild, channel) => {
                 for key in index.channel_sessions(*guild, *channel, which) {
-                    to.offer(key, delivery, &event);
+                    to.offer(key, &delivery, &event);
                 }
             }
             Recipients::Guild(guild) => {
                 for key in index.guild_sessions(*guild, which) {
-                    to.offer(key, delivery, &event);
+                    to.offer(key, &delivery, &event);
                 }
             }
             Recipients::Only(guild, channel, keys) => {
@@ -195,7 +206,7 @@ impl Worker {
                         index.may_view(key, *guild, *channel)
                     };
                     if there && (whole || !index.is_passive(key, *guild)) {
-                        to.offer(key, delivery, &event);
+                        to.offer(key, &delivery, &event);
                     }
                 }
             }
@@ -205,17 +216,18 @@ impl Worker {
                         && index.may_view(key, *guild, *channel)
                         && !index.holds(key, *guild, roles)
                     {
-                        to.offer(key, delivery, &event);
+                        to.offer(key, &delivery, &event);
                     }
                 }
             }
             Recipients::Holders(guild, channel, roles) => {
                 for key in index.passive_holders(*guild, *channel, roles) {
-                    to.offer(key, delivery, &event);
+                    to.offer(key, &delivery, &event);
                 }
             }
         }
         to.send(&event);
+        let first_write = to.first_write.filter(|_| to.count.calls > 0);
         let (given, count, broken) = (to.given, to.count, to.broken);
         if let (Some(journal), Some(mut slots)) = (&mut self.journal, to.slots)
             && !slots.is_empty()
@@ -225,6 +237,11 @@ impl Worker {
         self.packing.end();
         self.metrics().dispatches.add(given);
         self.count_write(count);
+        delivery.flight.add(given);
+        if let (Some(trace), Some(began)) = (&delivery.flight.trace, began) {
+            trace.given(self.index, began, first_write);
+        }
+        self.flights.add(delivery, given > 0);
         for index in broken {
             self.break_last(index);
         }

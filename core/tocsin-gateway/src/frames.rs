@@ -223,17 +223,24 @@ impl Worker {
         self.await_host(index, session, request);
     }
 
-    /// Asks the host about a connection's reserved session; it waits for the answer.
-    pub(crate) fn await_host(&mut self, index: usize, session: SessionKey, request: HostRequest) {
+    /// Asks the host about a connection's reserved session; it waits for the answer. `false`: the host has too much to
+    /// do, and the connection is closed.
+    pub(crate) fn await_host(
+        &mut self,
+        index: usize,
+        session: SessionKey,
+        request: HostRequest,
+    ) -> bool {
         if self.shared.host.push(request).is_err() {
             self.sessions.free(session);
             self.fail(index, CloseCode::UnknownError.code());
-            return;
+            return false;
         }
         if let Some(connection) = self.connections.get_mut(index) {
             connection.stage = Stage::Identifying(session);
             connection.limit_stage(u64::MAX);
         }
+        true
     }
 
     fn on_command(&mut self, index: usize, op: OpCode, envelope: Envelope) {

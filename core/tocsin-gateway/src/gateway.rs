@@ -14,11 +14,12 @@ use crate::command::Command;
 use crate::config::GatewayConfig;
 use crate::dispatcher::{Dispatcher, Inbox, Item};
 use crate::error::GatewayError;
+use crate::flight::{Passage, Passages};
 use crate::host::{HostQueue, HostRequest};
 use crate::listener;
 use crate::mailbox::Mailbox;
 use crate::message::WorkerMessage;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::registry::Registry;
 use crate::worker::{self, Worker};
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) mailboxes: Vec<Mailbox<WorkerMessage>>,
     pub(crate) inbox: Inbox,
     pub(crate) connections: AtomicUsize,
+    pub(crate) passages: Passages,
 }
 
 impl Shared {
@@ -50,6 +52,7 @@ impl Shared {
             mailboxes,
             inbox: Inbox::default(),
             connections: AtomicUsize::new(0),
+            passages: Passages::default(),
             config,
         })
     }
@@ -62,7 +65,13 @@ pub(crate) struct Clock(Instant);
 impl Clock {
     /// The time now.
     pub(crate) fn now_ms(self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.ms_at(Instant::now())
+    }
+
+    /// The time at an instant.
+    pub(crate) fn ms_at(self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.0);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -224,9 +233,17 @@ impl Gateway {
     /// `NotRunning`.
     pub fn metrics(&self) -> Result<String, GatewayError> {
         let shared = self.shared()?;
-        Ok(shared
-            .metrics
-            .text(shared.host.len() as u64, shared.host.refused()))
+        let mut out = shared.metrics.text(&shared.host, shared.passages.lost());
+        metrics::mailboxes(&mut out, &shared.mailboxes);
+        Ok(out)
+    }
+
+    /// What traced events went through since this was last asked.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn passages(&self) -> Result<Vec<Passage>, GatewayError> {
+        Ok(self.shared()?.passages.take())
     }
 
     /// Stops accepting, spreads op 7 over `spread_ms`, then closes what is left with 4000. Sessions are kept.

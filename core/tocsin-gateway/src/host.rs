@@ -8,13 +8,14 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tocsin_bus::Note;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+use crate::histogram::Times;
 use crate::key::SessionKey;
 
 /// The opcode of a change of presence.
@@ -77,7 +78,8 @@ pub enum HostRequest {
     Closed {
         /// Which one.
         session: SessionKey,
-        /// Why: `client`, `expired`, `orphan`, `host`, `moved` to another node, or `panic`.
+        /// Why: `client`, `expired`, `orphan` (its client left before READY), `host`, `moved` to another node, or
+        /// `lost` (events of its guild are lost).
         reason: &'static str,
     },
     /// The session's socket is gone; it may be resumed.
@@ -108,6 +110,8 @@ struct State {
     pending: bool,
     /// Changes of presence wake nobody.
     patient: bool,
+    /// The last wake-up that was not answered.
+    woken: Option<Instant>,
 }
 
 /// Many workers push, one host drains.
@@ -117,6 +121,8 @@ pub struct HostQueue {
     wake: OwnedFd,
     max: usize,
     refused: AtomicU64,
+    /// From a wake-up to its answer; noted with the state locked.
+    waits: Times,
 }
 
 impl HostQueue {
@@ -131,6 +137,7 @@ impl HostQueue {
             wake,
             max,
             refused: AtomicU64::new(0),
+            waits: Times::default(),
         })
     }
 
@@ -168,6 +175,9 @@ impl HostQueue {
     /// Takes up to `max` requests in order. An empty answer is possible after a wake-up.
     pub fn drain(&self, max: usize) -> Vec<HostRequest> {
         let mut state = self.lock();
+        if let Some(woken) = state.woken.take() {
+            self.waits.took(woken.elapsed());
+        }
         let count = max.min(state.requests.len());
         let taken = state.requests.drain(..count).collect();
         if state.requests.is_empty() {
@@ -202,6 +212,10 @@ impl HostQueue {
         self.len() >= self.max
     }
 
+    pub(crate) fn waits(&self) -> &Times {
+        &self.waits
+    }
+
     /// How many requests were refused because the queue was full.
     #[must_use]
     pub fn refused(&self) -> u64 {
@@ -215,6 +229,7 @@ impl HostQueue {
         state.requests.push_back(request);
         if !state.pending && !may_wait {
             state.pending = true;
+            state.woken = Some(Instant::now());
             // The counter cannot overflow: it is read back to zero before the next write.
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
         }

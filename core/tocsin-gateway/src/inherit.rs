@@ -30,6 +30,7 @@ impl Worker {
         seq: u64,
     ) {
         let Some(session) = self.sessions.reserve_as(index, id) else {
+            self.metrics().resume(ResumeOutcome::Busy);
             self.fail(index, CloseCode::UnknownError.code());
             return;
         };
@@ -39,7 +40,9 @@ impl Worker {
             token_digest,
             seq,
         };
-        self.await_host(index, session, request);
+        if !self.await_host(index, session, request) {
+            self.metrics().resume(ResumeOutcome::Busy);
+        }
     }
 
     /// A session of another node has its place here, and waits for what it was given there.
@@ -136,7 +139,7 @@ impl Worker {
         if self.sessions.reserved(key).is_some() {
             self.refuse(key, None);
         } else {
-            self.invalidate(key, false);
+            self.give_up(key);
         }
     }
 }

@@ -12,8 +12,10 @@ mod drain;
 mod error;
 mod event;
 mod fanout;
+mod flight;
 mod frames;
 mod gateway;
+mod histogram;
 mod host;
 mod inherit;
 mod journal;
@@ -38,6 +40,7 @@ mod writer;
 
 pub use config::GatewayConfig;
 pub use error::GatewayError;
+pub use flight::Passage;
 pub use gateway::{Door, Gateway};
 pub use host::{HostQueue, HostRequest};
 pub use key::SessionKey;

@@ -197,6 +197,7 @@ impl Worker {
     }
 
     fn report_end(&self, key: SessionKey, reason: &'static str) {
+        self.metrics().end(reason);
         self.shared.inbox.put(Item::SessionEnded(key));
         self.shared.host.push_always(HostRequest::Closed {
             session: key,
@@ -223,6 +224,15 @@ impl Worker {
 
     /// Op 9 to a live session; `false` ends it, and the connection may identify anew.
     pub(crate) fn invalidate(&mut self, key: SessionKey, resumable: bool) {
+        self.invalidate_for(key, resumable, "host");
+    }
+
+    /// Events for a session are lost: it ends, and its client begins anew.
+    pub(crate) fn give_up(&mut self, key: SessionKey) {
+        self.invalidate_for(key, false, "lost");
+    }
+
+    fn invalidate_for(&mut self, key: SessionKey, resumable: bool, reason: &'static str) {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
@@ -231,7 +241,7 @@ impl Worker {
             self.detach(key, CloseCode::UnknownError.code());
         }
         if !resumable {
-            self.end(key, "host");
+            self.end(key, reason);
         }
     }
 

@@ -46,6 +46,11 @@ impl<T> Mailbox<T> {
         std::mem::swap(&mut *self.lock(), into);
     }
 
+    /// How many messages wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Drops what waits and what comes.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);

@@ -1,6 +1,7 @@
 //! What a worker is told: the dispatcher's orders, sockets of other workers, and the gateway's own wishes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use tocsin_bus::journal::{JournalSink, Position};
@@ -13,8 +14,8 @@ use crate::resume::Moved;
 
 /// A message to one worker.
 pub(crate) enum WorkerMessage {
-    /// What the dispatcher decided, in its order.
-    Orders(Vec<Order>),
+    /// What the dispatcher decided, in its order, and when.
+    Orders(Vec<Order>, Instant),
     /// A socket whose client resumes a session of this worker.
     Adopt(Box<Moved>),
     /// Stop accepting and send every client away within the time.
@@ -31,7 +32,7 @@ pub(crate) enum WorkerMessage {
 impl std::fmt::Debug for WorkerMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Orders(_) => "Orders",
+            Self::Orders(..) => "Orders",
             Self::Adopt(_) => "Adopt",
             Self::Drain { .. } => "Drain",
             Self::Journal(..) => "Journal",
@@ -64,6 +65,8 @@ pub(crate) enum Order {
     Deliver(Arc<Delivery>, Recipients),
     /// Events of a guild are lost: all its sessions begin anew.
     GiveUpGuild(u64),
+    /// Events for a session are lost: it begins anew.
+    GiveUp(SessionKey),
     /// Close and forget.
     EndSession(SessionKey, u16),
     /// It is another node's now: close and forget.

@@ -5,6 +5,11 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::histogram::{COUNT, Counts, SECONDS, Times, samples};
+use crate::host::HostQueue;
+use crate::mailbox::Mailbox;
+use crate::message::WorkerMessage;
+
 /// A number that one thread writes and anyone reads.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -52,16 +57,24 @@ pub(crate) enum ResumeOutcome {
     Inherited,
     /// Another node's session, of which something is not certain.
     Uncertain,
+    /// The control plane has too much to do.
+    Busy,
+    /// The connection has, or waits for, a session: 4005 or 4003.
+    Misplaced,
 }
 
-const RESUME_NAMES: [&str; 6] = [
+const RESUME_NAMES: [&str; 8] = [
     "resumed",
     "unknown",
     "trimmed",
     "ahead",
     "inherited",
     "uncertain",
+    "busy",
+    "misplaced",
 ];
+/// Why sessions end: `HostRequest::Closed` says what each is.
+const END_REASONS: [&str; 6] = ["client", "expired", "orphan", "host", "moved", "lost"];
 const OPCODES: usize = 44;
 /// 1000-1015, 4000-4015, then all others.
 const CLOSE_CODES: usize = 33;
@@ -71,6 +84,7 @@ const CLOSE_CODES: usize = 33;
 pub(crate) struct WorkerMetrics {
     pub(crate) accepted: Counter,
     pub(crate) refused: Counter,
+    pub(crate) accept_failures: Counter,
     pub(crate) connections: Counter,
     pub(crate) sessions: Counter,
     pub(crate) detached: Counter,
@@ -83,9 +97,19 @@ pub(crate) struct WorkerMetrics {
     pub(crate) broken_streams: Counter,
     pub(crate) zombies: Counter,
     pub(crate) panics: Counter,
+    /// Connections to be written to as turns have room for it.
+    pub(crate) postponed: Counter,
+    /// From the dispatcher's orders to their taking.
+    pub(crate) waits: Times,
+    pub(crate) turns: Times,
+    pub(crate) writing: Times,
+    /// Of events that this worker was the last to write.
+    pub(crate) fanout: Times,
+    pub(crate) receivers: Counts,
     ops: Ops,
     closes: Closes,
-    resumes: [Counter; 6],
+    resumes: [Counter; RESUME_NAMES.len()],
+    ends: [Counter; END_REASONS.len()],
 }
 
 #[derive(Debug)]
@@ -134,6 +158,13 @@ impl WorkerMetrics {
         self.closes.0[close_slot(code)].add(1);
     }
 
+    /// Counts the end of a session.
+    pub(crate) fn end(&self, reason: &str) {
+        if let Some(slot) = END_REASONS.iter().position(|each| *each == reason) {
+            self.ends[slot].add(1);
+        }
+    }
+
     /// Counts a resume.
     pub(crate) fn resume(&self, outcome: ResumeOutcome) {
         self.resumes[outcome as usize].add(1);
@@ -152,6 +183,8 @@ pub(crate) struct DispatcherMetrics {
     pub(crate) overflows: Counter,
     pub(crate) panics: Counter,
     pub(crate) queue: Counter,
+    /// Of the oldest item of each turn.
+    pub(crate) waits: Times,
 }
 
 /// Everything that is counted in one gateway.
@@ -163,8 +196,34 @@ pub(crate) struct Metrics {
 
 /// A figure of one worker.
 type Pick = fn(&WorkerMetrics) -> &Counter;
+/// Times of one worker.
+type PickTimes = fn(&WorkerMetrics) -> &Times;
 
-const TOTALS: [(&str, &str, &str, Pick); 12] = [
+/// Times of the workers.
+const TIMES: [(&str, &str, PickTimes); 4] = [
+    (
+        "tocsin_worker_wait_seconds",
+        "From the dispatcher's orders for a worker to their taking",
+        |w| &w.waits,
+    ),
+    (
+        "tocsin_worker_turn_seconds",
+        "A worker's turn: sockets, orders, timers, writes",
+        |w| &w.turns,
+    ),
+    (
+        "tocsin_worker_write_seconds",
+        "Giving a turn's events to sessions and writing what waits",
+        |w| &w.writing,
+    ),
+    (
+        "tocsin_fanout_seconds",
+        "From the dispatcher's taking an event to the last worker having written it",
+        |w| &w.fanout,
+    ),
+];
+
+const TOTALS: [(&str, &str, &str, Pick); 14] = [
     (
         "tocsin_connections",
         "gauge",
@@ -194,6 +253,12 @@ const TOTALS: [(&str, &str, &str, Pick); 12] = [
         "counter",
         "Connections refused at the limit",
         |w| &w.refused,
+    ),
+    (
+        "tocsin_accept_failures_total",
+        "counter",
+        "Times that accepting failed for want of descriptors or memory",
+        |w| &w.accept_failures,
     ),
     (
         "tocsin_dispatches_total",
@@ -237,6 +302,12 @@ const TOTALS: [(&str, &str, &str, Pick); 12] = [
         "Panics contained in workers",
         |w| &w.panics,
     ),
+    (
+        "tocsin_postponed_connections",
+        "gauge",
+        "Connections with output of a large fan-out that wait for another turn",
+        |w| &w.postponed,
+    ),
 ];
 
 impl Metrics {
@@ -256,8 +327,8 @@ impl Metrics {
     }
 
     /// The whole in Prometheus text exposition.
-    pub(crate) fn text(&self, host_queue: u64, host_refused: u64) -> String {
-        let mut out = String::with_capacity(4_096);
+    pub(crate) fn text(&self, host: &HostQueue, passages_lost: u64) -> String {
+        let mut out = String::with_capacity(16_384);
         for (name, kind, help, pick) in TOTALS {
             head(&mut out, name, kind, help);
             line(&mut out, name, "", self.sum(pick));
@@ -341,20 +412,58 @@ impl Metrics {
                 "tocsin_host_queue_requests",
                 "gauge",
                 "Requests waiting for the control plane",
-                host_queue,
+                host.len() as u64,
             ),
             (
                 "tocsin_host_refused_total",
                 "counter",
                 "Requests refused by a full host queue",
-                host_refused,
+                host.refused(),
+            ),
+            (
+                "tocsin_passages_lost_total",
+                "counter",
+                "Traced events whose times found no room",
+                passages_lost,
             ),
         ];
         for (name, kind, help, value) in rest {
             head(&mut out, name, kind, help);
             line(&mut out, name, "", value);
         }
+        self.histograms(&mut out, host);
         out
+    }
+
+    fn histograms(&self, out: &mut String, host: &HostQueue) {
+        for (name, help, pick) in TIMES {
+            head(out, name, "histogram", help);
+            samples(out, name, SECONDS, self.workers.iter().map(pick));
+        }
+        for (name, help, times) in [
+            (
+                "tocsin_dispatcher_wait_seconds",
+                "From the oldest item of the dispatcher's queue to its taking",
+                &self.dispatcher.waits,
+            ),
+            (
+                "tocsin_host_wait_seconds",
+                "From the wake-up of the control plane to its taking requests",
+                host.waits(),
+            ),
+        ] {
+            head(out, name, "histogram", help);
+            samples(out, name, SECONDS, std::iter::once(times));
+        }
+        let name = "tocsin_event_receivers";
+        head(
+            out,
+            name,
+            "histogram",
+            "Sessions that an event was given to",
+        );
+        let receivers = self.workers.iter().map(|w| &w.receivers);
+        samples(out, name, COUNT, receivers);
     }
 
     fn labelled(&self, out: &mut String) {
@@ -397,6 +506,12 @@ impl Metrics {
                 );
             }
         }
+        let name = "tocsin_session_ends_total";
+        head(out, name, "counter", "Sessions that ended by why");
+        for (slot, reason) in END_REASONS.iter().enumerate() {
+            let value = self.workers.iter().map(|w| w.ends[slot].get()).sum();
+            line(out, name, &format!("{{reason=\"{reason}\"}}"), value);
+        }
         head(out, "tocsin_resumes_total", "counter", "Resumes by outcome");
         for (slot, name) in RESUME_NAMES.iter().enumerate() {
             let value = self.workers.iter().map(|w| w.resumes[slot].get()).sum();
@@ -407,6 +522,16 @@ impl Metrics {
                 value,
             );
         }
+    }
+}
+
+/// What waits for each worker.
+pub(crate) fn mailboxes(out: &mut String, mailboxes: &[Mailbox<WorkerMessage>]) {
+    let name = "tocsin_worker_queue_messages";
+    head(out, name, "gauge", "Messages waiting for a worker");
+    for (worker, mailbox) in mailboxes.iter().enumerate() {
+        let labels = format!("{{worker=\"{worker}\"}}");
+        line(out, name, &labels, mailbox.len() as u64);
     }
 }
 

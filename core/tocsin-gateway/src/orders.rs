@@ -9,7 +9,7 @@ impl Worker {
     /// One order.
     pub(crate) fn on_order(&mut self, order: Order) {
         match order {
-            Order::Deliver(delivery, recipients) => self.deliver(&delivery, &recipients),
+            Order::Deliver(delivery, recipients) => self.deliver(delivery, &recipients),
             Order::Accept(accept) => self.begin(*accept),
             Order::Reject(key, close_code) => self.refuse(key, Some(close_code)),
             Order::InvalidSession(key) => self.refuse(key, None),
@@ -41,12 +41,13 @@ impl Worker {
                     .guild_sessions(guild, Which::All)
                     .collect();
                 for key in keys {
-                    self.invalidate(key, false);
+                    self.give_up(key);
                 }
             }
             Order::EndSession(key, close_code) => self.end_by_host(key, close_code),
             Order::Fence(key) => self.let_go(key),
             Order::Reconnect(key) => self.reconnect(key),
+            Order::GiveUp(key) => self.give_up(key),
             Order::Invalidate(key, resumable) => self.invalidate(key, resumable),
             Order::DropConnection(key, close_code) => self.part(key, close_code),
             Order::BreakFrame(key, event) => self.break_frame(key, event),

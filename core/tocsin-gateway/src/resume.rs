@@ -40,16 +40,19 @@ impl Worker {
         match connection.stage {
             Stage::Open => {}
             Stage::Attached(_) => {
+                self.metrics().resume(ResumeOutcome::Misplaced);
                 self.fail(index, CloseCode::AlreadyAuthenticated.code());
                 return;
             }
             _ => {
+                self.metrics().resume(ResumeOutcome::Misplaced);
                 self.fail(index, CloseCode::NotAuthenticated.code());
                 return;
             }
         }
         if self.shared.host.is_full() {
             // Each resume is news for the host: one more would wait behind a queue that does not move.
+            self.metrics().resume(ResumeOutcome::Busy);
             self.fail(index, CloseCode::UnknownError.code());
             return;
         }

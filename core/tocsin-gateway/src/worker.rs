@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
 use mio::{Events, Poll, Token};
@@ -16,6 +16,7 @@ use tocsin_bus::journal::Position;
 use tocsin_fanout::SubscriptionIndex;
 
 use crate::connection::Connection;
+use crate::flight::Flights;
 use crate::gateway::Shared;
 use crate::journal::Journal;
 use crate::key::SessionKey;
@@ -62,6 +63,8 @@ pub(crate) struct Worker {
     pub(crate) dirty: Vec<usize>,
     /// Slab indices with output of a large fan-out, to be written as turns have room for it.
     pub(crate) postponed: VecDeque<usize>,
+    /// Events of which something is still to be written.
+    pub(crate) flights: Flights,
     pub(crate) writes_per_turn: usize,
     pub(crate) bytes_per_turn: u64,
     /// Octets written in this turn.
@@ -105,6 +108,7 @@ impl Worker {
             now_ms: shared.clock.now_ms(),
             dirty: Vec::new(),
             postponed: VecDeque::new(),
+            flights: Flights::default(),
             writes_per_turn: WRITES_PER_TURN,
             bytes_per_turn: BYTES_PER_TURN,
             turn_bytes: 0,
@@ -162,7 +166,8 @@ impl Worker {
     }
 
     fn turn(&mut self, events: &Events, messages: &mut Vec<WorkerMessage>) {
-        self.now_ms = self.shared.clock.now_ms();
+        let began = Instant::now();
+        self.now_ms = self.shared.clock.ms_at(began);
         self.turn_bytes = 0;
         let unread = std::mem::take(&mut self.unread);
         for event in events {
@@ -186,18 +191,37 @@ impl Worker {
         if self.accepting {
             self.accept();
         }
+        let taken = Instant::now();
         self.shared.mailboxes[self.index].take(messages);
         let mut left = messages.len();
+        let mut busy = left > 0;
         for message in messages.drain(..) {
             left -= 1;
+            if let WorkerMessage::Orders(_, decided) = &message {
+                let waited = taken.saturating_duration_since(*decided);
+                self.metrics().waits.took(waited);
+            }
             self.on_message(message, left == 0);
         }
         while let Some((at, key)) = self.timers.pop_due(self.now_ms) {
             self.on_timer(at, key);
         }
         self.write_journal();
+        busy |= !self.dirty.is_empty() || !self.postponed.is_empty();
+        let flushed = self.flights.traced().then(Instant::now);
         self.flush_dirty();
         self.flush_postponed();
+        let ended = Instant::now();
+        let metrics = &self.shared.metrics.workers[self.index];
+        metrics.turns.took(ended.saturating_duration_since(began));
+        if busy {
+            metrics.writing.took(ended.saturating_duration_since(taken));
+        }
+        let postponed = self.postponed.len();
+        metrics.postponed.set(postponed as u64);
+        let times = (flushed.unwrap_or(taken), ended);
+        let passages = &self.shared.passages;
+        self.flights.settle(postponed, times, metrics, passages);
     }
 
     /// Runs one connection's handling; a panic in it ends that connection only.
@@ -215,7 +239,7 @@ impl Worker {
 
     fn on_message(&mut self, message: WorkerMessage, last: bool) {
         match message {
-            WorkerMessage::Orders(orders) => {
+            WorkerMessage::Orders(orders, _) => {
                 let mut left = orders.len();
                 for order in orders {
                     left -= 1;
@@ -276,6 +300,7 @@ impl Worker {
                     std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::Interrupted => {}
                     _ => {
                         // Out of descriptors or memory: the backlog holds them meanwhile.
+                        self.metrics().accept_failures.add(1);
                         self.accepting = false;
                         self.timers
                             .arm(self.now_ms + ACCEPT_PAUSE_MS, TimerKey::Accept);
@@ -299,6 +324,7 @@ mod tests {
     use crate::config::GatewayConfig;
     use crate::connection::Stage;
     use crate::event::Delivery;
+    use crate::flight::Flight;
     use crate::message::{Order, Recipients};
     use crate::sessions::Session;
 
@@ -351,9 +377,10 @@ mod tests {
             whole: true,
             place: None,
             guild,
+            flight: Flight::new(Instant::now(), None),
         };
         let order = Order::Deliver(Arc::new(delivery), Recipients::Guild(guild));
-        worker.on_message(WorkerMessage::Orders(vec![order]), last);
+        worker.on_message(WorkerMessage::Orders(vec![order], Instant::now()), last);
     }
 
     /// What has arrived, by its first octets and order: the `d` of each frame.

@@ -1,5 +1,7 @@
 //! `Batch`: an ordered list of commands, filled by Python and moved out by `Gateway.submit`.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -37,11 +39,11 @@ impl Batch {
 
     /// An event in the node's inbox. Exactly one audience: guild[+channel] or users.
     #[pyo3(
-        text_signature = "($self, name, body, *, scope_kind, scope_id, seq=0, guild=0, channel=0, users=(), exclude_user=0, author=0, mentions=(), gated=False, state=False)"
+        text_signature = "($self, name, body, *, scope_kind, scope_id, seq=0, guild=0, channel=0, users=(), exclude_user=0, author=0, mentions=(), gated=False, state=False, traced=False)"
     )]
     #[pyo3(signature = (
         name, body, *, scope_kind, scope_id, seq = 0, guild = 0, channel = 0, users = vec![], exclude_user = 0,
-        author = 0, mentions = vec![], gated = false, state = false,
+        author = 0, mentions = vec![], gated = false, state = false, traced = false,
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
     fn publish(
@@ -59,6 +61,7 @@ impl Batch {
         mentions: Vec<u64>,
         gated: bool,
         state: bool,
+        traced: bool,
     ) -> PyResult<()> {
         if users.is_empty() && guild == 0 {
             return Err(PyValueError::new_err("an event needs an audience"));
@@ -79,6 +82,7 @@ impl Batch {
             mentions,
             gated,
             state,
+            traced: traced.then(Instant::now),
         };
         self.commands.push(Command::Publish(Box::new(envelope)));
         Ok(())

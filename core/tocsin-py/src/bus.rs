@@ -186,6 +186,11 @@ impl PyBus {
         })
     }
 
+    /// Octets that wait to be published, and ephemeral events dropped for want of room.
+    fn waiting(&self) -> PyResult<(usize, u64)> {
+        self.with(Bus::waiting)
+    }
+
     /// Publishes what waits, for at most so long, and ends; idempotent.
     fn stop(&self, py: Python<'_>, grace_ms: u64) {
         py.detach(|| {

@@ -34,6 +34,7 @@ impl PyGatewayConfig {
         compression = "shared",
         debug_inflate = false,
         session_tag = None,
+        traces = false,
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
     fn new(
@@ -55,6 +56,7 @@ impl PyGatewayConfig {
         compression: &str,
         debug_inflate: bool,
         session_tag: Option<[u8; 4]>,
+        traces: bool,
     ) -> PyResult<Self> {
         let compression = Compression::from_name(compression)
             .ok_or_else(|| error::to_py(GatewayError::Config("compression")))?;
@@ -76,6 +78,7 @@ impl PyGatewayConfig {
             max_connections,
             compression,
             session_tag,
+            traces,
             debug_inflate,
         };
         inner.validate().map_err(error::to_py)?;

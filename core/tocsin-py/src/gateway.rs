@@ -6,12 +6,22 @@
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
-use tocsin_gateway::{Door, Gateway, GatewayError};
+use pyo3::types::PyBytes;
+use tocsin_gateway::{Door, Gateway, GatewayError, Passage};
 
 use crate::batch::Batch;
 use crate::config::PyGatewayConfig;
 use crate::error::to_py;
 use crate::request;
+
+/// The body, receivers, workers, then arrived, ordered, handed, begun and given, then the first and the last write.
+type PassageTuple<'py> = (
+    Bound<'py, PyBytes>,
+    u64,
+    u32,
+    (u64, u64, u64, u64, u64),
+    Option<(u64, u64)>,
+);
 
 /// The running gateway half: worker threads and the dispatcher.
 #[pyclass(name = "Gateway", module = "tocsin._core", frozen)]
@@ -81,6 +91,23 @@ impl PyGateway {
     /// Prometheus text exposition.
     fn metrics(&self, py: Python<'_>) -> PyResult<String> {
         py.detach(|| self.inner.metrics()).map_err(to_py)
+    }
+
+    /// What traced events went through since this was last asked, as the tuples of `_core.pyi`.
+    fn passages<'py>(&self, py: Python<'py>) -> PyResult<Vec<PassageTuple<'py>>> {
+        let passages = py.detach(|| self.inner.passages()).map_err(to_py)?;
+        let tuple = |each: Passage| {
+            let times = (
+                each.arrived,
+                each.ordered,
+                each.handed,
+                each.begun,
+                each.given,
+            );
+            let body = PyBytes::new(py, &each.body);
+            (body, each.receivers, each.workers, times, each.writes)
+        };
+        Ok(passages.into_iter().map(tuple).collect())
     }
 
     /// Stops accepting, spreads op 7 over the time, then closes with 4000.

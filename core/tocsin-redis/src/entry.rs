@@ -3,6 +3,8 @@
 //! Layout, version 1: the version, flags, the scope's kind, then LEB128 numbers (scope, seq, guild, channel,
 //! exclude_user, author), the counts and ids of users and mentions, the name with its length, and the body to the end.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use thiserror::Error;
 use tocsin_bus::octets::{Damaged, Rest, put, put_bytes, put_ids};
@@ -11,6 +13,8 @@ use tocsin_bus::{Envelope, Scope};
 const VERSION: u8 = 1;
 const GATED: u8 = 1;
 const STATE: u8 = 2;
+/// Its way is traced: each node that reads it notes when.
+const TRACED: u8 = 4;
 
 /// Why an entry cannot be read. It is skipped and counted: another version of tocsin may have written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -34,7 +38,9 @@ impl From<Damaged> for EntryError {
 #[must_use]
 pub fn encode(envelope: &Envelope) -> Vec<u8> {
     let mut out = Vec::with_capacity(48 + envelope.name.len() + envelope.body.len());
-    let flags = u8::from(envelope.gated) * GATED + u8::from(envelope.state) * STATE;
+    let flags = u8::from(envelope.gated) * GATED
+        + u8::from(envelope.state) * STATE
+        + u8::from(envelope.traced.is_some()) * TRACED;
     out.extend([VERSION, flags, envelope.scope.kind]);
     for number in [
         envelope.scope.id,
@@ -87,6 +93,7 @@ pub fn decode(entry: &Bytes) -> Result<Envelope, EntryError> {
         mentions,
         gated: flags & GATED != 0,
         state: flags & STATE != 0,
+        traced: (flags & TRACED != 0).then(Instant::now),
     })
 }
 
@@ -109,7 +116,7 @@ mod tests {
             let [id, seq, guild, channel, exclude_user, author] = numbers;
             Envelope {
                 scope: Scope { kind, id }, seq, name, body: body.into(), guild, channel, users, exclude_user, author,
-                mentions, gated, state,
+                mentions, gated, state, traced: None,
             }
         }
     }
@@ -134,6 +141,32 @@ mod tests {
         fn noise_is_read_or_refused(octets in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = decode(&octets.into());
         }
+    }
+
+    #[test]
+    fn a_traced_event_says_so_and_the_reader_notes_when_it_came() {
+        let mut envelope = Envelope {
+            scope: Scope { kind: 1, id: 2 },
+            seq: 3,
+            name: "MESSAGE_CREATE".into(),
+            body: Bytes::from_static(b"{}"),
+            guild: 2,
+            channel: 4,
+            users: vec![],
+            exclude_user: 0,
+            author: 5,
+            mentions: vec![],
+            gated: true,
+            state: false,
+            traced: None,
+        };
+        let plain = encode(&envelope);
+        envelope.traced = Some(Instant::now());
+        let traced = encode(&envelope);
+        assert_eq!(traced.len(), plain.len());
+        let read = decode(&traced.into()).expect("an entry");
+        assert!(read.traced >= envelope.traced && read.gated && !read.state);
+        assert_eq!(decode(&plain.into()).expect("an entry").traced, None);
     }
 
     #[test]

@@ -243,6 +243,7 @@ mod tests {
             mentions: vec![],
             gated: false,
             state: false,
+            traced: None,
         }
     }
 

@@ -27,6 +27,7 @@ class Inbox(Protocol):
         mentions: Sequence[int] = (),
         gated: bool = False,
         state: bool = False,
+        traced: bool = False,
     ) -> None:
         """Append one event."""
         ...
@@ -37,12 +38,14 @@ class LocalBus:
 
     def __init__(self, inbox: Callable[[], Inbox]) -> None:
         self._inbox = inbox
+        self.sampled: Callable[[Event], bool] | None = None
+        """Tells of a committed event whether its way is traced."""
 
     def publish(self, events: Sequence[Event]) -> None:
         """Take committed events in commit order."""
-        inbox = self._inbox()
+        inbox, sampled = self._inbox(), self.sampled
         for event in events:
-            _put(inbox, event)
+            _put(inbox, event, traced=sampled is not None and sampled(event))
 
     def publish_ephemeral(self, event: Event) -> None:
         """Take an event that is not stored."""
@@ -56,7 +59,7 @@ class Everything:
         """Return at once."""
 
 
-def _put(inbox: Inbox, event: Event) -> None:
+def _put(inbox: Inbox, event: Event, *, traced: bool = False) -> None:
     inbox.publish(
         event.name,
         event.body,
@@ -72,4 +75,5 @@ def _put(inbox: Inbox, event: Event) -> None:
         mentions=event.mentions,
         gated=event.gated,
         state=event.state,
+        traced=traced,
     )

@@ -36,6 +36,7 @@ from tocsin.gateway.takeover import Takeover, memo_of
 from tocsin.gateway.voice import Voice
 from tocsin.model.event import PRIVATE_CHANNEL_EVENTS, Event, Scope, ScopeKind
 from tocsin.service.services import Services
+from tocsin.service.tracing import Passage
 
 SWEEP_S = 5.0
 DRAIN_POLL_MS = 20
@@ -114,7 +115,6 @@ class GatewayNode:
         ] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._metrics = ControlMetrics()
-        self.on_arrival: Callable[[Sequence[Event]], None] | None = None
         self._running = False
 
     def orders(self) -> Batch:
@@ -246,6 +246,10 @@ class GatewayNode:
         self._metrics.watch("tocsin_bus_away", "Whether Redis cannot be reached", lambda: bus.away)
         self._metrics.watch("tocsin_bus_scopes", "Scopes whose events come to this node", lambda: bus.followed)
         self._metrics.watch("tocsin_bus_behind_scopes", "Scopes that are being caught up", lambda: bus.behind)
+        self._metrics.watch("tocsin_bus_queue_bytes", "What waits to be published", lambda: link.waiting()[0])
+        self._metrics.watch_totals(
+            lambda: [("tocsin_bus_crowded_out", "Ephemeral events dropped for want of room", link.waiting()[1])]
+        )
         self._metrics.watch_totals(
             lambda: [(f"tocsin_bus_{name}", meaning, value) for name, (meaning, value) in link.figures().items()]
         )
@@ -265,8 +269,6 @@ class GatewayNode:
         ]
         if self._heard is not None:
             self._heard(events)
-        if self.on_arrival is not None:
-            self.on_arrival(events)
         self.on_commit(events)
 
     @property
@@ -359,6 +361,10 @@ class GatewayNode:
     def metrics(self) -> str:
         """Return all figures of the gateway in Prometheus' text format."""
         return (self._core.metrics() if self._running else "") + self._metrics.text()
+
+    def passages(self) -> list[Passage]:
+        """Return what traced events went through since this was last asked. May be called on any thread."""
+        return self._core.passages() if self._running else []
 
     def stats(self) -> dict[str, int]:
         """Return the core's figures by name."""
@@ -460,6 +466,7 @@ def config_of(settings: Settings, tag: bytes | None = None) -> _core.GatewayConf
         compression=settings.compression,
         debug_inflate=settings.debug_inflate,
         session_tag=tag,
+        traces=bool(settings.trace_endpoint),
     )
 
 

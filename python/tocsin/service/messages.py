@@ -185,7 +185,7 @@ class MessageService:
                 if access.channel.type == ChannelType.GROUP_DM:
                     called = await read_states.whom_it_calls(self._world, access.channel, actor.id, found.users)
                 continue
-            tracing.mark("commit")
+            tracing.mark("store")
             members = len(access.channel.recipients) if access.guild is None else access.guild.member_count
             tracing.concerns(message.id, members)
             self._slowmode.note(*slow, self._context.clock())

@@ -1,14 +1,14 @@
 """Tracing: what a message went through and when, of a sample of messages, without a word of what they say.
 
-No header travels with an event: a trace's id follows from the message's id, and so does whether it is in the sample, so
-that every process that meets the message comes to the same answer by itself. Traces are made in some slots of time
-only, so that all other requests pay for a look at the clock and no more. In those slots, the greater the reach, the
-fewer are traced: all to 10 members, 10 % to 100, 1 % to 1,000, 0.1 % to 10,000 and more.
+A trace's id follows from the message's id, and so does whether it is in the sample. Who publishes the message decides,
+and says so by one bit of the event, for which the core of each node notes the times of its stages. Traces are made in
+some slots of time only, so that all other requests pay for a look at the clock and no more. In those slots, the greater
+the reach, the fewer are traced: all to 10 members, 10 % to 100, 1 % to 1,000, 0.1 % to 10,000 and more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from time import time_ns
 from typing import NamedTuple, Protocol
@@ -29,23 +29,30 @@ _SPREAD = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
 
+ROOT = "message"
+"""The span that those of the stages are under."""
+_NO_FACTS: Mapping[str, int] = {}
+
+
 class Span(NamedTuple):
-    """A stage. Times in Unix ns."""
+    """A stage, and the span it is part of. Times in Unix ns."""
 
     stage: str
     start_ns: int
     end_ns: int
+    facts: Mapping[str, int] = _NO_FACTS
+    under: str = ROOT
+
+
+Passage = tuple[bytes, int, int, tuple[int, int, int, int, int], tuple[int, int] | None]
+"""What a traced event went through in the core: as `_core.pyi` has it."""
 
 
 class Sink(Protocol):
     """Where spans go; must not block."""
 
-    def root(self, message_id: int, span: Span, facts: dict[str, int]) -> None:
-        """Take the span that the others of a message are under."""
-        ...
-
-    def stage(self, message_id: int, span: Span, facts: dict[str, int]) -> None:
-        """Take one stage of a message."""
+    def take(self, message_id: int, spans: Sequence[Span]) -> None:
+        """Take stages of one message."""
         ...
 
 
@@ -108,12 +115,15 @@ class Tracing:
         reach_of: returns how many members a guild has, 0 when that is not at hand.
     """
 
+    __slots__ = ("_half", "_near", "_per_mille", "_published", "_reach_of", "_sink")
+
     def __init__(self, sink: Sink, per_mille: int, reach_of: Callable[[int], int]) -> None:
         self._sink = sink
         self._per_mille = per_mille
         self._reach_of = reach_of
         self._half = 0
         self._near = False
+        self._published: list[int] = []
 
     def begin(self) -> Steps | None:
         """Return what to note a request's steps in, or None when it will not be traced."""
@@ -133,41 +143,58 @@ class Tracing:
         message_id = steps.message_id
         if not message_id or not in_sample(message_id, steps.reach, self._per_mille):
             return
-        now, start = time_ns(), steps.began_ns
+        now, began = time_ns(), steps.began_ns
         facts = {"tocsin.message_id": message_id, "tocsin.reach": steps.reach, "http.response.status_code": status}
-        self._sink.root(message_id, Span("message", start, now), facts)
+        spans = [Span(ROOT, began, now, facts, "")]
+        start = began
         for stage, end in (*steps.marks, ("answer", now)):
-            self._sink.stage(message_id, Span(stage, start, end), {})
+            spans.append(Span(stage, start, end, _NO_FACTS, "post" if stage in _OF_POST else ROOT))
+            if stage == "policy":
+                spans.append(Span("post", began, end))
             start = end
+        self._sink.take(message_id, spans)
+
+    def sampled(self, event: Event) -> bool:
+        """Return whether an event that is being published is a message of the sample."""
+        if event.name != "MESSAGE_CREATE" or not self._is_near():
+            return False
+        message_id = int(_decode_ref(event.body).id)
+        reach = self._reach_of(event.guild_id) if event.guild_id else len(event.users)
+        if not reach or not in_sample(message_id, reach, self._per_mille):
+            return False
+        self._published.append(message_id)
+        return True
 
     def publishing(self, publish: Callable[[Sequence[Event]], None]) -> Callable[[Sequence[Event]], None]:
-        """Return `publish`, with a span for each sampled message of what it is given."""
+        """Return `publish`, with a span for each message that it asked `sampled` about."""
 
         def traced(events: Sequence[Event]) -> None:
+            if not self._is_near():
+                publish(events)
+                return
             start = time_ns()
             publish(events)
             end = time_ns()
-            if not self._is_near():
-                return
-            for event in events:
-                if event.name == "MESSAGE_CREATE":
-                    self._on(event, "publish", start, end)
+            for message_id in self._published:
+                self._sink.take(message_id, [Span("publish", start, end)])
+            self._published.clear()
 
         return traced
 
-    def arrived(self, events: Sequence[Event]) -> None:
-        """Make a span for each sampled message that came over the bus: from its id's making to now.
 
-        Its beginning is of another machine's clock, to the millisecond.
-        """
-        now = time_ns()
-        if self._per_mille:
-            for event in events:
-                self._on(event, "inbox", 0, now)
+_OF_POST = frozenset({"http", "policy"})
 
-    def _on(self, event: Event, stage: str, start: int, end: int) -> None:
-        message_id = int(_decode_ref(event.body).id)
-        reach = self._reach_of(event.guild_id) if event.guild_id else len(event.users)
-        if reach and in_sample(message_id, reach, self._per_mille):
-            began = start or min(end, snowflake_ms(message_id) * 1_000_000)
-            self._sink.stage(message_id, Span(stage, began, end), {"tocsin.message_id": message_id})
+
+def stages_of(passage: Passage) -> tuple[int, list[Span]]:
+    """Return the message and its stages in a node's core: in order, for whom, given to sessions, written."""
+    body, receivers, workers, (arrived, ordered, handed, begun, given), writes = passage
+    message_id = int(_decode_ref(body).id)
+    facts = {"tocsin.receivers": receivers, "tocsin.workers": workers}
+    spans = [
+        Span("dispatcher", arrived, ordered, {"tocsin.message_id": message_id}),
+        Span("audience", ordered, handed),
+        Span("fan-out", begun, given, facts),
+    ]
+    if writes is not None:
+        spans.append(Span("socket", *writes))
+    return message_id, spans

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tocsin.model.snowflake import SnowflakeFactory, snowflake_ms
@@ -57,10 +59,7 @@ def test_a_request_before_a_slot_is_looked_at_and_one_far_from_any_is_not(monkey
 
 
 class Nowhere:
-    def root(self, message_id: int, span: Span, facts: dict[str, int]) -> None:
-        raise AssertionError
-
-    def stage(self, message_id: int, span: Span, facts: dict[str, int]) -> None:
+    def take(self, message_id: int, spans: Sequence[Span]) -> None:
         raise AssertionError
 
 

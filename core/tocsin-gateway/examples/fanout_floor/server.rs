@@ -107,6 +107,7 @@ impl Server {
                 mentions: Vec::new(),
                 gated: true,
                 state: false,
+                traced: None,
             }))
         });
         self.gateway.submit(batch.collect()).expect("running");

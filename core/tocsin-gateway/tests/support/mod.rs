@@ -238,6 +238,7 @@ pub fn envelope(name: &str, seq: u64, d: &Value) -> Envelope {
         mentions: Vec::new(),
         gated: true,
         state: false,
+        traced: None,
     }
 }
 

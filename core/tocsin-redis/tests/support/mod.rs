@@ -290,5 +290,6 @@ pub(crate) fn event(id: u64, seq: u64) -> Envelope {
         mentions: vec![1, 2],
         gated: true,
         state: false,
+        traced: None,
     }
 }
