@@ -102,8 +102,10 @@ class Scene:
         """End the sessions."""
         self.town.close()
 
-    def _listen(self, name: str) -> Listener:
-        listener = self.town.listen(self.people[name], **({"intents": NO_PRIVILEGED} if name == "clerk" else {}))
+    def _listen(self, name: str, **identify: Any) -> Listener:
+        if name == "clerk":
+            identify["intents"] = NO_PRIVILEGED
+        listener = self.town.listen(self.people[name], **identify)
         listener.hears_own = True
         return listener
 
@@ -246,6 +248,24 @@ def ready(scene: Scene) -> None:
         again = scene._listen(name)
         listener.events += [("READY", again.ready), *again.events]
         again.leave()
+
+
+@walked("READY_SUPPLEMENTAL", (MEMBERS | OUTSIDERS | NEWCOMER) - {"bell", "clerk"})
+def ready_in_two_parts(scene: Scene) -> None:
+    """Everybody begins anew and may have READY's second part, with somebody in a hidden voice channel."""
+    insider = scene.listeners["insider"]
+    state = {"guild_id": scene.place.id, "self_mute": False, "self_deaf": False}
+    insider.send(4, {**state, "channel_id": scene.stage})
+    insider.until("VOICE_SERVER_UPDATE")
+    scene.keep(insider.ready["session_id"])
+    for name, listener in scene.listeners.items():
+        again = scene._listen(name, capabilities=1 << 5)
+        if name not in ("bell", "clerk"):
+            again.until("READY_SUPPLEMENTAL")
+        listener.events += [("READY", again.ready), *again.events]
+        again.leave()
+    insider.send(4, {**state, "channel_id": None})
+    insider.until("VOICE_STATE_UPDATE", channel_id=None)
 
 
 @walked("SESSIONS_REPLACE", (MEMBERS | OUTSIDERS | NEWCOMER) - {"bell", "clerk"})

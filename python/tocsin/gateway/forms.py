@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 class IdentifyForm(msgspec.Struct, frozen=True, kw_only=True):
-    """An op 2 payload whose types hold. `intents` is None when absent, `large_threshold` 0 when absent."""
+    """An op 2 payload whose types hold. `intents` is None when absent, `large_threshold` and `capabilities` 0."""
 
     token: str
     properties: dict[str, Any]
@@ -42,6 +42,7 @@ class IdentifyForm(msgspec.Struct, frozen=True, kw_only=True):
     large_threshold: int
     shard: tuple[int, int] | None
     presence: object
+    capabilities: int
 
 
 def _is_int(value: object) -> bool:
@@ -75,6 +76,7 @@ def read_identify(d: bytes) -> IdentifyForm:
         raise Refused(CLOSE_INVALID_INTENTS)
     compress = body.get("compress")
     threshold = body.get("large_threshold")
+    capabilities = body.get("capabilities")
     # oceanic.js puts the name of the transport compression here too, which the URL has told already.
     if not (compress is None or isinstance(compress, bool | str)) or not (threshold is None or _is_int(threshold)):
         raise Refused(CLOSE_DECODE)
@@ -86,6 +88,7 @@ def read_identify(d: bytes) -> IdentifyForm:
         large_threshold=threshold or 0,
         shard=_shard(body.get("shard")),
         presence=body.get("presence"),
+        capabilities=capabilities if isinstance(capabilities, int) and _is_int(capabilities) else 0,
     )
 
 

@@ -14,6 +14,7 @@ import structlog
 
 from tocsin.errors import Unauthorized
 from tocsin.gateway.batch import Batch, Body
+from tocsin.gateway.cohorts import Cohort
 from tocsin.gateway.forms import (
     CLOSE_AUTHENTICATION,
     CLOSE_DECODE,
@@ -25,12 +26,13 @@ from tocsin.gateway.forms import (
     Refused,
     read_identify,
 )
-from tocsin.gateway.guilds import GuildRegistry
+from tocsin.gateway.guilds import GuildRegistry, LiveGuild
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.own_sessions import OwnSessions, system_of
 from tocsin.gateway.presence import PresenceBook, initial
 from tocsin.gateway.ready import Own, ready
 from tocsin.gateway.session import Pending, Session, Sessions, covers
+from tocsin.gateway.supplemental import NAME, PRIORITIZED_READY_PAYLOAD, supplemental
 from tocsin.gateway.unread import counted, roles_of
 from tocsin.model import intents as intent_bits
 from tocsin.model.event import Scope, ScopeKind
@@ -226,6 +228,7 @@ class Identifier:
         user_id = session.user_id
         shows_guilds = bool(session.intents & Intents.GUILDS)
         placed: list[tuple[int, int, Body | None]] = []
+        known: list[tuple[LiveGuild, Cohort]] = []
         seen = {int(each["id"]) for each in dms}
         for guild_id in guild_ids:
             guild = self._guilds.get(guild_id)
@@ -237,6 +240,7 @@ class Identifier:
             if own.read_states:
                 seen |= cohort.view
             placed.append((guild_id, cohort.id, body))
+            known.append((guild, cohort))
         first = ready(
             session.principal,
             version=version,
@@ -269,6 +273,10 @@ class Identifier:
             ready=first,
             guilds=placed,
         )
+        if not session.bot and form.capabilities & PRIORITIZED_READY_PAYLOAD:
+            # After the guilds, which READY only names: what it says is of guilds that the client knows.
+            partners = [int(each["id"]) for dm in dms for each in dm["recipients"]]
+            batch.dispatch(NAME, supplemental(session, known, partners), sessions=[session.key], ungated=True)
         self._guilds.seat_lookers(session, batch)
         self._sessions.add(session)
         self._sessions.changed(session)
