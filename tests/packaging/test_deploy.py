@@ -120,6 +120,16 @@ def test_what_compose_mounts_is_there() -> None:
     assert all((ROOT / path).is_file() for path in ours)
 
 
+def test_what_the_dockerfile_copies_goes_to_the_builder() -> None:
+    admitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    sources = [source.rstrip("/") for line in copies for source in line.split()]
+    assert sources
+    for source in sources:
+        assert source.split("/")[0] in admitted
+        assert (ROOT / source).exists()
+
+
 def test_the_redis_of_compose_is_one_that_the_bus_takes() -> None:
     command = compose()["services"]["redis"]["command"]
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"

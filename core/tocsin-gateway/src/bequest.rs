@@ -17,6 +17,7 @@ impl Dispatcher {
     pub(crate) fn on_inherit(&mut self, inheritance: Inheritance) {
         let Inheritance { heirs, tail } = inheritance;
         let mut certain = Vec::new();
+        let settled = self.recovered.is_settled();
         for heir in heirs {
             let key = SessionKey::from_u64(heir.session);
             let missed = heir.missed.into_iter().map(|missed| {
@@ -26,7 +27,7 @@ impl Dispatcher {
                 });
                 Arc::new(EncodedDispatch::new(&missed.name, missed.body, gate))
             });
-            if self.is_waiting(key) {
+            if !settled || self.is_waiting(key) {
                 self.tell_owner(key, Order::Disown(key));
             } else {
                 self.tell_owner(key, Order::Bequeath(key, missed.collect()));

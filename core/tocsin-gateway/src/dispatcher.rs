@@ -22,6 +22,7 @@ use crate::key::SessionKey;
 use crate::message::{Order, Recipients, WorkerMessage};
 use crate::progress::Progress;
 use crate::reach::Reach;
+use crate::recovered::Recovered;
 
 /// The kind of a guild's scope (`ScopeKind.GUILD`).
 pub(crate) const GUILD_SCOPE: u8 = 1;
@@ -91,6 +92,9 @@ pub(crate) struct Dispatcher {
     /// Guilds that had passive sessions: only there are those looked up that a message is for in any case.
     with_passive: HashSet<u64>,
     progress: Progress,
+    /// There is a bus: what does not arrive by it was recovered.
+    has_bus: bool,
+    pub(crate) recovered: Recovered,
     /// What each worker is told at the end of the turn.
     orders: Vec<Vec<Order>>,
     /// When this turn began.
@@ -110,6 +114,8 @@ impl Dispatcher {
             reach: Reach::new(workers),
             with_passive: HashSet::default(),
             progress: Progress::new(workers),
+            has_bus: false,
+            recovered: Recovered::default(),
             orders: (0..workers).map(|_| Vec::new()).collect(),
             taken: Instant::now(),
             traced: Vec::new(),
@@ -130,9 +136,10 @@ impl Dispatcher {
             metrics.waits.took(waited);
             for item in items.drain(..) {
                 match item {
-                    Item::Batch(commands) => self.on_batch(commands),
+                    Item::Batch(commands) => self.on_batch(commands, false),
                     Item::Arrived(commands, position) => {
-                        self.on_batch(commands);
+                        self.has_bus = true;
+                        self.on_batch(commands, true);
                         if !position.inbox.is_empty() {
                             self.progress.arrived = position;
                         }
@@ -149,12 +156,12 @@ impl Dispatcher {
         }
     }
 
-    fn on_batch(&mut self, commands: Vec<Command>) {
+    fn on_batch(&mut self, commands: Vec<Command>, arrived: bool) {
         let metrics = &self.shared.metrics.dispatcher;
         metrics.batches.add(1);
         metrics.commands.add(commands.len() as u64);
         for command in commands {
-            if catch_unwind(AssertUnwindSafe(|| self.on_command(command))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.on_command(command, arrived))).is_err() {
                 self.shared.metrics.dispatcher.panics.add(1);
             }
         }
@@ -162,8 +169,10 @@ impl Dispatcher {
 
     /// One message per worker that has orders.
     fn hand_out(&mut self) {
-        // Until the policy is done with all that is held, not all up to there was given.
-        if self.sequencer.is_settled() {
+        if !self.recovered.is_settled() {
+            self.progress.withdraw(&mut self.orders);
+        } else if self.sequencer.is_settled() {
+            // Until the policy is done with all that is held, not all up to there was given.
             self.progress.tell(&mut self.orders);
         }
         if self.orders.iter().all(Vec::is_empty) {
@@ -183,9 +192,9 @@ impl Dispatcher {
         }
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, command: Command, arrived: bool) {
         match command {
-            Command::Publish(envelope) => self.on_event(*envelope),
+            Command::Publish(envelope) => self.on_event(*envelope, arrived),
             Command::Resolve { ticket } => self.on_resolve(ticket),
             Command::Dispatch(dispatch) => self.on_dispatch(*dispatch),
             Command::Accept(accept) => {
@@ -351,8 +360,13 @@ impl Dispatcher {
         }
     }
 
-    fn on_event(&mut self, envelope: Envelope) {
+    fn on_event(&mut self, envelope: Envelope, arrived: bool) {
         self.shared.metrics.dispatcher.events.add(1);
+        if arrived {
+            self.recovered.arrived(envelope.scope, envelope.seq);
+        } else if self.has_bus && envelope.seq != 0 {
+            self.recovered.note(envelope.scope, envelope.seq);
+        }
         let (scope, users) = (envelope.scope, envelope.users.clone());
         let step = self.sequencer.push(envelope);
         if self.sequencer.take_loss().is_some() {

@@ -28,6 +28,7 @@ mod metrics;
 mod orders;
 mod progress;
 mod reach;
+mod recovered;
 mod registry;
 mod resume;
 mod sessions;

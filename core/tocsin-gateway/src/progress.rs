@@ -29,6 +29,18 @@ impl Progress {
         }
     }
 
+    /// For now no place says what was given: tells all workers so, once.
+    pub(crate) fn withdraw(&mut self, orders: &mut [Vec<Order>]) {
+        if self.told_inbox.is_empty() {
+            return;
+        }
+        self.told_inbox = Position::default().inbox;
+        self.told.fill(0);
+        for orders in orders {
+            orders.push(Order::Reached(Position::default()));
+        }
+    }
+
     /// Everything that arrived is in these orders or was in earlier ones: says so to those who get any, and to all now
     /// and then.
     pub(crate) fn tell(&mut self, orders: &mut [Vec<Order>]) {

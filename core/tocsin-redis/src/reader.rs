@@ -324,6 +324,10 @@ impl Reader {
             }
         }
         current.touched = now;
+        // A node that nothing happens on says now and then how far it is.
+        if current.begun {
+            self.sink.events(Vec::new(), self.position(current));
+        }
         Ok(())
     }
 
