@@ -11,6 +11,7 @@ from tests.support.api_world import GENERAL, LAB, STAFF_ONLY, VOICE, Api, MakeAp
 from tocsin.config import Settings
 from tocsin.errors import StoreUnavailable
 from tocsin.model.entities import Channel
+from tocsin.store.base import Delete
 from tocsin.store.rows import channel_ops
 from tocsin_api.express import Express
 
@@ -148,6 +149,7 @@ async def test_slowmode_answers_as_on_the_ordinary_route(make_api: MakeApi, monk
         "headers": [(b"authorization", b"carl-token"), JSON],
     }
     express = [await ask(api, b'{"content":"x"}', **where) for _ in range(2)]
+    await api.store.commit([Delete("messages", {"channel_id": SLOW})])
     ordinary(monkeypatch)
     usual = [await ask(other, b'{"content":"x"}', **where) for _ in range(2)]
     assert [answer is not None and answer[0] for answer in express] == [200, 429]

@@ -219,6 +219,18 @@ def test_api_workers_count_together(tmp_path: Path, redis: RedisServer) -> None:
         api.kill()
 
 
+def test_who_spoke_in_a_slow_channel_at_one_node_has_to_wait_at_the_other(counting: tuple[Server, Server]) -> None:
+    ApiClient(counting[0].api, "ada-token").ok("PATCH", "/channels/3001", {"rate_limit_per_user": 600})
+    here, there = (ApiClient(each.api, "dora-token") for each in counting)
+    here.ok("POST", "/channels/3001/messages", {"content": "once"})
+    status, body = there.call("POST", "/channels/3001/messages", {"content": "twice"})
+    assert (status, body["code"]) == (429, 20016)
+    assert 0 < body["retry_after"] <= 600
+    # Whoever may pass over it does, at both.
+    for server in counting:
+        ApiClient(server.api, "ada-token").ok("POST", "/channels/3001/messages", {"content": "again"})
+
+
 # -- what Redis does with what it is told
 
 

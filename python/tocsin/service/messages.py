@@ -107,7 +107,7 @@ class MessageService:
         self._world = context.world
         self._view = MessageView(context.store, context.world)
         self._edits = KeyedLocks()
-        self._slowmode = Slowmode()
+        self._slowmode = Slowmode(context.store)
 
     # -- create
 
@@ -138,7 +138,7 @@ class MessageService:
         if checked.embeds:
             access.need(EMBED_LINKS)
         slow = (access.channel, actor.id, actor.is_bot, access.permissions)
-        self._slowmode.check(*slow, self._context.clock())
+        await self._slowmode.check(*slow, self._context.clock())
         replied = await self._replied(access, draft)
         hits = await self._automod.judge(actor, access, checked.content)
         if hits:
