@@ -12,6 +12,7 @@ from tocsin.errors import ApiError, RateLimited
 from tocsin.service import audit
 from tocsin.service.auth import Principal
 from tocsin_api.auth import principal_of
+from tocsin_api.clients import Clients
 from tocsin_api.errors import render
 from tocsin_api.ratelimit import RateLimits, headers_of
 
@@ -48,6 +49,7 @@ class Gatekeeper:
         self._clock = services.context.clock
         self._limits = RateLimits(services.context.settings, services.context.windows)
         self._planned: dict[tuple[str | None, Hashable], PlannedLimit] = {}
+        self.address_of = Clients(services.context.settings).address_of
 
     def plan(self, group: str | None, identity: Hashable, limit: PlannedLimit) -> None:
         """Refuse the next requests; none any more when `limit.requests` is 0.
@@ -129,8 +131,7 @@ class Gate:
                 await refuse(send, error)
                 return
         else:
-            client = scope.get("client")
-            identity = client[0] if client else ""
+            identity = self._keeper.address_of(scope)
         if not opt.get("rate_limit", True):
             await self.app(scope, receive, send)
             return

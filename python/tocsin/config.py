@@ -6,6 +6,7 @@ Names here are the names everywhere: `heartbeat_interval_ms` is `--heartbeat-int
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -84,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     interaction_timeout_ms: int = 3000  # a bot's first answer
     audit_window_ms: int = 3888000000  # 45 days
     automod_presets: str = ""  # folder with the word lists of automatic moderation's presets; "" = there are none
+    trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, such as 10.0.0.0/8,127.0.0.1
     registration: bool = True  # POST /auth/register is open
     # -- logs and traces
     log_level: str = "info"
@@ -91,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trace_endpoint: str = ""  # OTLP over HTTP; "" = no traces
     trace_per_mille: int = 5  # in how many slots of 100 ms messages are traced, by their reach
 
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PREFIX = "TOCSIN_"
 CONFIG_VARIABLE = "TOCSIN_CONFIG"
@@ -275,7 +279,22 @@ def _text_problem(name: str, value: str) -> str:
         return f"must be local: or begin with {' or '.join(_REDIS)}"
     if name == "bus_prefix" and not _PREFIX.fullmatch(value):
         return f"must be letters, digits, - and _, not {value!r}"
+    if name == "trusted_proxies":
+        return _networks_problem(value)
     return _database_problem(value) if value and name == "database" else ""
+
+
+def networks_of(text: str) -> tuple[Network, ...]:
+    """Return the networks of `trusted_proxies`. Raises ValueError."""
+    return tuple(ipaddress.ip_network(each.strip()) for each in text.split(",") if each.strip())
+
+
+def _networks_problem(value: str) -> str:
+    try:
+        networks_of(value)
+    except ValueError as error:
+        return f"must be addresses or networks such as 10.0.0.0/8, with commas between them: {error}"
+    return ""
 
 
 def _database_problem(value: str) -> str:

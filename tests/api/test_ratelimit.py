@@ -78,6 +78,29 @@ async def test_fifty_requests_per_second_and_identity(limited: Api) -> None:
     assert (await limited.get("/voice/regions", "ada")).status_code == 200
 
 
+async def remaining(api: Api, *forwarded: str) -> int:
+    """Ask what is open to all; return what is left to the address."""
+    headers = [("X-Forwarded-For", each) for each in forwarded]
+    return int((await api.client.get("/api/v10/gateway", headers=headers)).headers["x-ratelimit-remaining"])
+
+
+async def test_what_is_open_to_all_is_counted_by_address(limited: Api) -> None:
+    assert await remaining(limited) == 49
+    assert await remaining(limited, "198.51.100.7") == 48
+
+
+async def test_a_trusted_proxy_says_whose_a_request_is_and_nobody_else_does(make_api: MakeApi) -> None:
+    api = await make_api(Settings(trusted_proxies="127.0.0.0/8, 10.0.0.0/8"))  # the tests' client is 127.0.0.1
+    assert await remaining(api, "198.51.100.7") == 49
+    assert await remaining(api, "198.51.100.7") == 48
+    assert await remaining(api, "2001:db8::1, 10.1.2.3") == 49
+    assert await remaining(api, "2001:db8::1", "10.1.2.3") == 48
+    # What a client itself wrote stands before what the first trusted proxy adds.
+    assert await remaining(api, "203.0.113.1, 198.51.100.7, 10.1.2.3") == 47
+    assert await remaining(api, "198.51.100.7, nonsense") == 49
+    assert await remaining(api) == 48
+
+
 async def test_zero_switches_limits_off(api: Api) -> None:
     for _ in range(80):
         response = await api.post(MESSAGES, "ada", {"content": "x"})

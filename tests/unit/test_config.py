@@ -51,6 +51,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({"host": ""}, {}, "host: must not be empty (from --host)"),
     ({"public_gateway_url": "http://a"}, {}, "public_gateway_url: must begin with ws:// or wss://"),
     ({"bus": "nats://127.0.0.1"}, {}, "bus: must be local: or begin with redis:// or redis+unix://"),
+    ({"trusted_proxies": "10.0.0.1/8"}, {}, "trusted_proxies: must be addresses or networks such as 10.0.0.0/8"),
+    ({}, {"TOCSIN_TRUSTED_PROXIES": "haproxy"}, "trusted_proxies: must be addresses or networks"),
     ({"bus_prefix": "{a}"}, {}, "bus_prefix: must be letters, digits, - and _, not '{a}'"),
     ({"bus_partitions": 0}, {}, "bus_partitions: must be between 1 and 64, not 0"),
     ({"database": "mysql://u:hidden@a/b"}, {}, "database: must be sqlite:///PATH or postgresql://"),

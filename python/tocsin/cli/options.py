@@ -71,6 +71,7 @@ HELP: dict[str, str] = {
     "interaction_timeout_ms": "How long a bot may take to answer an interaction first.",
     "audit_window_ms": "How long a guild's audit log is kept.",
     "automod_presets": "Folder with profanity.txt, sexual_content.txt, slurs.txt for presets of rules; empty is none.",
+    "trusted_proxies": "Networks, with commas, whose X-Forwarded-For tells a client's address; empty is nobody's.",
     "registration": "Whether POST /auth/register is open.",
     "log_level": "Least severe records that are logged.",
     "trace_endpoint": "Where traces go, such as http://127.0.0.1:4318/v1/traces; empty is nowhere. Needs tocsin[otel].",
