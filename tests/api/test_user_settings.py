@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -32,20 +33,73 @@ async def test_a_note_that_cannot_be(api: Api) -> None:
     assert error_of(await api.put(NOTE, "bell", {"note": "x"})) == (403, 20001)
 
 
-async def test_settings_come_back_as_they_were_given(api: Api) -> None:
+def proto(*octets: bytes) -> str:
+    return base64.b64encode(b"".join(octets)).decode()
+
+
+def version(data: int, client: int = 0) -> bytes:
+    inner = (b"\x08" + bytes([client]) if client else b"") + b"\x18" + bytes([data])
+    return b"\x0a" + bytes([len(inner)]) + inner
+
+
+VOICE, FLAG = b"\x1a\x02\x08\x05", b"\x20\x01"
+"""Field 3, a message, and 4, a number."""
+
+
+async def test_settings_are_changed_field_by_field_and_told_whole(api: Api) -> None:
     assert (await api.get(PROTO, "carl")).json() == {"settings": ""}
-    answer = await api.patch(PROTO, "carl", {"settings": "CgIYAQ=="})
-    assert answer.json() == {"settings": "CgIYAQ==", "out_of_date": False}
+    answer = await api.patch(PROTO, "carl", {"settings": proto(FLAG)})
+    assert answer.json() == {"settings": proto(version(1), FLAG), "out_of_date": False}
     [(event, body)] = api.bus.take()
     assert (event.name, event.users) == ("USER_SETTINGS_PROTO_UPDATE", (CARL,))
-    assert body == {"settings": {"type": 1, "proto": "CgIYAQ=="}, "partial": False}
-    assert (await api.get(PROTO, "carl")).json() == {"settings": "CgIYAQ=="}
+    assert body == {"settings": {"type": 1, "proto": proto(version(1), FLAG)}, "partial": False}
+    await api.patch(PROTO, "carl", {"settings": proto(VOICE, version(9, client=7))})
+    kept = proto(version(2, client=7), VOICE, FLAG)
+    assert (await api.get(PROTO, "carl")).json() == {"settings": kept}
+    assert (await api.patch(PROTO, "carl", {"settings": ""})).json() == {"settings": kept, "out_of_date": False}
+    await api.patch(PROTO, "carl", {"settings": proto(b"\x1a\x00")})
+    assert (await api.get(PROTO, "carl")).json() == {"settings": proto(version(3, client=7), b"\x1a\x00", FLAG)}
     assert (await api.get(PROTO, "ada")).json() == {"settings": ""}
+
+
+async def test_a_change_of_an_earlier_version_is_dropped_and_says_so(api: Api) -> None:
+    for expected in (1, 2):
+        await api.patch(PROTO, "carl", {"settings": proto(FLAG), "required_data_version": expected - 1})
+    api.bus.take()
+    late = {"settings": proto(VOICE), "required_data_version": 1}
+    kept = proto(version(2), FLAG)
+    assert (await api.patch(PROTO, "carl", late)).json() == {"settings": kept, "out_of_date": True}
+    assert api.bus.take() == []
+    now = late | {"required_data_version": 2}
+    merged = proto(version(3), VOICE, FLAG)
+    assert (await api.patch(PROTO, "carl", now)).json() == {"settings": merged, "out_of_date": False}
+
+
+async def test_settings_of_a_type_without_versions_are_merged_all_the_same(api: Api) -> None:
+    path = "/users/@me/settings-proto/3"
+    await api.patch(path, "carl", {"settings": proto(FLAG)})
+    answer = await api.patch(path, "carl", {"settings": proto(VOICE), "required_data_version": 0})
+    assert answer.json() == {"settings": proto(VOICE, FLAG), "out_of_date": False}
 
 
 async def test_settings_that_cannot_be(api: Api) -> None:
     assert error_of(await api.patch(PROTO, "carl", {"settings": "not base64!"})) == (400, 50035)
     assert error_of(await api.patch(PROTO, "carl", {"settings": "AAAA" * 25_001})) == (400, 50035)
+    for octets in (
+        b"\x1a\x05\x08",
+        b"\x0b",
+        b"\x00\x01",
+        b"\x08\x01",
+        b"\x0a\x01\x18",
+        b"\xff" * 12,
+        b"\x21\0",
+        b"\x25\0",
+    ):
+        assert error_of(await api.patch(PROTO, "carl", {"settings": proto(octets)})) == (400, 50035), octets
+    assert (await api.get(PROTO, "carl")).json() == {"settings": ""}
+    long = b"\x2a\xe8\xa3\x03" + b"a" * 53_736
+    await api.patch(PROTO, "carl", {"settings": proto(long)})
+    assert error_of(await api.patch(PROTO, "carl", {"settings": proto(b"\x32" + long[1:])})) == (400, 50035)
     assert error_of(await api.patch("/users/@me/settings-proto/4", "carl", {"settings": ""})) == (400, 50035)
     assert error_of(await api.get(PROTO, "bell")) == (403, 20001)
 

@@ -34,18 +34,20 @@ async def set_note(request: ApiRequest) -> Response[None]:
 
 @get(PROTO, guards=[people_only], summary="Get the caller's settings of a type")
 async def get_settings(request: ApiRequest) -> Response[bytes]:
-    """As they were given, in base64."""
+    """A protobuf in base64."""
     kind = path_id(request, "settings_type")
     return answer_json({"settings": await services(request).user_settings.settings(request.user.id, kind)})
 
 
-@patch(PROTO, guards=[people_only], opt={"body": SettingsEdit}, summary="Replace the caller's settings of a type")
+@patch(PROTO, guards=[people_only], opt={"body": SettingsEdit}, summary="Change the caller's settings of a type")
 async def set_settings(request: ApiRequest) -> Response[bytes]:
-    """The whole of them: this server does not read them."""
+    """The fields that the body has; with `required_data_version`, only if nobody changed them since."""
     body = await read_body(request, SettingsEdit)
     kind = path_id(request, "settings_type")
-    kept = await services(request).user_settings.set_settings(request.user, kind, body.settings)
-    return answer_json({"settings": kept, "out_of_date": False})
+    kept, late = await services(request).user_settings.set_settings(
+        request.user, kind, body.settings, body.required_data_version
+    )
+    return answer_json({"settings": kept, "out_of_date": late})
 
 
 @get("/users/@me/settings", guards=[people_only], summary="Get the settings of the caller's clients")

@@ -21,6 +21,7 @@ class SettingsEdit(Struct):
     """Body of PATCH /users/@me/settings-proto/{type}."""
 
     settings: str
+    required_data_version: int | None = None
 
 
 MAX_GUILDS = 200

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import InvalidForm, unknown
 from tocsin.model.entities import UserNote, UserSettings
+from tocsin.service import settings_proto
 from tocsin.service.auth import Principal
 from tocsin.service.events import to_user
 from tocsin.service.forms import Form
+from tocsin.service.rereading import reread
 from tocsin.store.base import Delete, Op, Select, Upsert
+from tocsin.store.rows import swap_ops
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
 
 PRELOADED = 1
 """The type of the settings that READY has."""
+VERSIONED = (PRELOADED, 2)
+"""Those that say which version of them they are."""
 TYPES = (PRELOADED, 2, 3)
 MAX_NOTE = 256
 MAX_SETTINGS = 100_000
@@ -29,6 +33,7 @@ class UserSettingsService:
 
     def __init__(self, context: Context) -> None:
         self._store = context.store
+        self._locks = context.locks
         self._world = context.world
 
     async def notes(self, user_id: int) -> dict[str, str]:
@@ -60,31 +65,63 @@ class UserSettingsService:
         await self._store.commit([op], [to_user(actor.id, "USER_NOTE_UPDATE", {"id": str(target_id), "note": note})])
 
     async def settings(self, user_id: int, kind: int) -> str:
-        """Return settings as they were given, empty at first. Raises `errors.InvalidForm` for an unknown type."""
+        """Return settings, empty at first. Raises `errors.InvalidForm` for an unknown type."""
         _check(kind)
         where = {"user_id": user_id, "type": kind}
         found = await self._store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
         return "" if found is None else found.settings
 
-    async def set_settings(self, actor: Principal, kind: int, settings: str) -> str:
-        """Replace settings, and return them.
+    async def set_settings(
+        self, actor: Principal, kind: int, patch: str, required_version: int | None = None
+    ) -> tuple[str, bool]:
+        """Change the fields that a patch has, and keep the others; return all, and whether the patch was out of date.
+
+        Args:
+            actor: whose settings.
+            kind: their type.
+            patch: a protobuf in base64.
+            required_version: the version of the data that the patch was made for; over a later one it is dropped.
 
         Raises:
-            errors.InvalidForm: 50035, an unknown type, too long, or not base64.
+            errors.InvalidForm: 50035, an unknown type, too long, not base64 or no protobuf.
         """
         _check(kind)
         form = Form()
-        form.length(("settings",), settings, 0, MAX_SETTINGS)
+        form.length(("settings",), patch, 0, MAX_SETTINGS)
         form.check()
         try:
-            base64.b64decode(settings, validate=True)
-        except (binascii.Error, ValueError):
-            raise InvalidForm.field("settings", "INVALID_USER_SETTINGS_DATA", "Invalid user settings data") from None
-        key = {"user_id": actor.id, "type": kind}
-        body = {"settings": {"type": kind, "proto": settings}, "partial": False}
-        told = to_user(actor.id, "USER_SETTINGS_PROTO_UPDATE", body)
-        await self._store.commit([Upsert("user_settings", tuple(key), {**key, "settings": settings})], [told])
-        return settings
+            given = base64.b64decode(patch, validate=True)
+            settings_proto.split(given)
+        except ValueError:
+            raise _invalid() from None
+
+        async def change() -> tuple[str, bool]:
+            kept = await self.settings(actor.id, kind)
+            before = base64.b64decode(kept)
+            versioned = kind in VERSIONED
+            if versioned and required_version is not None and settings_proto.data_version(before) > required_version:
+                return kept, True
+            if not given:
+                return kept, False
+            try:
+                after = base64.b64encode(settings_proto.merge(before, given, versioned=versioned)).decode()
+            except ValueError:
+                raise _invalid() from None
+            form.length(("settings",), after, 0, MAX_SETTINGS)
+            form.check()
+            key = {"user_id": actor.id, "type": kind}
+            body = {"settings": {"type": kind, "proto": after}, "partial": False}
+            told = to_user(actor.id, "USER_SETTINGS_PROTO_UPDATE", body)
+            was = {"settings": kept} if kept else None
+            await self._store.commit(swap_ops("user_settings", key, was, {"settings": after}), [told])
+            return after, False
+
+        async with self._locks.hold(("user_settings", actor.id)):
+            return await reread(change)
+
+
+def _invalid() -> InvalidForm:
+    return InvalidForm.field("settings", "INVALID_USER_SETTINGS_DATA", "Invalid user settings data")
 
 
 def _check(kind: int) -> None:
