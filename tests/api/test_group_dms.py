@@ -107,12 +107,31 @@ async def test_who_may_add_whom_and_how_many(api: Api, group: int) -> None:
     assert error_of(await api.put(f"{path}/9", "ada")) == (404, 10013)
     assert error_of(await api.put(f"{path}/{FERN}", "bell")) == (403, 20001)
     assert error_of(await api.put(f"/channels/{GENERAL}/recipients/{FERN}", "ada")) == (400, 50024)
-    dm = (await api.post("/users/@me/channels", "ada", {"recipient_id": str(CARL)})).json()["id"]
-    assert error_of(await api.put(f"/channels/{dm}/recipients/{FERN}", "ada")) == (400, 50024)
     for each in range(7):
         await api.store.commit([*rows.user_ops(User(id=3100 + each, username=f"face-{each}"))])
         assert (await api.put(f"{path}/{3100 + each}", "ada")).status_code == 204
     assert error_of(await api.put(f"{path}/{FERN}", "ada")) == (400, 30004)
+
+
+async def test_who_is_brought_to_a_dm_comes_into_a_new_group_and_the_dm_stays(api: Api, group: int) -> None:
+    dm = (await api.post("/users/@me/channels", "ada", {"recipient_id": str(CARL)})).json()["id"]
+    with_bot = (await api.post("/users/@me/channels", "ada", {"recipient_id": str(BELL)})).json()["id"]
+    api.bus.take()
+    path = f"/channels/{dm}/recipients"
+    for who, whom, expected in (("carl", ADA, 50033), ("carl", CARL, 50033), ("carl", 9, 10013), ("carl", BELL, 50007)):
+        assert error_of(await api.put(f"{path}/{whom}", who))[1] == expected
+    assert error_of(await api.put(f"{path}/{FERN}", "dora")) == (403, 50001)
+    assert error_of(await api.put(f"/channels/{with_bot}/recipients/{FERN}", "ada")) == (403, 50007)
+    assert api.bus.take() == []
+    answer = await api.put(f"{path}/{FERN}", "carl")
+    made = answer.json()
+    assert (answer.status_code, made["type"], made["owner_id"], ids(made)) == (201, 3, str(CARL), {ADA, FERN})
+    assert int(made["id"]) not in (int(dm), group)
+    heard = told(api)
+    assert {name for name, _, _ in heard} == {"CHANNEL_CREATE"}
+    assert {body["id"] for _, _, body in heard} == {made["id"]}
+    assert [whom for _, whom, _ in heard] == [{ADA}, {CARL}, {FERN}]
+    assert ids((await api.get(f"/channels/{dm}", "ada")).json()) == {CARL}
 
 
 async def test_only_the_owner_removes_and_the_removed_is_out_at_once(api: Api, group: int) -> None:

@@ -35,12 +35,12 @@ async def list_dms(request: ApiRequest) -> Response[bytes]:
     return answer_json(await services(request).dms.list_of(request.user))
 
 
-@put(RECIPIENT, status_code=204, guards=[people_only], summary="Add somebody to a group DM")
-async def add_recipient(request: ApiRequest) -> Response[None]:
-    """Whoever is in the group may."""
+@put(RECIPIENT, status_code=201, guards=[people_only], summary="Add somebody to a group DM, or to a DM by a new group")
+async def add_recipient(request: ApiRequest) -> Response[bytes] | Response[None]:
+    """Whoever is in it may. A DM stays as it is: 201, with the group; else 204."""
     channel_id, user_id = path_id(request, "channel_id"), path_id(request, "user_id")
-    await services(request).group_dms.add(request.user, channel_id, user_id)
-    return no_content()
+    made = await services(request).group_dms.bring(request.user, channel_id, user_id)
+    return no_content() if made is None else answer_json(made, 201)
 
 
 @delete(RECIPIENT, status_code=204, guards=[people_only], summary="Remove somebody from a group DM")

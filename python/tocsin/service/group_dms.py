@@ -83,6 +83,18 @@ class GroupDmService:
         await self._context.store.commit(rows.channel_ops(channel), told)
         return dms.render(channel, actor.id, users)
 
+    async def bring(self, actor: Principal, channel_id: int, user_id: int) -> Body | None:
+        """Take somebody into a group; to a DM, which stays as it is, by a new group of the three, which is returned.
+
+        Raises:
+            errors.ApiError: as `add`, and 50033 for who is in the DM already.
+        """
+        channel = (await self._world.channel_access(channel_id, actor.id)).channel
+        if channel.type == ChannelType.DM:
+            return await self.create(actor, [*channel.recipients, user_id])
+        await self.add(actor, channel_id, user_id)
+        return None
+
     async def add(self, actor: Principal, channel_id: int, user_id: int) -> None:
         """Take somebody in; whoever is in the group may. One who is there already is no change.
 
