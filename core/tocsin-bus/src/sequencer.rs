@@ -8,6 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use crate::envelope::{Envelope, Scope};
 use crate::recent::Recent;
 
+/// The kind of a DM's scope (`ScopeKind.CHANNEL`). Of its log a node hears what names its users, and not the rest: places
+/// that are missing are no loss. What is lost on the way, the inbox finds.
+const CHANNEL_SCOPE: u8 = 2;
+
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
@@ -25,7 +29,7 @@ pub enum Step {
 /// Events of a scope that will not come out. What to tell its sessions is the caller's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// The places `expected..got` of the scope's log never came.
+    /// The places `expected..got` of the scope's log never came. Not said of DMs.
     Gap {
         /// Whose log.
         scope: Scope,
@@ -134,7 +138,7 @@ impl Sequencer {
             self.loss = (seq != 0).then_some(Loss::Overflow { scope, seq });
             return None;
         }
-        if seq != 0 && last != 0 && seq != last + 1 {
+        if seq != 0 && last != 0 && seq != last + 1 && scope.kind != CHANNEL_SCOPE {
             self.gaps += 1;
             let expected = last + 1;
             self.loss = Some(Loss::Gap {

@@ -139,3 +139,17 @@ fn what_waits_is_known_by_its_place_and_an_ephemeral_question_decides_nothing() 
     sequencer.resolve(ticket + 1);
     assert!(sequencer.is_settled());
 }
+
+#[test]
+fn a_dms_log_may_skip_places_and_a_guilds_may_not() {
+    for (kind, skips) in [(1, true), (2, false), (3, true)] {
+        let mut sequencer = Sequencer::default();
+        for seq in [3, 5] {
+            let mut sent = envelope(9, seq, false);
+            sent.scope.kind = kind;
+            assert!(matches!(sequencer.push(sent), Some(Step::Forward(_))));
+        }
+        assert_eq!(sequencer.take_loss().is_some(), skips);
+        assert_eq!(sequencer.gaps(), u64::from(skips));
+    }
+}

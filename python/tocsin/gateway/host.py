@@ -18,7 +18,7 @@ from tocsin.gateway.departures import Departures
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.identify import Identifier
 from tocsin.gateway.own_sessions import OwnSessions
-from tocsin.gateway.peers import COMING, TOPICS, Peers, whose
+from tocsin.gateway.peers import COMING, TOPICS, Peers, what_comes
 from tocsin.gateway.policy import Policy
 from tocsin.gateway.presence import PresenceBook
 from tocsin.gateway.session import Sessions
@@ -173,11 +173,11 @@ class Host:
             self._messages(request[1])
 
     def _coming(self, ticket: int, body: bytes) -> None:
-        """Have identifies under way read their DMs again; what was accepted before this is told of the event itself."""
+        """Let identifies under way have the event; what was accepted before this is told of it by itself."""
         try:
-            for user_id in whose(body):
-                for pending in self._sessions.pending_of(user_id):
-                    pending.dms_changed = True
+            told = what_comes(body)
+            for user_id in told.users:
+                self._sessions.missed(user_id, told.name, bytes(told.body))
         finally:
             self._orders().resolve(ticket)
 

@@ -108,7 +108,7 @@ class Identifier:
         self._sessions.claim(pending, principal.id)
         await self._services.context.interest.follow(Scope(ScopeKind.USER, principal.id))
         guild_ids = await self._guild_ids(form, principal, pending)
-        dms = await self._dms(principal, pending)
+        dms: list[dict[str, Any]] = []
         own: Own | None = None
         while True:
             guild_ids |= self._joined(form, pending)
@@ -118,10 +118,8 @@ class Identifier:
                 gone = {each for each in missing if self._guilds.get(each) is None}
                 guild_ids -= gone
                 pending.joined -= gone
-            elif pending.dms_changed:
-                dms = await self._dms(principal, pending)
-            elif own is None or pending.own_changed:
-                own = await self._own(principal, pending, guild_ids)
+            elif own is None or pending.read_again:
+                dms, own = await self._own(principal, pending, guild_ids)
             else:
                 break
         if pending.gone:
@@ -140,7 +138,7 @@ class Identifier:
             presence=presence,
             system=system_of(form.properties),
         )
-        self._accept(session, form, version, sorted(guild_ids), dms, own)
+        self._accept(session, form, version, sorted(guild_ids), dms, own, pending)
 
     # -- checks
 
@@ -188,21 +186,15 @@ class Identifier:
     def _joined(form: IdentifyForm, pending: Pending) -> set[int]:
         return {each for each in pending.joined if covers(form.shard, each)}
 
-    async def _dms(self, principal: Principal, pending: Pending) -> list[dict[str, Any]]:
+    async def _own(
+        self, principal: Principal, pending: Pending, guild_ids: set[int]
+    ) -> tuple[list[dict[str, Any]], Own]:
+        """Read the person's DMs and what else is their own; what changes meanwhile is told after READY."""
+        pending.begin_reading()
         if principal.is_bot:
-            return []
-        while True:
-            pending.dms_changed = False
-            dms = await self._services.dms.list_of(principal)
-            if not pending.dms_changed:
-                return dms
-
-    async def _own(self, principal: Principal, pending: Pending, guild_ids: set[int]) -> Own:
-        pending.own_changed = False
-        if principal.is_bot:
-            return Own([], {}, "", {}, [], [])
+            return [], Own([], {}, "", {}, [], [])
         settings = self._services.user_settings
-        return Own(
+        return await self._services.dms.list_of(principal), Own(
             await self._services.read_states.list_of(principal.id),
             await settings.notes(principal.id),
             await settings.settings(principal.id, PRELOADED),
@@ -223,6 +215,7 @@ class Identifier:
         guild_ids: list[int],
         dms: list[dict[str, Any]],
         own: Own,
+        pending: Pending,
     ) -> None:
         batch = self._orders()
         user_id = session.user_id
@@ -277,6 +270,8 @@ class Identifier:
             # After the guilds, which READY only names: what it says is of guilds that the client knows.
             partners = [int(each["id"]) for dm in dms for each in dm["recipients"]]
             batch.dispatch(NAME, supplemental(session, known, partners), sessions=[session.key], ungated=True)
+        for name, event in pending.missed if session.covers(0) else ():
+            batch.dispatch(name, event, sessions=[session.key])
         self._guilds.seat_lookers(session, batch)
         self._sessions.add(session)
         self._sessions.changed(session)

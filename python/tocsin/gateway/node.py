@@ -240,6 +240,7 @@ class GatewayNode:
         link = self._link = bus_of(self._core, self._settings, peers.name, self._tag)
         bus.start(link)
         bus.on_rejoined = peers.rejoin
+        peers.on_hello = self._sessions.read_again
         peers.start()
         self._metrics.watch("tocsin_peers", "Other nodes that this one hears of", lambda: len(peers))
         self._outgoing.attach(lambda: link.publish(self._outgoing_batch))
@@ -294,15 +295,13 @@ class GatewayNode:
                 if guild is not None:
                     guild.bodies.note_message(event.channel_id, int(_decode_ref(event.body).id))
                     guild.lookers.note(event.channel_id)
-            elif event.name in OWN:
-                for pending in self._sessions.pending_of(event.scope.id):
-                    pending.own_changed = True
-            elif event.name in PRIVATE_CHANNEL_EVENTS and not event.guild_id:
-                for user_id in event.users:
-                    for pending in self._sessions.pending_of(user_id):
-                        pending.dms_changed = True
+            elif event.name in OWN or (event.name in PRIVATE_CHANNEL_EVENTS and not event.guild_id):
                 if self._bus is not None:
+                    # It comes back to this node too, if that has anybody who is to hear of it.
                     self._bus.publish_ephemeral(coming(event))
+                    continue
+                for user_id in event.users:
+                    self._sessions.missed(user_id, event.name, event.body)
 
     def _on_revoked(self, user_id: int, token_digest: bytes) -> None:
         """Forget a token that was revoked here."""
@@ -318,7 +317,8 @@ class GatewayNode:
             self._orders().end_session(session.key, CLOSE_AUTHENTICATION)
 
     def _on_missed(self) -> None:
-        """Look whether tokens were revoked while nothing was heard."""
+        """Look whether tokens were revoked while nothing was heard, and have identifies under way read anew."""
+        self._sessions.read_again()
         if self._recheck is None or self._recheck.done():
             self._recheck = asyncio.create_task(self._end_unknown())
 

@@ -27,7 +27,7 @@ TOPICS = 1 << 63
 
 NAME = "TOCSIN_PEER"
 COMING = "TOCSIN_COMING"
-"""Goes before an event of a DM, in its scope: the event waits until whoever identifies knows of it (ADR 0018)."""
+"""Goes before an event of what is a person's own, in its scope: it waits until whoever identifies has it (ADR 0018)."""
 
 REVOCATIONS_KEPT = 1024
 NAMES_KEPT = 256
@@ -53,7 +53,6 @@ class Note(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Note).decode
-_users = msgspec.json.Decoder(list[int]).decode
 
 
 def last_word(name: str, user_id: int, token_digest: bytes) -> Event:
@@ -69,20 +68,30 @@ def _text(token_digest: bytes) -> str:
     return base64.b64encode(token_digest).decode()
 
 
+class Coming(msgspec.Struct):
+    """An event that is on its way, and to whom."""
+
+    users: list[int]
+    name: str
+    body: msgspec.Raw
+
+
+_decode_coming = msgspec.json.Decoder(Coming).decode
+
+
 def coming(event: Event) -> Event:
     """Return what goes before an event that READY shows the state of, and no policy sees."""
-    return Event(
-        name=COMING, scope=event.scope, body=_encode([int(each) for each in event.users]), users=event.users, state=True
-    )
+    told = Coming([int(each) for each in event.users], event.name, msgspec.Raw(event.body))
+    return Event(name=COMING, scope=event.scope, body=_encode(told), users=event.users, state=True)
 
 
-def whose(body: bytes) -> list[int]:
-    """Return the users of what is coming.
+def what_comes(body: bytes) -> Coming:
+    """Return what is coming.
 
     Raises:
         msgspec.MsgspecError: it cannot be read.
     """
-    return _users(body)
+    return _decode_coming(body)
 
 
 class Link(Protocol):
@@ -138,6 +147,8 @@ class Peers:
         self._link = link
         self._revoked = revoked
         self._missed_some = missed
+        self.on_hello: Callable[[], None] = _nobody
+        """Called when a peer is new, or was away: some of what it said may be lost."""
         self._missed: dict[str, int] = {}  # peer -> own beats since it was heard
         self._silent: set[str] = set()  # those that owe an answer
         self._ended: dict[str, None] = {}  # names are never used again
@@ -265,6 +276,7 @@ class Peers:
         if note.hello:
             # So that it knows this one before its next beat.
             self._say(topic_of(note.node), Note(node=self.name, number=self._sent))
+            self._tell(self.on_hello)
         if self.listener is not None:
             if note.wants:
                 self._tell(self._answer, self.listener, note)
@@ -342,3 +354,7 @@ def topic_of(name: str) -> int:
 
 
 ALL = topic_of("")
+
+
+def _nobody() -> None:
+    """Nobody minds."""

@@ -64,20 +64,37 @@ def covers(shard: tuple[int, int] | None, guild_id: int) -> bool:
     return shard is None or (guild_id >> 22) % shard[1] == shard[0]
 
 
+MISSED_KEPT = 256
+"""Events of a person's own that an identify keeps; after more, it reads what they are about again."""
+
+
 class Pending:
     """An identify under way: what happens to its user meanwhile is noted here, so that nothing is missed."""
 
-    __slots__ = ("dms_changed", "gone", "joined", "own_changed", "revoked", "token_digest", "user", "user_id")
+    __slots__ = ("gone", "joined", "missed", "read_again", "revoked", "token_digest", "user", "user_id")
 
     def __init__(self) -> None:
         self.token_digest = b""
         self.revoked = False  # its token is good no more
         self.user_id = 0
         self.joined: set[int] = set()  # guilds the user joined since the list of guilds was read
-        self.dms_changed = False
-        self.own_changed = False
+        self.missed: list[tuple[str, bytes]] = []  # events of what is the person's own since that began to be read
+        self.read_again = False  # there were too many, or some may have been lost
         self.user: User | None = None  # the account as it was changed since
         self.gone = False  # the connection ended
+
+    def begin_reading(self) -> None:
+        """Note that what is the person's own is read from now on."""
+        self.missed.clear()
+        self.read_again = False
+
+    def note(self, name: str, body: bytes) -> None:
+        """Keep an event of the person's own, to be told after READY."""
+        if len(self.missed) >= MISSED_KEPT:
+            self.missed.clear()
+            self.read_again = True
+        else:
+            self.missed.append((name, body))
 
 
 class Sessions:
@@ -157,6 +174,16 @@ class Sessions:
     def pending_of(self, user_id: int) -> Iterator[Pending]:
         """Iterate over the user's identifies under way."""
         return iter(self._pending_by_user.get(user_id, ()))
+
+    def missed(self, user_id: int, name: str, body: bytes) -> None:
+        """Let the user's identifies under way have an event that only goes to sessions that are there."""
+        for pending in self.pending_of(user_id):
+            pending.note(name, body)
+
+    def read_again(self) -> None:
+        """Have all identifies under way read again what is their people's own: events of it may have been lost."""
+        for pending in self._pending.values():
+            pending.read_again = True
 
     def concerns(self, user_id: int) -> bool:
         """Return whether the user has a session here."""

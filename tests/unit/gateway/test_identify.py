@@ -9,6 +9,7 @@ import pytest
 from tests.support.api_world import BELL, GENERAL, LAB, STAFF_ONLY
 from tests.support.gateway_rig import Rig
 from tests.support.shapes import FIXTURES, differences
+from tocsin.gateway.session import MISSED_KEPT
 
 
 async def test_a_bot_gets_ready_and_then_its_guilds(rig: Rig) -> None:
@@ -122,3 +123,25 @@ async def test_people_may_leave_intents_out(rig: Rig) -> None:
 async def test_a_bot_over_its_concurrency_is_told_op_9(rig: Rig) -> None:
     keys = [await rig.identify("bell") for _ in range(17)]
     assert rig.core.refused == {keys[-1]: "op 9"}
+
+
+@pytest.mark.parametrize(("events", "reads"), [(2, 1), (MISSED_KEPT + 1, 2)])
+async def test_what_comes_of_ones_own_while_it_is_read_is_told_after_ready(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, events: int, reads: int
+) -> None:
+    read, seen = rig.services.user_settings.notes, []
+
+    async def notes(user_id: int) -> dict[str, str]:
+        seen.append(user_id)
+        if len(seen) == 1:
+            for number in range(events):
+                rig.sessions.missed(user_id, "USER_NOTE_UPDATE", b'{"id":"1","note":"%d"}' % number)
+        return await read(user_id)
+
+    monkeypatch.setattr(rig.services.user_settings, "notes", notes)
+    told = rig.told(await rig.identify("carl"))
+    assert told[0][0] == "READY"
+    assert len(seen) == reads
+    after = [body["note"] for name, body in told[1:] if name == "USER_NOTE_UPDATE"]
+    # After very many all is read again instead.
+    assert after == (["0", "1"] if reads == 1 else [])
