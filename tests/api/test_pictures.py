@@ -63,6 +63,39 @@ async def test_what_is_no_picture_changes_nothing_and_leaves_nothing(api: Api) -
     assert [kept(api, folder) for folder in ("avatars", "banners", "icons")] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("field", "served_as", "folder"),
+    [
+        ("splash", "splashes", "splashes"),
+        ("discovery_splash", "discovery-splashes", "discoverysplashes"),
+        ("banner", "banners", "guildbanners"),
+    ],
+)
+async def test_a_guild_s_other_pictures_are_told_kept_and_served_as_its_icon(
+    api: Api, field: str, served_as: str, folder: str
+) -> None:
+    name = (await api.patch(f"/guilds/{LAB}", "ada", {field: uri(PNG)})).json()[field]
+    [(event, body)] = api.bus.take()
+    assert (event.name, body[field]) == ("GUILD_UPDATE", name)
+    path = f"/content/{served_as}/{LAB}"
+    served = await api.client.get(f"{path}/{name}.png")
+    assert (served.status_code, served.content) == (200, PNG)
+    assert (await api.client.get(f"{path}/{'0' * 32}.png")).status_code == 404
+    assert (await api.client.get(f"/content/icons/{LAB}/{name}.png")).status_code == 404
+    both = {"icon": uri(PNG), field: uri(b"nothing")}
+    assert error_of(await api.patch(f"/guilds/{LAB}", "ada", both)) == (400, 50035)
+    assert (kept(api, "icons"), kept(api, folder)) == (0, 1)
+    assert (await api.client.get(f"{path}/{name}.png")).status_code == 200
+    assert (await api.patch(f"/guilds/{LAB}", "ada", {field: uri(GIF)})).json()[field].startswith("a_")
+    assert kept(api, folder) == 1
+    assert (await api.patch(f"/guilds/{LAB}", "ada", {field: None})).json()[field] is None
+    assert kept(api, folder) == 0
+    made = (await api.post("/guilds", "carl", {"name": "New", field: uri(PNG)})).json()
+    assert (await api.client.get(f"/content/{served_as}/{made['id']}/{made[field]}.png")).content == PNG
+    assert (await api.delete(f"/guilds/{made['id']}", "carl")).status_code == 204
+    assert kept(api, folder) == 0
+
+
 async def test_a_guild_s_icon_is_told_kept_and_served_while_the_guild_has_it(api: Api) -> None:
     name = (await api.patch(f"/guilds/{LAB}", "ada", {"icon": uri(PNG)})).json()["icon"]
     [(event, body)] = api.bus.take()

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from litestar import Request, Response, get
 
-from tocsin.errors import unknown
+from tocsin.errors import NotFound, unknown
 from tocsin.service.images import sniff
 from tocsin_api.request import parse_id, services
 
@@ -58,18 +58,35 @@ async def get_avatar(request: Request[Any, Any, Any]) -> Response[bytes]:
     return _image(await services(request).users.picture(user_id, "avatar", name), "user")
 
 
-@get("/content/banners/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's banner")
+@get("/content/banners/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's or a guild's banner")
 async def get_banner(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """`BANNER.png`, as avatars are."""
-    user_id, name = _picture(request, "user_id")
-    return _image(await services(request).users.picture(user_id, "banner", name), "user")
+    """`BANNER.png`, as avatars are; the id is a user's or, as on Discord's CDN, a guild's."""
+    owner_id, name = _picture(request, "user_id")
+    try:
+        return _image(await services(request).guilds.picture(owner_id, "banner", name), "guild")
+    except NotFound:
+        return _image(await services(request).users.picture(owner_id, "banner", name), "user")
 
 
 @get("/content/icons/{guild_id:str}/{file:str}", opt=OPEN, summary="Get a guild's icon")
 async def get_icon(request: Request[Any, Any, Any]) -> Response[bytes]:
     """`ICON.png`, with whatever extension: the image as it was uploaded, while the guild has it."""
     guild_id, name = _picture(request, "guild_id")
-    return _image(await services(request).guilds.icon(guild_id, name), "guild")
+    return _image(await services(request).guilds.picture(guild_id, "icon", name), "guild")
+
+
+@get("/content/splashes/{guild_id:str}/{file:str}", opt=OPEN, summary="Get a guild's splash")
+async def get_splash(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """`SPLASH.png`, as icons are."""
+    guild_id, name = _picture(request, "guild_id")
+    return _image(await services(request).guilds.picture(guild_id, "splash", name), "guild")
+
+
+@get("/content/discovery-splashes/{guild_id:str}/{file:str}", opt=OPEN, summary="Get a guild's discovery splash")
+async def get_discovery_splash(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """`SPLASH.png`, as icons are."""
+    guild_id, name = _picture(request, "guild_id")
+    return _image(await services(request).guilds.picture(guild_id, "discovery_splash", name), "guild")
 
 
 def _picture(request: Request[Any, Any, Any], owner: str) -> tuple[int, str]:
@@ -95,4 +112,13 @@ async def get_attachment(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(data, headers=headers, media_type=found.content_type if harmless else "application/octet-stream")
 
 
-HANDLERS = [get_emoji_image, get_group_icon, get_avatar, get_banner, get_icon, get_attachment]
+HANDLERS = [
+    get_emoji_image,
+    get_group_icon,
+    get_avatar,
+    get_banner,
+    get_icon,
+    get_splash,
+    get_discovery_splash,
+    get_attachment,
+]

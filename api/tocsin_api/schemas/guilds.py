@@ -40,9 +40,8 @@ class GuildIn(Struct):
         fields = Fields()
         name = self.name.strip() if isinstance(self.name, str) else self.name
         fields.text("name", None if making and name is UNSET else name, 2, 100)
-        fields.picture("icon", self.icon)
-        for image in ("splash", "discovery_splash", "banner"):
-            fields.image(image, getattr(self, image))
+        for picture in ("icon", "splash", "discovery_splash", "banner"):
+            fields.picture(picture, getattr(self, picture))
         fields.text("description", self.description, 1, 300, null=True)
         fields.plain("owner_id", self.owner_id)
         fields.choice("verification_level", self.verification_level, range(5))

@@ -20,7 +20,7 @@ from tocsin.service.auth import Principal
 from tocsin.service.channels import GUILD_REFERENCES
 from tocsin.service.emojis import image_key
 from tocsin.service.forms import Form
-from tocsin.service.pictures import Pictures
+from tocsin.service.pictures import PictureFields
 from tocsin.service.roles import sorted_roles
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
@@ -37,8 +37,20 @@ _VOICE = int(ChannelType.GUILD_VOICE)
 Body = dict[str, Any]
 
 
-class _Icon(msgspec.Struct, frozen=True):
+class _Shown(msgspec.Struct, frozen=True):
     icon: str | None
+    splash: str | None
+    discovery_splash: str | None
+    banner: str | None
+
+
+_FOLDERS = {
+    "icon": "icons",
+    "splash": "splashes",
+    "discovery_splash": "discoverysplashes",
+    "banner": "guildbanners",
+}
+"""Where pictures of guilds are kept, by field."""
 
 
 async def nobody_online(guild_ids: Sequence[int]) -> dict[int, int]:
@@ -54,21 +66,25 @@ class GuildService:
         self._store = context.store
         self._world = context.world
         self.online_in: Callable[[Sequence[int]], Awaitable[dict[int, int]]] = nobody_online
-        self._icons = Pictures(context, "icons")
+        self._pictures = PictureFields(context, _FOLDERS)
 
     async def create(self, actor: Principal, changes: dict[str, Any]) -> Body:
         """Make a guild of the actor's, with @everyone and a text channel `general`.
 
         Raises:
             errors.BadRequest: 30001, the actor is in `MAX_GUILDS` already.
-            errors.InvalidForm: 50035, an icon that is no image of at most 1 MiB.
+            errors.InvalidForm: 50035, what is no image of at most 1 MiB.
         """
         if len(await self._store.guild_ids_of(actor.id)) >= MAX_GUILDS:
             raise BadRequest(30001, f"Maximum number of guilds reached ({MAX_GUILDS})")
         guild_id, channel_id = self._context.snowflakes.next(), self._context.snowflakes.next()
         own = {name: value for name, value in changes.items() if name not in GUILD_REFERENCES and name != "owner_id"}
-        own = await self._with_icon(own)
-        guild = Guild(id=guild_id, owner_id=actor.id, system_channel_id=channel_id, **own)
+        async with self._pictures.changing(None, own) as own:
+            return await self._make(actor, Guild(id=guild_id, owner_id=actor.id, system_channel_id=channel_id, **own))
+
+    async def _make(self, actor: Principal, guild: Guild) -> Body:
+        guild_id, channel_id = guild.id, guild.system_channel_id
+        assert channel_id is not None
         everyone = Role(id=guild_id, guild_id=guild_id, name="@everyone", permissions=DEFAULT)
         general = Channel(id=channel_id, guild_id=guild_id, type=ChannelType.GUILD_TEXT, name="general")
         owner = Member(guild_id=guild_id, user_id=actor.id, joined_at=self._context.clock())
@@ -79,11 +95,7 @@ class GuildService:
             *rows.member_ops(owner),
         ]
         event = guild_events.guild_create(guild, [everyone], [general], owner, actor.user)
-        try:
-            await self._store.commit(ops, [event])
-        except BaseException:
-            await self._icons.drop(guild.icon)
-            raise
+        await self._store.commit(ops, [event])
         return wire.guild(guild, [everyone])
 
     async def get(self, actor: Principal, guild_id: int, *, with_counts: bool = False) -> Body:
@@ -108,17 +120,12 @@ class GuildService:
             self._check_references(access, changes)
             if changes.get("owner_id", state.guild.owner_id) != state.guild.owner_id:
                 await self._check_new_owner(state, actor, changes["owner_id"])
-            changed = msgspec.structs.replace(state.guild, **await self._with_icon(changes))
             roles = sorted_roles(state)
-            if changed != state.guild:
-                event = guild_events.guild_update(changed, roles, state.emojis.values())
-                new, old = (changed.icon, state.guild.icon) if changed.icon != state.guild.icon else (None, None)
-                try:
+            async with self._pictures.changing(state.guild, changes) as changes:
+                changed = msgspec.structs.replace(state.guild, **changes)
+                if changed != state.guild:
+                    event = guild_events.guild_update(changed, roles, state.emojis.values())
                     await self._store.commit(rows.guild_update_ops(changed), [event])
-                except BaseException:
-                    await self._icons.drop(new)
-                    raise
-                await self._icons.drop(old)
             return wire.guild(changed, roles, state.emojis.values())
 
     async def delete(self, actor: Principal, guild_id: int) -> None:
@@ -132,21 +139,15 @@ class GuildService:
             await self._store.commit(ops, [guild_events.guild_delete(guild_id)])
             for emoji_id in access.guild.emojis:
                 await self._context.content.delete(image_key(emoji_id))
-            await self._icons.drop(access.guild.guild.icon)
+            await self._pictures.drop(access.guild.guild)
 
-    async def icon(self, guild_id: int, name: str) -> bytes:
-        """Return the icon that a guild has. Raises `errors.NotFound` (10004) for every other name."""
-        guild = await self._store.find_one(Select(entity=_Icon, table="guilds", where={"id": guild_id}))
-        data = await self._icons.given(None if guild is None else guild.icon, name)
+    async def picture(self, guild_id: int, field: str, name: str) -> bytes:
+        """Return the picture that a guild has as this. Raises `errors.NotFound` (10004) for every other name."""
+        guild = await self._store.find_one(Select(entity=_Shown, table="guilds", where={"id": guild_id}))
+        data = await self._pictures.given(guild, field, name)
         if data is None:
             raise unknown("guild")
         return data
-
-    async def _with_icon(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """Keep the icon of a data URI; the changes have its name then."""
-        if changes.get("icon") is None:
-            return changes
-        return {**changes, "icon": await self._icons.keep("icon", changes["icon"])}
 
     def _check_references(self, access: GuildAccess, changes: dict[str, Any]) -> None:
         """Check that each field that names a channel names one the actor may view, of the right kind."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import InvalidForm
 from tocsin.service import images
@@ -53,3 +55,42 @@ class Pictures:
 
     def _key(self, name: str) -> str:
         return f"{self._folder}/{int(name.removeprefix('a_'), 16)}"
+
+
+class PictureFields:
+    """The pictures that an entity's fields name.
+
+    Args:
+        folders: of the content store, by field.
+    """
+
+    def __init__(self, context: Context, folders: Mapping[str, str]) -> None:
+        self._of = {field: Pictures(context, folder) for field, folder in folders.items()}
+
+    @asynccontextmanager
+    async def changing(self, before: object, changes: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Give the changes with names for the data URIs; after the block, drop what `before` has of them.
+
+        If the block fails, what was kept is dropped. Raises `errors.InvalidForm` (50035) on a field.
+        """
+        made: dict[str, str] = {}
+        try:
+            for field, pictures in self._of.items():
+                if changes.get(field) is not None:
+                    made[field] = await pictures.keep(field, changes[field])
+            yield changes | made
+        except BaseException:
+            for field, name in made.items():
+                await self._of[field].drop(name)
+            raise
+        for field in self._of.keys() & changes.keys():
+            await self._of[field].drop(getattr(before, field, None))
+
+    async def drop(self, entity: object) -> None:
+        """Forget all that an entity has."""
+        for field, pictures in self._of.items():
+            await pictures.drop(getattr(entity, field))
+
+    async def given(self, entity: object, field: str, name: str) -> bytes | None:
+        """Return a picture of that name if it is the one that the entity has; None of no entity."""
+        return await self._of[field].given(getattr(entity, field, None), name)

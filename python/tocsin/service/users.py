@@ -18,7 +18,7 @@ from tocsin.service.auth import Principal
 from tocsin.service.forms import Form
 from tocsin.service.guilds import nobody_online
 from tocsin.service.locks import KeyedLocks
-from tocsin.service.pictures import Pictures
+from tocsin.service.pictures import PictureFields
 from tocsin.store.base import Update
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class UserService:
         self.online_in: Callable[[Sequence[int]], Awaitable[dict[int, int]]] = nobody_online
         self._context = context
         self._edits = KeyedLocks()
-        self._pictures = {field: Pictures(context, f"{field}s") for field in PICTURES}
+        self._pictures = PictureFields(context, {field: f"{field}s" for field in PICTURES})
 
     def me(self, actor: Principal) -> dict[str, Any]:
         """Return the actor's own user, with what only they may see."""
@@ -68,28 +68,16 @@ class UserService:
             if user is None:
                 raise unknown("user")
             changes = await self._changes(user.username, actor, patch)
-            made: dict[str, str] = {}
-            try:
-                for field in PICTURES:
-                    if changes.get(field) is not None:
-                        changes[field] = made[field] = await self._pictures[field].keep(field, changes[field])
+            async with self._pictures.changing(user, changes) as changes:
                 changed = msgspec.structs.replace(user, **changes)
-                if changed == user:
-                    return wire.own_user(user)
-                await self._commit(changed, changes)
-            except BaseException:
-                for field, name in made.items():
-                    await self._pictures[field].drop(name)
-                raise
-            for field in PICTURES:
-                if field in changes:
-                    await self._pictures[field].drop(getattr(user, field))
+                if changed != user:
+                    await self._commit(changed, changes)
             return wire.own_user(changed)
 
     async def picture(self, user_id: int, field: str, name: str) -> bytes:
         """Return the avatar or banner that a user has. Raises `errors.NotFound` (10013) for every other name."""
         user = await self._context.world.user(user_id)
-        data = await self._pictures[field].given(None if user is None else getattr(user, field), name)
+        data = await self._pictures.given(user, field, name)
         if data is None:
             raise unknown("user")
         return data
