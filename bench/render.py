@@ -88,7 +88,8 @@ METHOD = """\
   less the error is over 1 % of what was there.
 - **POST**: `bench/api_cost.py`, rounds of posts on keep-alive connections, CPU by thread of the node.
 - **Testing**: `bench/testing_cost.py`, test servers started one after the other, CPU of all their threads when they are
-  ready; and a test's bot and guild made and removed again as the pytest plugin does, in wall time.
+  ready; and a test's bot and guild made and removed again as the pytest plugin does, in wall time and in CPU of the
+  server: on a busy machine the first has a tail that the second has not.
 - **Flapping**: `bench/flapping.py`. The naive number is every change to every other session with GUILD_PRESENCES. The
   watchers' generator runs under SCHED_FIFO where that is allowed; it and the flapping members' share one cpu.
 - **Large guild**: `bench/large_guild.py`.

@@ -392,7 +392,11 @@ def _testing(results: Results) -> list[Row]:
         beside = "-"
         if spread:
             wall = figures["start_ms"]["median"]
-            beside = f"p99 {spread['p99']:.1f} ms" if key == "reset_ms" else f"in {wall:.0f} ms of wall time"
+            beside = f"in {wall:.0f} ms of wall time"
+            if key == "reset_ms":
+                beside = f"p99 {spread['p99']:.1f} ms"
+                used = figures.get("reset_cpu_ms")
+                beside += f"; CPU of the server {used['median']:.1f}, p99 {used['p99']:.1f} ms" if used else ""
         rows.append(_row(what, must, aim, figure, digits, "ms", beside))
     return rows
 

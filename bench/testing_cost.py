@@ -46,7 +46,7 @@ def spread(figures: list[float]) -> dict[str, float]:
 
 def measure(starts: int, resets: int) -> dict[str, Any]:
     """Start servers one after the other; of each measure the start, and of the last the resets."""
-    cpu, wall, reset = [], [], []
+    cpu, wall, reset, used = [], [], [], []
     for turn in range(starts):
         with running() as server:
             cpu.append(cpu_ms(server.process.pid))
@@ -54,8 +54,16 @@ def measure(starts: int, resets: int) -> dict[str, Any]:
             if turn == starts - 1:
                 for _ in range(WARM):
                     reset_ms(server)
-                reset = [reset_ms(server) for _ in range(resets)]
-    return {"start_cpu_ms": spread(cpu), "start_ms": spread(wall), "reset_ms": spread(reset)}
+                for _ in range(resets):
+                    before = cpu_ms(server.process.pid)
+                    reset.append(reset_ms(server))
+                    used.append(cpu_ms(server.process.pid) - before)
+    return {
+        "start_cpu_ms": spread(cpu),
+        "start_ms": spread(wall),
+        "reset_ms": spread(reset),
+        "reset_cpu_ms": spread(used),
+    }
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ Guild states here hold no member lists; members are cached one by one.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -296,10 +297,11 @@ class World:
             errors.NotFound: 10004, there is no such guild.
             errors.MissingAccess: 50001, the user is not a member.
         """
-        guild = await self.guild(guild_id)
+        guild, member = self.guild_at_hand(guild_id), self.member_at_hand(guild_id, user_id)
+        if guild is None or member is None:
+            guild, member = await asyncio.gather(self.guild(guild_id), self.member(guild_id, user_id))
         if guild is None:
             raise unknown("guild")
-        member = await self.member(guild_id, user_id)
         if member is None:
             raise MissingAccess
         return GuildAccess(guild, member, int(guild.permissions(member, None, self._clock())))

@@ -6,7 +6,6 @@ A commit holds up to `BATCH` users or members, so that a crowd costs few fsyncs.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -35,11 +34,14 @@ from tocsin.service.world_file import (
     number,
 )
 from tocsin.store import rows
-from tocsin.store.base import GuildSnapshot, Op, Store
+from tocsin.store.base import Accounts, GuildSnapshot, Op, Store
 
 BATCH = 500
 _PAGE = 1000
 T = TypeVar("T")
+Begun = tuple[list[Op], list[Event]]
+"""What a commit is to hold, as far as it is known."""
+
 Progress = Callable[[int, int], None]
 """Called with the steps done and the steps in all; a step is a user or a membership."""
 
@@ -125,14 +127,17 @@ class _Seeding:
 
     async def _users(self, batch: list[tuple[str, UserEntry]]) -> None:
         """Make or complete the users of one batch, in one commit."""
-        ids = [number(entry.id, place) for place, entry in batch if entry.id is not None]
-        by_id = {user.id: user for user in await self._store.users(ids)} if ids else {}
-        found = await asyncio.gather(*(self._existing(place, entry, by_id) for place, entry in batch))
-        await asyncio.gather(*(self._check_token(p, e, u) for (p, e), u in zip(batch, found, strict=True)))
+        known = await self._store.accounts(
+            [number(entry.id, place) for place, entry in batch if entry.id is not None],
+            [entry.username for _, entry in batch],
+            [digest_of(strip_scheme(entry.token)) for _, entry in batch if entry.token is not None],
+        )
         ops: list[Op] = []
         events: list[Event] = []
         made = 0
-        for (place, entry), user in zip(batch, found, strict=True):
+        for place, entry in batch:
+            user = self._existing(place, entry, known)
+            self._check_token(place, entry, user, known)
             if user is None:
                 user = User(
                     id=self._next_id() if entry.id is None else number(entry.id, place),
@@ -151,15 +156,15 @@ class _Seeding:
             if entry.token is not None:
                 ops += rows.token_ops(digest_of(strip_scheme(entry.token)), user.id, self._clock())
             if entry.bot:
-                ops += await self._application(entry, user)
+                ops += self._application(entry, user, known)
         await self._commit(ops, events, batch[0][0])
         self._report.users_made += made
         self._step(len(batch))
 
-    async def _existing(self, place: str, entry: UserEntry, by_id: dict[int, User]) -> User | None:
-        user = by_id.get(number(entry.id, place)) if entry.id is not None else None
+    def _existing(self, place: str, entry: UserEntry, known: Accounts) -> User | None:
+        user = known.by_id.get(number(entry.id, place)) if entry.id is not None else None
         if user is None:
-            user = await self._store.user_by_name(entry.username)
+            user = known.by_name.get(entry.username)
             if user is not None and entry.id is not None:
                 raise WorldFileError(f"{place}.id: {entry.username!r} is user {user.id} in the store, not {entry.id}")
         if user is None:
@@ -172,16 +177,16 @@ class _Seeding:
             )
         return user
 
-    async def _check_token(self, place: str, entry: UserEntry, user: User | None) -> None:
+    def _check_token(self, place: str, entry: UserEntry, user: User | None, known: Accounts) -> None:
         if entry.token is None:
             return
-        holder = await self._store.user_by_token(digest_of(strip_scheme(entry.token)))
+        holder = known.holders.get(digest_of(strip_scheme(entry.token)))
         if holder is not None and (user is None or holder.id != user.id):
             raise WorldFileError(f"{place}.token: it is the token of {holder.username!r} in the store")
 
-    async def _application(self, entry: UserEntry, user: User) -> list[Op]:
+    def _application(self, entry: UserEntry, user: User, known: Accounts) -> list[Op]:
         """Return what makes the bot's application grant the privileged intents of the file."""
-        before = await self._store.application_of_bot(user.id)
+        before = known.applications.get(user.id)
         granted = entry.privileged
         if before is not None and before.intents == granted:
             return []
@@ -196,9 +201,11 @@ class _Seeding:
     async def _guild(self, place: str, entry: GuildEntry) -> None:
         owner = self._people[entry.owner]
         snapshot = await self._existing_guild(place, entry, owner)
+        begun: Begun = ([], [])
         if snapshot is None:
-            guild_id, roles = await self._make_guild(place, entry, owner)
-            members: dict[int, Member] = {}
+            # What makes it is committed with its first members.
+            begun, guild_id, roles, member = self._make_guild(place, entry, owner)
+            members = {owner.id: member}
         else:
             guild_id = snapshot.guild.id
             async with self._locks.hold(("guild", guild_id)):
@@ -207,7 +214,8 @@ class _Seeding:
         self._report.guilds[entry.name] = str(guild_id)
         for batch in _batches(self._joiners[entry.name].items()):
             async with self._locks.hold(("guild", guild_id)):
-                await self._join(place, guild_id, batch, roles, members)
+                await self._join(place, guild_id, batch, roles, members, begun)
+            begun = ([], [])
 
     async def _existing_guild(self, place: str, entry: GuildEntry, owner: User) -> GuildSnapshot | None:
         if entry.id is not None:
@@ -221,7 +229,8 @@ class _Seeding:
                 return found
         return None
 
-    async def _make_guild(self, place: str, entry: GuildEntry, owner: User) -> tuple[int, dict[str, Role]]:
+    def _make_guild(self, place: str, entry: GuildEntry, owner: User) -> tuple[Begun, int, dict[str, Role], Member]:
+        """Return what makes a guild, its id, its roles by name, and its owner's membership."""
         guild_id = self._next_id() if entry.id is None else number(entry.id, f"{place}.id")
         guild = Guild(id=guild_id, name=entry.name, owner_id=owner.id)
         roles = {EVERYONE: Role(id=guild_id, guild_id=guild_id, name=EVERYONE, permissions=DEFAULT)}
@@ -238,10 +247,9 @@ class _Seeding:
             ops += rows.channel_ops(channel_)
         ops += rows.member_ops(member)
         event = guild_events.guild_create(guild, roles.values(), channels.values(), member, owner)
-        await self._commit(ops, [event], place)
         self._report.guilds_made += 1
         self._report.members_made += 1
-        return guild_id, roles
+        return (ops, [event]), guild_id, roles, member
 
     async def _complete_guild(self, place: str, entry: GuildEntry, snapshot: GuildSnapshot) -> dict[str, Role]:
         """Add and change what the guild lacks of the file, in one commit; return its roles by name."""
@@ -355,16 +363,14 @@ class _Seeding:
         batch: Sequence[tuple[str, _Joiner]],
         roles: dict[str, Role],
         members: dict[int, Member],
+        begun: Begun,
     ) -> None:
-        """Add the members of one batch, or give them the file's roles, in one commit."""
-        ops: list[Op] = []
-        events: list[Event] = []
+        """Add the members of one batch, or give them the file's roles, in one commit with what was begun."""
+        ops, events = begun
         made = 0
         for name, joiner in batch:
             user = self._people[name]
             before = members.get(user.id)
-            if before is None and joiner.is_owner:
-                before = await self._store.member(guild_id, user.id)
             wanted = None if joiner.roles is None else tuple(sorted({roles[each].id for each in joiner.roles}))
             member = before or Member(guild_id=guild_id, user_id=user.id, joined_at=self._clock())
             if wanted is not None and wanted != tuple(sorted(member.roles)):
@@ -395,14 +401,13 @@ class _Seeding:
 class _Joiner(msgspec.Struct):
     roles: list[str] | None = None
     nick: str | None = None
-    is_owner: bool = False
 
 
 def _joiners(world: WorldFile, guild: GuildEntry) -> dict[str, _Joiner]:
     """Return who shall be in a guild, by name: its owner, its members and the crowds that join it."""
-    found = {guild.owner: _Joiner(is_owner=True)}
+    found = {guild.owner: _Joiner()}
     for entry in guild.members:
-        found[entry.user] = _Joiner(entry.roles, entry.nick, entry.user == guild.owner)
+        found[entry.user] = _Joiner(entry.roles, entry.nick)
     for crowd in world.generate:
         if guild.name in crowd.join:
             for user in crowd.each():

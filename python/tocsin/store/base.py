@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -80,6 +80,15 @@ class Select(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     limit: int = 0
 
 
+class Accounts(NamedTuple):
+    """Users by id and by name, who holds which token by its digest, and applications by their bot."""
+
+    by_id: dict[int, User]
+    by_name: dict[str, User]
+    holders: dict[bytes, User]
+    applications: dict[int, Application]
+
+
 class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which threads to read; 0, None and () ask nothing. The latest archived first, then the highest id.
 
@@ -128,6 +137,7 @@ class Store(Protocol):
     async def user_by_token(self, digest: bytes) -> User | None: ...
     async def password_hash(self, user_id: int) -> str | None: ...
     async def application_of_bot(self, bot_user_id: int) -> Application | None: ...
+    async def accounts(self, ids: list[int], names: list[str], digests: list[bytes]) -> Accounts: ...
 
     # guilds
     async def guild_ids_of(self, user_id: int) -> list[int]: ...

@@ -25,7 +25,7 @@ from tocsin.model.entities import (
 )
 from tocsin.model.event import ScopeKind
 from tocsin.store import sql
-from tocsin.store.base import GuildSnapshot, ThreadQuery
+from tocsin.store.base import Accounts, GuildSnapshot, ThreadQuery
 
 USERS = sql.Reader(User)
 APPLICATIONS = sql.Reader(Application)
@@ -86,6 +86,29 @@ def _member_rows(guild_id: int, condition: str, *parameters: object) -> sql.Ques
 def _member_and_user(row: Sequence[Any], roles: dict[int, tuple[int, ...]]) -> tuple[Member, User]:
     user = USERS.entity(row[MEMBERS.width :])
     return MEMBERS.entity(row, roles=roles.get(user.id, ())), user
+
+
+def accounts(ids: list[int], names: list[str], digests: list[bytes]) -> sql.Question[Accounts]:
+    """Return the users with these ids or names, who holds which token, and the bots' applications."""
+    found = Accounts({}, {}, {}, {})
+    for condition in ({"id": ids}, {"username": names}):
+        if not any(condition.values()):
+            continue
+        inside, parameters = sql.where(condition)
+        for row in (yield f"SELECT {USERS.columns()} FROM users WHERE {inside}", parameters):
+            user = USERS.entity(row)
+            found.by_id[user.id] = found.by_name[user.username] = user
+    for digest in digests:  # SQLite takes no list of bytes
+        text = f"SELECT {USERS.columns()} FROM users WHERE id = (SELECT user_id FROM tokens WHERE digest = ?)"
+        for row in (yield text, [digest]):
+            found.holders[digest] = USERS.entity(row)
+    bots = [user.id for user in found.by_id.values() if user.bot]
+    if bots:
+        inside, parameters = sql.where({"bot_user_id": bots})
+        for row in (yield f"SELECT {APPLICATIONS.columns()} FROM applications WHERE {inside}", parameters):
+            application = APPLICATIONS.entity(row)
+            found.applications[application.bot_user_id] = application
+    return found
 
 
 def channels(condition: str, *parameters: object) -> sql.Question[list[Channel]]:

@@ -15,7 +15,7 @@ from tocsin.figures import CommitFigures
 from tocsin.model.entities import Application, Ban, Channel, Member, Message, ReactionCount, RoleMention, Thread, User
 from tocsin.model.event import Event, Scope
 from tocsin.store import queries, sql
-from tocsin.store.base import Amend, Delete, GuildSnapshot, OnCommit, Op, Select, T, ThreadQuery
+from tocsin.store.base import Accounts, Amend, Delete, GuildSnapshot, OnCommit, Op, Select, T, ThreadQuery
 from tocsin.store.queries import APPLICATIONS, BANS, MESSAGES, ROLE_MENTIONS, USERS
 
 _decode_event = msgspec.msgpack.Decoder(Event).decode
@@ -182,6 +182,12 @@ class SqlStore(ABC):
         text = f"SELECT {APPLICATIONS.columns()} FROM applications WHERE bot_user_id = ?"
         rows = await self._query(text, bot_user_id)
         return APPLICATIONS.entity(rows[0]) if rows else None
+
+    async def accounts(self, ids: list[int], names: list[str], digests: list[bytes]) -> Accounts:
+        """Return users by id and by name, who holds which token, and the bots' applications, as of one moment."""
+        if not (ids or names or digests):
+            return Accounts({}, {}, {}, {})
+        return await self._open()[1].read(queries.accounts(ids, names, digests))
 
     # -- guilds
 

@@ -73,8 +73,8 @@ class Portal:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._request, method, path, headers, body)
 
     def request_now(self, method: str, path: str, authorization: str, body: Any = None) -> Any:
-        """As `request`, from a thread that may wait."""
-        return self._pool.submit(self._request, method, path, {"Authorization": authorization}, body).result()
+        """As `request`, on the calling thread, which waits. It has a connection of its own."""
+        return self._request(method, path, {"Authorization": authorization}, body)
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -104,6 +104,17 @@ async def test_passwords_and_applications_come_back(store: Store) -> None:
     assert await store.application_of_bot(ADA) is None
 
 
+async def test_accounts_are_found_by_id_by_name_and_by_token_at_once(store: Store) -> None:
+    application = Application(id=9, bot_user_id=BELL, name="b", owner_id=ADA)
+    await store.commit([*world_ops(), *rows.token_ops(b"\x00digest", ADA, 1), *rows.application_ops(application)])
+    found = await store.accounts([BELL, 7], ["carl", "nobody"], [b"\x00digest", b"other"])
+    assert set(found.by_id) == {BELL, CARL}
+    assert found.by_name["carl"].id == CARL
+    assert {digest: user.id for digest, user in found.holders.items()} == {b"\x00digest": ADA}
+    assert found.applications == {BELL: application}
+    assert await store.accounts([], [], []) == ({}, {}, {}, {})
+
+
 async def test_a_channel_comes_back_with_overwrites_or_recipients(store: Store) -> None:
     overwrites = (Overwrite(id=1, type=0, allow=(1 << 53) - 1), Overwrite(id=2, type=1, deny=1 << 52))
     voice = Channel(
