@@ -12,6 +12,7 @@ from tests.support.api_world import (
     BELL,
     CARL,
     CATEGORY,
+    DORA,
     GENERAL,
     LAB,
     READ_ONLY,
@@ -23,13 +24,14 @@ from tests.support.api_world import (
 )
 from tocsin.config import Settings
 from tocsin.model import wire
-from tocsin.model.permissions import Permission
+from tocsin.model.permissions import QUARANTINED, Permission
 from tocsin.service.automod_match import REPEATS
 from tocsin.store.base import Update
 
 RULES = f"/guilds/{LAB}/auto-moderation/rules"
 BLOCK: dict[str, Any] = {"type": 1, "metadata": {}}
 ALERT: dict[str, Any] = {"type": 2, "metadata": {"channel_id": str(STAFF_ONLY)}}
+HOLD: dict[str, Any] = {"type": 4, "metadata": {}}
 TIMEOUT: dict[str, Any] = {"type": 3, "metadata": {"duration_seconds": 60}}
 BLOCKED = (400, 200000)
 
@@ -95,7 +97,7 @@ async def test_a_timeout_needs_the_right_to_time_out(api: Api) -> None:
     [
         ({"name": ""}, "name"),
         ({"event_type": 2}, "event_type"),
-        ({"trigger_type": 6}, "trigger_type"),
+        ({"trigger_type": 9}, "trigger_type"),
         ({"trigger_metadata": {}}, "trigger_metadata"),
         ({"trigger_metadata": {"keyword_filter": ["x"] * 1001}}, "trigger_metadata"),
         ({"trigger_metadata": {"keyword_filter": ["x" * 61]}}, "trigger_metadata"),
@@ -327,3 +329,88 @@ async def test_rules_go_with_their_guild(api: Api) -> None:
     await make(api, keyword("bad"))
     assert (await api.delete(f"/guilds/{LAB}", "ada")).status_code == 204
     assert await api.services.automod._rules(LAB) == []
+
+
+def profile(*words: str, actions: tuple[dict[str, Any], ...] = (HOLD,), **more: Any) -> dict[str, Any]:
+    return {**keyword(*words, actions=actions), "name": "names", "event_type": 2, "trigger_type": 6, **more}
+
+
+async def test_who_joins_with_a_wrong_name_is_quarantined_until_it_is_another(api: Api) -> None:
+    rule = await make(api, profile("*badger*", actions=(HOLD, ALERT)))
+    assert rule["trigger_metadata"] == {"keyword_filter": ["*badger*"], "regex_patterns": [], "allow_list": []}
+    await api.patch("/users/@me", "dora", {"global_name": "The Badger"})
+    message = (await send(api, "hello", "ada")).json()
+    reaction = f"/channels/{GENERAL}/messages/{message['id']}/reactions/🔥/@me"
+    assert (await api.put(reaction, "ada")).status_code == 204
+    code = (await api.post(f"/channels/{GENERAL}/invites", "ada", {})).json()["code"]
+    api.bus.take()
+    assert (await api.post(f"/invites/{code}", "dora")).status_code == 200
+    told = {event.name: body for event, body in api.bus.take()}
+    assert told["GUILD_MEMBER_ADD"]["flags"] == QUARANTINED
+    deed = told["AUTO_MODERATION_ACTION_EXECUTION"]
+    assert (deed["user_id"], deed["content"], deed["matched_content"]) == (str(DORA), "The Badger", "Badger")
+    assert "channel_id" not in deed
+    assert told["MESSAGE_CREATE"]["type"] == 24
+    # They see what they saw and do nothing there, but for their nick.
+    assert (await api.get(f"/channels/{GENERAL}/messages", "dora")).status_code == 200
+    assert error_of(await send(api, "hello", "dora")) == (403, 50013)
+    assert error_of(await api.put(reaction, "dora")) == (403, 50013)
+    assert error_of(await api.post(f"/channels/{GENERAL}/typing", "dora")) == (403, 50013)
+    own = f"/guilds/{LAB}/members/@me"
+    assert (await api.patch(own, "dora", {"nick": "fine"})).json()["flags"] == QUARANTINED
+    api.bus.take()
+    await api.patch("/users/@me", "dora", {"global_name": "fine too"})
+    [(_, member)] = api.bus.take("GUILD_MEMBER_UPDATE")
+    assert member["flags"] == 0
+    assert (await send(api, "hello", "dora")).status_code == 200
+    assert (await api.put(reaction, "dora")).status_code == 204
+
+
+async def test_a_nick_is_looked_at_when_it_changes_and_told_of_once(api: Api) -> None:
+    await make(api, profile("bad"))
+    own = f"/guilds/{LAB}/members/@me"
+    for nick, held in (("so bad", True), ("worse", False), ("bad", True)):
+        api.bus.take()
+        assert (await api.patch(own, "carl", {"nick": nick})).json()["flags"] == (QUARANTINED if held else 0)
+        deeds = [event for event, _ in api.bus.take() if event.name == "AUTO_MODERATION_ACTION_EXECUTION"]
+        assert len(deeds) == held
+    api.bus.take()
+    # What exempts is looked at too, and nobody is told twice of the same name.
+    await api.patch("/users/@me", "carl", {"global_name": "Carl the Great"})
+    assert api.bus.take("AUTO_MODERATION_ACTION_EXECUTION") == []
+
+
+async def test_roles_bots_and_managers_are_exempt_and_a_rule_that_goes_lets_go(api: Api) -> None:
+    rule = await make(api, profile("bad", exempt_roles=[str(STAFF_ROLE)]))
+    path, own = f"{RULES}/{rule['id']}", f"/guilds/{LAB}/members/@me"
+    for who in ("ada", "bell"):
+        assert (await api.patch(own, who, {"nick": "bad"})).json()["flags"] == 0
+    assert (await api.patch(own, "carl", {"nick": "bad"})).json()["flags"] == QUARANTINED
+    role = f"/guilds/{LAB}/members/{CARL}/roles/{STAFF_ROLE}"
+    await api.put(role, "ada")
+    assert (await send(api, "hello")).status_code == 200
+    await api.delete(role, "ada")
+    assert error_of(await send(api, "hello")) == (403, 50013)
+    # A manager who has no MANAGE_GUILD by roles no more is judged at the next change only.
+    for change in ({"enabled": False}, {"enabled": True}):
+        await api.patch(path, "ada", change)
+        assert (await send(api, "hello")).status_code == 200
+    assert (await api.patch(own, "carl", {"nick": "very bad"})).json()["flags"] == QUARANTINED
+    await api.delete(path, "ada")
+    assert (await send(api, "hello")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"event_type": 1}, "event_type"),
+        ({"actions": [BLOCK]}, "actions"),
+        ({"actions": [TIMEOUT]}, "actions"),
+        ({"trigger_metadata": {}}, "trigger_metadata"),
+        ({"trigger_type": 1, "event_type": 1}, "actions"),
+    ],
+)
+async def test_a_rule_for_profiles_has_its_own_event_and_actions(api: Api, changes: dict[str, Any], path: str) -> None:
+    response = await api.post(RULES, "ada", {**profile("bad"), **changes})
+    assert error_of(response) == (400, 50035), response.text
+    assert list(response.json()["errors"]) == [path]

@@ -65,6 +65,25 @@ def test_deeds_are_told_with_the_text_only_where_message_content_allows(town: To
     assert not [name for name in names(told_writer) if name.startswith("AUTO_MODERATION")]
 
 
+def test_a_quarantine_is_told_to_those_who_manage_the_guild_and_ends_what_one_says_in_voice(town: Town) -> None:
+    owner, member, other = town.person(), town.person(), town.person()
+    place = town.place(owner, member, other)
+    rule = {**word_rule("bad"), "event_type": 2, "trigger_type": 6, "actions": [{"type": 4}]}
+    town.call(owner, "POST", f"/guilds/{place.id}/auto-moderation/rules", rule)
+    voice = town.call(owner, "POST", f"/guilds/{place.id}/channels", {"name": "v", "type": 2})["id"]
+    boss, own, watch = town.listen(owner), town.listen(member), town.listen(other)
+    own.send(4, {"guild_id": place.id, "channel_id": voice, "self_mute": False, "self_deaf": False})
+    watch.until("VOICE_STATE_UPDATE", user_id=member.id, channel_id=voice)
+    town.call(member, "PATCH", f"/guilds/{place.id}/members/@me", {"nick": "bad"})
+    told = boss.until("AUTO_MODERATION_ACTION_EXECUTION")
+    assert (told["user_id"], told["rule_trigger_type"], told["content"]) == (member.id, 6, "bad")
+    assert "channel_id" not in told
+    watch.until("VOICE_STATE_UPDATE", user_id=member.id, channel_id=None)
+    assert next(d for name, d in watch.events if name == "GUILD_MEMBER_UPDATE")["flags"] == 1 << 7
+    [told_other] = town.told(place, watch)
+    assert not [name for name in names(told_other) if name.startswith("AUTO_MODERATION")]
+
+
 def test_deeds_in_a_channel_out_of_sight_are_not_told(town: Town) -> None:
     owner, writer = town.person(), town.person()
     place = town.place(owner, writer, BELL)

@@ -29,11 +29,11 @@ def tell_execution(guild: LiveGuild, event: Event, batch: Batch) -> None:
     """AUTO_MODERATION_ACTION_EXECUTION."""
     guild.state.apply(event)
     told = msgspec.json.decode(event.body)
-    channel_id = int(told["channel_id"])
+    channel_id = int(told.get("channel_id", 0))  # of a profile there is none
     whole: list[int] = []
     blank: list[int] = []
     for cohort in guild.cohorts.with_any(_MANAGE_GUILD):
-        if channel_id not in cohort.view:
+        if channel_id and channel_id not in cohort.view:
             continue
         for user_id in cohort.users:
             for session in guild.seats[user_id].sessions:

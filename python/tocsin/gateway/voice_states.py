@@ -91,14 +91,14 @@ class GuildVoice:
         self.on_change({each.channel_id for each in states if each is not None})
 
     def settle(self, batch: Batch, now_ms: int) -> None:
-        """Follow the replica: members gone, timed out or out of sight of their channel leave; mutes are taken over."""
+        """Follow the replica: members gone, silenced or out of sight of their channel leave; mutes are taken over."""
         for state in list(self._states.values()):
             member = self._state.members.get(state.user_id)
             channel = self._state.channels.get(state.channel_id)
             if (
                 member is None
                 or channel is None
-                or permissions.timed_out(member, now_ms)
+                or permissions.silenced(member, now_ms)
                 or not self._state.can_view(member, channel)
             ):
                 self.remove(state.user_id, batch, heard=self._is_elsewhere(state.user_id))

@@ -50,6 +50,7 @@ class AuditAction(IntEnum):
     AUTO_MODERATION_BLOCK_MESSAGE = 143
     AUTO_MODERATION_FLAG_TO_CHANNEL = 144
     AUTO_MODERATION_USER_COMMUNICATION_DISABLED = 145
+    AUTO_MODERATION_QUARANTINE_USER = 146
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ class Trigger(IntEnum):
     SPAM = 3
     KEYWORD_PRESET = 4
     MENTION_SPAM = 5
+    MEMBER_PROFILE = 6
 
 
 class Action(IntEnum):
@@ -23,6 +24,7 @@ class Action(IntEnum):
     BLOCK = 1
     ALERT = 2
     TIMEOUT = 3
+    BLOCK_INTERACTION = 4
 
 
 class Preset(IntEnum):
@@ -34,7 +36,10 @@ class Preset(IntEnum):
 
 
 MESSAGE_SEND = 1
-"""The one event that rules look at: a member sends or edits a message."""
+"""A member sends or edits a message: what all rules but those for profiles look at."""
+
+MEMBER_UPDATE = 2
+"""A member joins, or their names change: what rules for profiles look at."""
 
 
 class AutoModRule(msgspec.Struct, frozen=True, kw_only=True):

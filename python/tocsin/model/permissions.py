@@ -121,12 +121,16 @@ DM_PERMISSIONS = int(
 )
 """What each participant of a DM may do: all that concerns text and calls (§7.1 rule 6)."""
 
+QUARANTINED = 1 << 7
+"""The member flag of those whose name a rule of automatic moderation keeps back."""
+
 _ADMINISTRATOR = int(Permission.ADMINISTRATOR)
 _VIEW = int(Permission.VIEW_CHANNEL)
 _SEND = int(Permission.SEND_MESSAGES)
 _SEND_IN_THREADS = int(Permission.SEND_MESSAGES_IN_THREADS)
 _CONNECT = int(Permission.CONNECT)
 _TIMED_OUT = int(Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY)
+_QUARANTINED = _TIMED_OUT | int(Permission.CHANGE_NICKNAME)
 _PENDING_MAY_NOT = int(
     Permission.SEND_MESSAGES | Permission.SEND_MESSAGES_IN_THREADS | Permission.ADD_REACTIONS | Permission.CONNECT
 )
@@ -196,10 +200,17 @@ def timed_out(member: Member, now_ms: int) -> bool:
     return member.timeout_until is not None and member.timeout_until > now_ms
 
 
+def silenced(member: Member, now_ms: int) -> bool:
+    """Return whether the member may only look, for a timeout or for a name that a rule keeps back."""
+    return bool(member.flags & QUARANTINED) or timed_out(member, now_ms)
+
+
 def _restricted(held: int, member: Member, now_ms: int) -> int:
-    """Drop what a timeout and what pending screening take away (§7.1 rules 3 and 8)."""
+    """Drop what a timeout, a quarantine and pending screening take away (§7.1 rules 3 and 8)."""
     if timed_out(member, now_ms):
         held &= _TIMED_OUT
+    if member.flags & QUARANTINED:
+        held &= _QUARANTINED
     return held & ~_PENDING_MAY_NOT if member.pending else held
 
 

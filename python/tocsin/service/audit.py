@@ -115,8 +115,8 @@ class AuditService:
         return [*ops, *more], [*events, *(_told(entry) for entry in entries)]
 
     def of_rule(self, user_id: int, action: AuditAction, rule: AutoModRule, channel_id: int) -> AuditEntry:
-        """Return the entry of what a rule did about a user's message."""
-        options = {**rule_options(rule), "channel_id": str(channel_id)}
+        """Return the entry of what a rule did about a user's message, or without a channel about their name."""
+        options = {**rule_options(rule), **({"channel_id": str(channel_id)} if channel_id else {})}
         return self._entry(rule.guild_id, user_id, Draft(action, user_id, options=options), None)
 
     async def write(

@@ -6,7 +6,7 @@ Who has MANAGE_GUILD, and every bot, writes what they like. A guild without rule
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from tocsin.errors import BadRequest, InvalidForm, MissingPermissions, NotFound
 from tocsin.model.audit import AuditAction, AuditEntry
 from tocsin.model.automod import Action, AutoModRule, Trigger, rule_body
-from tocsin.model.entities import Message
+from tocsin.model.entities import Member, Message, User
 from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
 from tocsin.service import events, guild_events
@@ -35,15 +35,24 @@ if TYPE_CHECKING:
     from tocsin.service.context import Context
 
 GUILDS_KEPT = 4096
-MAX_RULES = {Trigger.KEYWORD: 6, Trigger.SPAM: 1, Trigger.KEYWORD_PRESET: 1, Trigger.MENTION_SPAM: 1}
+MAX_RULES = {
+    Trigger.KEYWORD: 6,
+    Trigger.SPAM: 1,
+    Trigger.KEYWORD_PRESET: 1,
+    Trigger.MENTION_SPAM: 1,
+    Trigger.MEMBER_PROFILE: 1,
+}
 ALERT = 24
 """The type of the message that an alert is."""
 
-_AUDITED = {
+AUDITED = {
     Action.BLOCK: AuditAction.AUTO_MODERATION_BLOCK_MESSAGE,
     Action.ALERT: AuditAction.AUTO_MODERATION_FLAG_TO_CHANNEL,
     Action.TIMEOUT: AuditAction.AUTO_MODERATION_USER_COMMUNICATION_DISABLED,
+    Action.BLOCK_INTERACTION: AuditAction.AUTO_MODERATION_QUARANTINE_USER,
 }
+"""What the log says of each action."""
+
 _MANAGE_GUILD = int(Permission.MANAGE_GUILD)
 _MODERATE = int(Permission.MODERATE_MEMBERS)
 _encode = msgspec.json.Encoder().encode
@@ -55,6 +64,13 @@ class Ready(NamedTuple):
 
     rule: AutoModRule
     matcher: Keywords | Mentions | None
+
+
+class ProfileRule(NamedTuple):
+    """An enabled rule for members' names."""
+
+    rule: AutoModRule
+    matcher: Keywords
 
 
 class Hit(NamedTuple):
@@ -72,10 +88,17 @@ class Hit(NamedTuple):
 class RuleSet:
     """The enabled rules of a guild. Truthy even when empty, so that a cache tells it from none."""
 
-    __slots__ = ("rules",)
+    __slots__ = ("profiles", "rules")
 
     def __init__(self, rules: Sequence[AutoModRule], presets: Presets, compile_patterns: Compile) -> None:
-        self.rules = [Ready(rule, _matcher(rule, presets, compile_patterns)) for rule in rules]
+        self.rules: list[Ready] = []
+        self.profiles: list[ProfileRule] = []
+        for rule in rules:
+            matcher = _matcher(rule, presets, compile_patterns)
+            if rule.trigger_type != Trigger.MEMBER_PROFILE:
+                self.rules.append(Ready(rule, matcher))
+            elif isinstance(matcher, Keywords):
+                self.profiles.append(ProfileRule(rule, matcher))
 
 
 NO_RULES = RuleSet((), Presets(), no_patterns)
@@ -83,7 +106,7 @@ NO_RULES = RuleSet((), Presets(), no_patterns)
 
 def _matcher(rule: AutoModRule, presets: Presets, compile_patterns: Compile) -> Keywords | Mentions | None:
     given = rule.trigger_metadata
-    if rule.trigger_type == Trigger.KEYWORD:
+    if rule.trigger_type in (Trigger.KEYWORD, Trigger.MEMBER_PROFILE):
         words, allowed, patterns = given["keyword_filter"], given["allow_list"], given["regex_patterns"]
         return Keywords(words, allowed, patterns, compile_patterns=compile_patterns)
     if rule.trigger_type == Trigger.KEYWORD_PRESET:
@@ -106,6 +129,8 @@ class AutoModService:
         self._sets: ReadThrough[int, RuleSet] = ReadThrough(GUILDS_KEPT, self._load)
         self._spam = SpamWatch()
         self._presets = Presets(context.settings.automod_presets)
+        self.on_profile_rule_change: Callable[[int], Awaitable[None]] = _nobody_held
+        """Awaited when a rule for profiles was changed or deleted, with the guild's lock held."""
         context.world.on_rules_change.append(self._sets.drop)
 
     async def _load(self, guild_id: int) -> RuleSet:
@@ -164,6 +189,8 @@ class AutoModService:
                 await self._check(access, changed)
                 _note(AuditAction.AUTO_MODERATION_RULE_UPDATE, changed, rule_body(rule), rule_body(changed))
                 await self._save(changed, "AUTO_MODERATION_RULE_UPDATE")
+                if rule.trigger_type == Trigger.MEMBER_PROFILE:
+                    await self.on_profile_rule_change(guild_id)
             return rule_body(changed)
 
     async def delete(self, actor: Principal, guild_id: int, rule_id: int) -> None:
@@ -174,6 +201,8 @@ class AutoModService:
             _note(AuditAction.AUTO_MODERATION_RULE_DELETE, rule, rule_body(rule), {})
             event = state_event("AUTO_MODERATION_RULE_DELETE", guild_id, rule_body(rule))
             await self._store.commit([Delete("auto_moderation_rules", {"id": rule.id})], [event])
+            if rule.trigger_type == Trigger.MEMBER_PROFILE:
+                await self.on_profile_rule_change(guild_id)
 
     async def _check(self, access: GuildAccess, rule: AutoModRule) -> None:
         state = access.guild
@@ -211,6 +240,11 @@ class AutoModService:
             return ()
         return await self._hits(found, actor, access, content)
 
+    async def profile_rules(self, guild_id: int) -> Sequence[ProfileRule]:
+        """Return a guild's enabled rules for members' names."""
+        found = self._sets.peek(guild_id) or await self._sets.get(guild_id)
+        return () if found is None else found.profiles
+
     async def _hits(self, found: RuleSet, actor: Principal, access: ChannelAccess, content: str) -> list[Hit]:
         member, guild, channel = access.member, access.guild, access.channel
         if actor.is_bot or member is None or guild is None:
@@ -247,11 +281,11 @@ class AutoModService:
             told: list[Event] = []
             ops: list[Op] = []
             entries: list[AuditEntry] = []
-            alert = await self._alert(actor, access, content, hit, message_id, ops, told)
+            alert = await self.alert(actor.user, access.member, access.channel.id, content, hit, message_id, ops, told)
             for action in hit.rule.actions:
-                body = _execution(hit, action, actor.id, access.channel.id, content, message_id, alert)
+                body = execution(hit, action, actor.id, access.channel.id, content, message_id, alert)
                 told.append(state_event("AUTO_MODERATION_ACTION_EXECUTION", hit.rule.guild_id, body))
-                action_type = _AUDITED[Action(action["type"])]
+                action_type = AUDITED[Action(action["type"])]
                 entries.append(self._audit.of_rule(actor.id, action_type, hit.rule, access.channel.id))
             await self._store.commit(*self._audit.with_entries(ops, told, entries))
             for action in hit.rule.actions:
@@ -278,24 +312,28 @@ class AutoModService:
         )
         raise BadRequest(200000, custom or "Message was blocked by automatic moderation")
 
-    async def _alert(
+    async def alert(
         self,
-        actor: Principal,
-        access: ChannelAccess,
+        user: User,
+        member: Member | None,
+        channel_id: int,
         content: str,
         hit: Hit,
         message_id: int,
         ops: list[Op],
         told: list[Event],
     ) -> int:
-        """Add an alert's message to `ops` and `told`; return its id, or 0 for a rule without one."""
+        """Add an alert's message to `ops` and `told`; return its id, or 0 for a rule without one.
+
+        `channel_id` and `message_id` are 0 where it is not about a message.
+        """
         action = next((each for each in hit.rule.actions if each["type"] == Action.ALERT), None)
         channel = None if action is None else await self._world.channel(int(action["metadata"]["channel_id"]))
         if channel is None or channel.guild_id != hit.rule.guild_id:
             return 0
         fields = {
             "rule_name": hit.rule.name,
-            "channel_id": str(access.channel.id),
+            "channel_id": str(channel_id) if channel_id else None,
             "keyword": hit.match.keyword,
             "keyword_matched_content": hit.match.content,
             "flagged_message_id": str(message_id) if message_id else None,
@@ -311,13 +349,13 @@ class AutoModService:
             id=self._context.snowflakes.next(),
             channel_id=channel.id,
             guild_id=channel.guild_id,
-            author_id=actor.id,
+            author_id=user.id,
             content="",
             type=ALERT,
             embeds=[embed],
         )
         ops += rows.message_ops(alert)
-        body = for_event(alert, actor.user, access.member, NOTHING_MORE)
+        body = for_event(alert, user, member, NOTHING_MORE)
         told.append(events.message_event("MESSAGE_CREATE", channel, alert, body))
         return alert.id
 
@@ -342,20 +380,26 @@ def _note(action: AuditAction, rule: AutoModRule, old: Body, new: Body) -> None:
     note(action, rule.id, changes_between(old, new), **rule_options(rule))
 
 
-def _execution(
+async def _nobody_held(guild_id: int) -> None:
+    """Nobody is held."""
+
+
+def execution(
     hit: Hit, action: Body, user_id: int, channel_id: int, content: str, message_id: int, alert_id: int
 ) -> Body:
+    """Return the body of AUTO_MODERATION_ACTION_EXECUTION; ids that are 0 are left out."""
     body: Body = {
         "guild_id": str(hit.rule.guild_id),
         "action": action,
         "rule_id": str(hit.rule.id),
         "rule_trigger_type": hit.rule.trigger_type,
         "user_id": str(user_id),
-        "channel_id": str(channel_id),
         "content": content,
         "matched_keyword": hit.match.keyword,
         "matched_content": hit.match.content,
     }
+    if channel_id:
+        body["channel_id"] = str(channel_id)
     if message_id:
         body["message_id"] = str(message_id)
     if alert_id:

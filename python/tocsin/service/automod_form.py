@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tocsin.model.automod import MESSAGE_SEND, Action, AutoModRule, Preset, Trigger
+from tocsin.model.automod import MEMBER_UPDATE, MESSAGE_SEND, Action, AutoModRule, Preset, Trigger
 from tocsin.model.guild_state import GuildState
 from tocsin.service.automod_match import MAX_TERM, Compile, term_of
 from tocsin.service.forms import Form
@@ -18,6 +18,8 @@ MAX_ACTIONS = 5
 MAX_EXEMPT_ROLES, MAX_EXEMPT_CHANNELS = 20, 50
 MAX_TIMEOUT_S = 2_419_200
 MAX_CUSTOM_MESSAGE = 150
+OF_PROFILES = (int(Action.ALERT), int(Action.BLOCK_INTERACTION))
+OF_MESSAGES = (int(Action.BLOCK), int(Action.ALERT), int(Action.TIMEOUT))
 TIMES_OUT = frozenset({Trigger.KEYWORD, Trigger.MENTION_SPAM})
 """The triggers that may come with a timeout."""
 
@@ -43,7 +45,8 @@ def check_rule(
     """
     form = Form()
     form.length(("name",), rule.name, 1, 100)
-    _choice(form, ("event_type",), rule.event_type, (MESSAGE_SEND,))
+    profile = rule.trigger_type == Trigger.MEMBER_PROFILE
+    _choice(form, ("event_type",), rule.event_type, (MEMBER_UPDATE if profile else MESSAGE_SEND,))
     _choice(form, ("trigger_type",), rule.trigger_type, tuple(int(each) for each in Trigger))
     _check_trigger(form, rule, presets, wrong_patterns)
     _check_actions(form, rule, guild, sees)
@@ -56,7 +59,7 @@ def check_rule(
 
 def metadata_for(trigger: int, given: dict[str, Any]) -> dict[str, Any]:
     """Return of a trigger's metadata what its type has, with the defaults."""
-    if trigger == Trigger.KEYWORD:
+    if trigger in (Trigger.KEYWORD, Trigger.MEMBER_PROFILE):
         return {
             "keyword_filter": given.get("keyword_filter") or [],
             "regex_patterns": given.get("regex_patterns") or [],
@@ -100,7 +103,7 @@ def _check_trigger(
     form: Form, rule: AutoModRule, presets: Collection[int], wrong_patterns: Mapping[int | None, str]
 ) -> None:
     where, given = "trigger_metadata", rule.trigger_metadata
-    if rule.trigger_type == Trigger.KEYWORD:
+    if rule.trigger_type in (Trigger.KEYWORD, Trigger.MEMBER_PROFILE):
         _check_terms(form, (where, "keyword_filter"), given["keyword_filter"], MAX_KEYWORDS)
         _check_terms(form, (where, "allow_list"), given["allow_list"], MAX_ALLOWED)
         _check_patterns(form, (where, "regex_patterns"), given["regex_patterns"], wrong_patterns)
@@ -164,7 +167,8 @@ def _check_actions(form: Form, rule: AutoModRule, guild: GuildState, sees: froze
         if kind in seen:
             form.add((*at, "type"), "BASE_TYPE_CHOICES", "Each type of action may be there once.")
         seen.add(kind)
-        _choice(form, (*at, "type"), kind, tuple(int(each) for each in Action))
+        fits = OF_PROFILES if rule.trigger_type == Trigger.MEMBER_PROFILE else OF_MESSAGES
+        _choice(form, (*at, "type"), kind, fits)
         if kind == Action.BLOCK:
             form.length((*at, "metadata", "custom_message"), given.get("custom_message"), 0, MAX_CUSTOM_MESSAGE)
         elif kind == Action.ALERT:

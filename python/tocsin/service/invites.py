@@ -13,6 +13,7 @@ from tocsin.model.guild_state import GuildState
 from tocsin.model.permissions import Permission
 from tocsin.service import events, guild_events
 from tocsin.service.auth import Principal
+from tocsin.service.automod_profiles import ProfileRules
 from tocsin.service.guilds import MAX_GUILDS, GuildService
 from tocsin.service.message_view import NOTHING_MORE, for_event
 from tocsin.service.world import ChannelAccess
@@ -39,8 +40,9 @@ Body = dict[str, Any]
 class InviteService:
     """Makes, shows, lists, revokes and accepts invites."""
 
-    def __init__(self, context: Context, guilds: GuildService) -> None:
+    def __init__(self, context: Context, guilds: GuildService, profiles: ProfileRules) -> None:
         self._context = context
+        self._profiles = profiles
         self._store = context.store
         self._world = context.world
         self._guilds = guilds
@@ -152,6 +154,8 @@ class InviteService:
             if len(await self._store.guild_ids_of(actor.id)) >= MAX_GUILDS:
                 raise BadRequest(30001, f"Maximum number of guilds reached ({MAX_GUILDS})")
             member = Member(guild_id=invite.guild_id, user_id=actor.id, joined_at=self._context.clock())
+            judged = await self._profiles.judge(member, actor.user)
+            member = judged.member
             ops: list[Op] = list(rows.member_ops(member))
             if invite.temporary:
                 ops += rows.temporary_member_ops(TemporaryMember(user_id=actor.id, guild_id=invite.guild_id))
@@ -163,6 +167,7 @@ class InviteService:
                 ops += rows.invite_use_ops(code, invite.uses + 1)
             self._greet(state, actor, member, ops, told)
             await self._store.commit(ops, told)
+            await self._profiles.act(actor.user, judged)
         return body
 
     def _greet(self, state: GuildState, actor: Principal, member: Member, ops: list[Op], told: list[Event]) -> None:

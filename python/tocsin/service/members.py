@@ -20,6 +20,7 @@ from tocsin.model.permissions import Permission
 from tocsin.service import guild_events
 from tocsin.service.audit import AuditService
 from tocsin.service.auth import Principal
+from tocsin.service.automod_profiles import ProfileRules
 from tocsin.service.hierarchy import need_above_member, need_above_role
 from tocsin.service.voice import VoiceService
 from tocsin.service.world import GuildAccess
@@ -53,8 +54,9 @@ Body = dict[str, Any]
 class MemberService:
     """Lists, adds, changes and removes members."""
 
-    def __init__(self, context: Context, voice: VoiceService, audit: AuditService) -> None:
+    def __init__(self, context: Context, voice: VoiceService, audit: AuditService, profiles: ProfileRules) -> None:
         self._context = context
+        self._profiles = profiles
         self._audit = audit
         self._voice = voice
         self._store = context.store
@@ -104,8 +106,10 @@ class MemberService:
             if await self._store.ban(guild_id, user_id) is not None:
                 raise Forbidden(40007, "The user is banned from this guild.")
             member = Member(guild_id=guild_id, user_id=user_id, joined_at=self._context.clock())
-            member = self._changed(access, actor, member, changes)
+            judged = await self._profiles.judge(self._changed(access, actor, member, changes), user)
+            member = judged.member
             await self._store.commit(rows.member_ops(member), [guild_events.member_add(member, user)])
+            await self._profiles.act(user, judged)
             return wire.member(member, user)
 
     # -- change
@@ -174,7 +178,10 @@ class MemberService:
 
     async def _commit(self, member: Member, changed: Member, user: User) -> Body:
         if changed != member:
+            judged = await self._profiles.judge(changed, user)
+            changed = judged.member
             await self._store.commit(rows.member_update_ops(changed), [guild_events.member_update(changed, user)])
+            await self._profiles.act(user, judged, (user.username, user.global_name, member.nick))
         return wire.member(changed, user)
 
     # -- remove

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin.errors import BadRequest, Conflict, Forbidden, unknown
 from tocsin.model import wire
 from tocsin.model.entities import Channel, Emoji, EmojiRef, Reaction, ReactionCount
-from tocsin.model.permissions import Permission
+from tocsin.model.permissions import QUARANTINED, Permission
 from tocsin.model.snowflake import MAX_SNOWFLAKE
 from tocsin.service import events
 from tocsin.service.audience import Draft, commit_to
@@ -78,6 +78,8 @@ class ReactionService:
         """
         access = await self._access(actor, channel_id, _HISTORY)
         access.need_open()
+        if access.member is not None and access.member.flags & QUARANTINED:
+            access.need(_ADD)
         wanted = parse_emoji(emoji)
         async with self._context.locks.hold(("reactions", message_id)):
             message = await self._world.message(channel_id, message_id)

@@ -8,6 +8,7 @@ from tocsin.service.attachments import AttachmentService
 from tocsin.service.audit import AuditService
 from tocsin.service.auth import AuthService
 from tocsin.service.automod import AutoModService
+from tocsin.service.automod_profiles import ProfileRules
 from tocsin.service.bans import BanService
 from tocsin.service.channels import ChannelService
 from tocsin.service.client_settings import ClientSettings
@@ -85,6 +86,7 @@ def build_services(context: Context) -> Services:
     audit = AuditService(context)
     context.store.amend = audit.amend
     automod = AutoModService(context, audit)
+    profiles = ProfileRules(context, audit, automod)
     voice = VoiceService(context)
     threads = ThreadService(context)
     thread_members = ThreadMemberService(context, threads)
@@ -95,15 +97,15 @@ def build_services(context: Context) -> Services:
     return Services(
         context=context,
         auth=AuthService(context),
-        users=UserService(context),
+        users=UserService(context, profiles),
         guilds=guilds,
-        invites=InviteService(context, guilds),
+        invites=InviteService(context, guilds, profiles),
         temporary_members=TemporaryMembers(context),
         channels=ChannelService(context, threads, group_dms),
         threads=threads,
         thread_members=thread_members,
         roles=RoleService(context),
-        members=MemberService(context, voice, audit),
+        members=MemberService(context, voice, audit, profiles),
         bans=BanService(context, thread_members),
         prune=PruneService(context),
         automod=automod,

@@ -15,11 +15,13 @@ from tocsin.model.entities import User
 from tocsin.model.event import Event
 from tocsin.service import events, guild_events
 from tocsin.service.auth import Principal
+from tocsin.service.automod_profiles import Judged, ProfileRules
 from tocsin.service.forms import Form
 from tocsin.service.guilds import nobody_online
 from tocsin.service.locks import KeyedLocks
 from tocsin.service.pictures import PictureFields
-from tocsin.store.base import Update
+from tocsin.store import rows
+from tocsin.store.base import Op, Update
 
 if TYPE_CHECKING:
     from tocsin.service.context import Context
@@ -40,7 +42,8 @@ class UserPatch(msgspec.Struct, frozen=True, kw_only=True):
 class UserService:
     """Reads and changes users. `online_in` counts who is online in a guild; the gateway sets it."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, profiles: ProfileRules) -> None:
+        self._profiles = profiles
         self.online_in: Callable[[Sequence[int]], Awaitable[dict[int, int]]] = nobody_online
         self._context = context
         self._edits = KeyedLocks()
@@ -71,7 +74,7 @@ class UserService:
             async with self._pictures.changing(user, changes) as changes:
                 changed = msgspec.structs.replace(user, **changes)
                 if changed != user:
-                    await self._commit(changed, changes)
+                    await self._commit(user, changed, changes)
             return wire.own_user(changed)
 
     async def picture(self, user_id: int, field: str, name: str) -> bytes:
@@ -82,20 +85,28 @@ class UserService:
             raise unknown("user")
         return data
 
-    async def _commit(self, changed: User, changes: dict[str, Any]) -> None:
+    async def _commit(self, user: User, changed: User, changes: dict[str, Any]) -> None:
         told: list[Event] = [events.user_update(changed.id, wire.own_user(changed))]
+        ops: list[Op] = [Update("users", {"id": changed.id}, changes, must_match=True)]
+        known = (user.username, user.global_name)
+        found: list[Judged] = []
         async with AsyncExitStack() as held:
             # GUILD_MEMBER_UPDATE carries the roles too: none may change between this read and the commit.
             for guild_id in sorted(await self._context.store.guild_ids_of(changed.id)):
                 await held.enter_async_context(self._context.locks.hold(("guild", guild_id)))
                 member = await self._context.world.member(guild_id, changed.id)
                 if member is not None:
-                    told.append(guild_events.member_update(member, changed))
-            op = Update("users", {"id": changed.id}, changes, must_match=True)
+                    judged = await self._profiles.judge(member, changed)
+                    if judged.member != member:
+                        ops += rows.member_update_ops(judged.member)
+                    told.append(guild_events.member_update(judged.member, changed))
+                    found.append(judged)
             try:
-                await self._context.store.commit([op], told)
+                await self._context.store.commit(ops, told)
             except Conflict:
                 raise _taken() from None
+            for judged in found:
+                await self._profiles.act(changed, judged, (*known, judged.member.nick))
 
     async def _changes(self, username: str, actor: Principal, patch: UserPatch) -> dict[str, Any]:
         form = Form()
