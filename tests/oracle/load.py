@@ -79,7 +79,9 @@ class Town:
         guild.roles = {base + 20 + n: (0, VIEW, 1 << 2, 0)[n] for n in range(4)}
         for user in (*self.people, *self.bots):
             if user == guild.owner or dice.random() < 0.9:
-                guild.members[user] = set(dice.sample(sorted(guild.roles), k=dice.choice((0, 1, 1, 2))))
+                given = set(dice.sample(sorted(guild.roles), k=dice.choice((0, 1, 1, 2))))
+                # A world names owners apart from members, without roles.
+                guild.members[user] = set() if user == guild.owner else given
         hidden = {base: Write(0, 0, VIEW)}
         guild.channels = {base + 2: {}, base + 3: {}, base + 4: {}}  # a category and two children in step
         for n in range(5, 11):
@@ -461,7 +463,8 @@ async def write(
         user = mover.now.owner if dice.random() < 0.75 else dice.choice(members)
         kind = dice.random()
         if kind < 0.82 or not latest:
-            body = {"content": f"{seed}-{count} " + "words " * dice.randrange(1, 30)}
+            called = f"<@&{dice.choice(sorted(mover.now.roles))}> " if mover.now.roles and dice.random() < 0.3 else ""
+            body = {"content": f"{seed}-{count} {called}" + "words " * dice.randrange(1, 30)}
             status, d, sent, done = await caller.call(user, "POST", f"/channels/{channel}/messages", body)
             if status == 200:
                 record.posts[int(d["id"])] = (sent, done)

@@ -89,6 +89,8 @@ class Logged(NamedTuple):
     channel: int
     state: bool
     author: int = 0
+    roles: tuple[int, ...] = ()
+    """Those that a message mentions."""
 
 
 class Due(NamedTuple):
@@ -162,7 +164,7 @@ def replay(
                 else:
                     told += [Due(stage, "CHANNEL_DELETE", each, 0, operation) for each in sorted(saw - sees)]
                     told += [Due(stage + 1, "CHANNEL_CREATE", each, 0, operation) for each in sorted(sees - saw)]
-            spared = passive and _is_spared(entry, user)
+            spared = passive and _is_spared(entry, user, guild.members.get(user, set()))
             if not spared and _is_due(guild, entry, user, intents, saw, sees, members):
                 told.append(Due(stage + 2, entry.name, entry.id, entry.channel, operation))
             if told:
@@ -201,10 +203,13 @@ def _is_due(
     return bool(intents & GUILDS)
 
 
-def _is_spared(entry: Logged, user: int) -> bool:
-    """Whether who does not look is not told: but what they said themselves, and what they became, they are."""
+def _is_spared(entry: Logged, user: int, roles: set[int]) -> bool:
+    """Whether who does not look is not told: but what they said, what was said to their roles, and what they became.
+
+    `roles` are those of the user then.
+    """
     if entry.name == "MESSAGE_CREATE":
-        return entry.author != user
+        return entry.author != user and roles.isdisjoint(entry.roles)
     if entry.name == "GUILD_MEMBER_UPDATE":
         return entry.id != user
     return entry.name in ("GUILD_MEMBER_ADD", "GUILD_MEMBER_REMOVE", "MESSAGE_UPDATE", "MESSAGE_DELETE")

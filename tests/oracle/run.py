@@ -43,6 +43,7 @@ class _Body(msgspec.Struct):
     user: _Subject | None = None
     role: _Subject | None = None
     role_id: str = "0"
+    mention_roles: list[str] = []
 
 
 class _Event(msgspec.Struct):
@@ -71,7 +72,8 @@ def read_log(data: Path, guild: int, after: int = 0) -> list[Logged]:
             body = _body(event.body)
             about = body.user.id if body.user else body.role.id if body.role else body.role_id
             subject = int(body.id if body.id != "0" else about)
-            log.append(Logged(seq, event.name, subject, event.channel_id, event.state, event.author_id))
+            roles = tuple(int(each) for each in body.mention_roles)
+            log.append(Logged(seq, event.name, subject, event.channel_id, event.state, event.author_id, roles))
     return log
 
 
