@@ -73,7 +73,8 @@ class Scale:
     """Of test servers."""
     flapping: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
-    """Flags of bench/flapping.py and bench/large_guild.py."""
+    tracing: tuple[str, ...] = ()
+    """Flags of bench/flapping.py, bench/large_guild.py and bench/tracing_cost.py."""
     micro: bool = True
     peers: tuple[str, ...] = PEERS
 
@@ -84,12 +85,14 @@ TINY = Scale(
     starts=2, flapping=(
         "--members=40", "--watchers=20", "--rate=100", "--seconds=0.4", "--rounds=1", "--guild-limit=20",
     ), large=("--members=200", "--sessions=20", "--messages=4", "--rounds=1", "--passive-from=100"),
+    tracing=("--rounds=2", "--posts=20", "--fanout-rounds=2", "--messages=1", "--sessions=10"),
 )  # fmt: skip
 QUICK = Scale(
     fanout=((1000, 2),), window_s=1.0, memory=(1000,), memory_zstd=1000, settle_s=3, storm=1000, storm_rounds=2,
     live=100, accepts=20_000, hold_s=3, cycles=100_000, churn=10_000, posts=300,
     flapping=("--members=3000", "--rate=300", "--seconds=3", "--rounds=4"),
     large=("--members=100000", "--sessions=1000", "--messages=40", "--rounds=2"),
+    tracing=("--rounds=40", "--fanout-rounds=20"),
 )  # fmt: skip
 FULL = Scale(
     fanout=((1000, 5), (5000, 3)), window_s=1.5, memory=(1000, 5000, 15000), memory_zstd=15000, settle_s=4, storm=3000,

@@ -93,6 +93,7 @@ METHOD = """\
 - **Flapping**: `bench/flapping.py`. The naive number is every change to every other session with GUILD_PRESENCES. The
   watchers' generator runs under SCHED_FIFO where that is allowed; it and the flapping members' share one cpu.
 - **Large guild**: `bench/large_guild.py`.
+- **Traces**: `bench/tracing_cost.py`. A round of a node is from its turn to its next, so that spans sent later count.
 """
 
 
@@ -388,10 +389,34 @@ def _large(results: Results, found: dict[str, Any]) -> str:
     return f"{said}\n{_table(head, rows)}"
 
 
+def _tracing(results: Results, found: dict[str, Any]) -> str:
+    names = {
+        "default": "the default: few slots of time",
+        "all": "every message traced",
+        "before": "an earlier checkout, without traces",
+    }
+    rows = []
+    for key, what in (("post", "a POST, reach 4"), ("fanout", f"a delivery, {found['sessions']:,} sessions")):
+        part = found["figures"][key]
+        for name, ratio in part["ratios"].items():
+            spread = (
+                f"{ratio[each]:.3f} ({ratio[f'{each}_low']:.3f}..{ratio[f'{each}_high']:.3f})"
+                for each in ("of_sums", "median")
+            )
+            us = f"{part['us'][name]:.2f} beside {part['us']['off']:.2f}"
+            rows.append((what, names[name], us, *spread, str(part["rounds"])))
+    head = ("of", "node", "CPU us, median", "ratio of sums", "median ratio", "rounds")
+    said = (
+        "CPU of a node with traces beside one without, in turns; in brackets 95 % of the bootstraps over the rounds.\n"
+    )
+    return f"{said}\n{_table(head, rows)}"
+
+
 EXTRA_PARTS: tuple[tuple[str, str, Callable[[Results, dict[str, Any]], str]], ...] = (
     ("api", "POST", _post),
     ("flapping", "Members that flap", _flapping),
     ("large", "A large guild", _large),
+    ("tracing", "Traces", _tracing),
 )
 
 

@@ -31,7 +31,7 @@ MICRO_S = 240
 CROWD_S = 900
 BUDGET_S = 29 * 60
 """After so long no scenario of a second or later round begins: api and micro still follow, and all ends in 35 min."""
-EXTRAS = ("api", "testing", "flapping", "large", "micro")
+EXTRAS = ("api", "testing", "flapping", "large", "tracing", "micro")
 """Groups that are no scenarios of the load generator."""
 PACKAGES = (
     "litestar", "granian", "uvloop", "msgspec", "websockets", "picows", "python-socketio", "uvicorn", "orjson",
@@ -332,6 +332,7 @@ def main() -> None:
             ("testing", ("testing_cost", "--starts", str(scale.starts), "--resets", str(scale.starts * 40))),
             ("flapping", ("flapping", "--load", str(load), *scale.flapping)),
             ("large", ("large_guild", "--load", str(load), *scale.large)),
+            ("tracing", ("tracing_cost", *scale.tracing)),
         ):
             if name in extras:
                 progress.update(task, description=name)

@@ -225,8 +225,7 @@ class Node:
         publish: Callable[[Sequence[Event]], None] = bus.publish
         if settings.trace_endpoint:
             tracing = self._tracing = self._trace(world, gateway)
-            publish = tracing.publishing(publish)
-            bus.sampled = tracing.sampled
+            publish = tracing.publishing(bus)
         store.on_commit[:] = [world.on_commit, gateway.on_commit, publish]
         gateway.start(services)
         stack.push_async_callback(gateway.stop)

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -28,21 +29,25 @@ fn passages(rig: &Rig) -> Vec<Passage> {
     }
 }
 
-/// The value of a sample of the metrics.
-fn sample(rig: &Rig, name: &str) -> u64 {
+/// The value of a sample of the metrics, if it is there.
+fn found(rig: &Rig, name: &str) -> Option<u64> {
     let text = rig.gateway.metrics().expect("running");
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.expect("a sample").parse().expect("a number")
+    line.map(|value| value.parse().expect("a number"))
+}
+
+fn sample(rig: &Rig, name: &str) -> u64 {
+    found(rig, name).expect("a sample")
 }
 
 /// Waits until a sample has a value.
 fn until(rig: &Rig, name: &str, value: u64) {
     let began = Instant::now();
-    while sample(rig, name) != value {
-        let found = sample(rig, name);
-        assert!(began.elapsed() < Duration::from_secs(10), "{name} {found}");
+    while found(rig, name) != Some(value) {
+        let last = found(rig, name);
+        assert!(began.elapsed() < Duration::from_secs(10), "{name} {last:?}");
         std::thread::yield_now();
     }
 }
@@ -247,4 +252,158 @@ fn sessions_that_end_are_counted_by_why() {
     until(&rig, "tocsin_connections", 1);
     rig.submit(vec![support::accept(session, "", "user-4")]);
     ends("orphan", 1);
+}
+
+/// The closes counted by now, by code.
+fn closes(rig: &Rig) -> BTreeMap<String, u64> {
+    let text = rig.gateway.metrics().expect("running");
+    let samples = text.lines().filter_map(|line| {
+        let (code, count) = line
+            .strip_prefix("tocsin_closes_total{code=\"")?
+            .split_once("\"} ")?;
+        Some((code.to_owned(), count.parse().expect("a number")))
+    });
+    samples.collect()
+}
+
+#[test]
+fn every_way_a_connection_ends_is_counted_once_by_its_code() {
+    let rig = Rig::start(GatewayConfig {
+        identify_timeout_ms: 300,
+        handshake_timeout_ms: 300,
+        send_limit: 8,
+        ..GatewayConfig::default()
+    });
+    let identified = |rig: &Rig| rig.session("user-7").0;
+    let (_, resumable) = rig.session("user-9");
+    until(&rig, "tocsin_closes_total{code=\"1006\"}", 1);
+    let mut expected = BTreeMap::from([("1006".to_owned(), 1_u64)]);
+    type Way<'a> = (&'a str, &'a dyn Fn(&Rig) -> Client);
+    let text = |payload: &'static str| {
+        move |rig: &Rig| {
+            let mut client = rig.connect();
+            client.op(10);
+            client.write(&Client::frame(1, payload.as_bytes()));
+            client
+        }
+    };
+    let opcode = text(r#"{"op":99,"d":null}"#);
+    let garbage = text("{");
+    let early = text(r#"{"op":8,"d":{}}"#);
+    let refused = text(r#"{"op":2,"d":{"token":"bad"}}"#);
+    let beat = text(r#"{"op":1,"d":"x"}"#);
+    let ways: [Way<'_>; 16] = [
+        ("4001", &opcode),
+        ("4002", &garbage),
+        ("4003", &early),
+        ("4004", &refused),
+        ("4001", &beat),
+        ("4003", &|rig| rig.connect()),
+        ("1006", &|rig| Client::raw(rig.port)),
+        ("4012", &|rig| Client::connect(rig.port, "v=8")),
+        ("1002", &|rig| {
+            let mut client = rig.connect();
+            client.write(&[0xf1, 0x80, 0, 0, 0, 0]);
+            client
+        }),
+        ("4005", &|rig| {
+            let mut client = identified(rig);
+            client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
+            client
+        }),
+        ("4007", &|rig| {
+            let mut client = rig.connect();
+            client.resume("user-9", &resumable, 99);
+            client
+        }),
+        ("4008", &|rig| {
+            let mut client = identified(rig);
+            (0..9).for_each(|_| client.send(&json!({"op": 1, "d": null})));
+            client
+        }),
+        ("4000", &|rig| {
+            let (client, id) = rig.session("user-7");
+            let mut other = rig.connect();
+            other.resume("user-7", &id, 2);
+            other.dispatch("RESUMED", 3);
+            other.close(1000);
+            client
+        }),
+        ("1001", &|rig| {
+            let mut client = identified(rig);
+            client.close(1001);
+            client
+        }),
+        ("1005", &|rig| {
+            let mut client = identified(rig);
+            client.write(&Client::frame(8, b""));
+            client
+        }),
+        ("other", &|rig| {
+            let mut client = identified(rig);
+            client.close(3999);
+            client
+        }),
+    ];
+    for (code, way) in ways {
+        let mut client = way(&rig);
+        // Until the server ends it, or awaits the end of the TCP.
+        while !matches!(client.frame_in(), None | Some((8, _))) {}
+        drop(client);
+        *expected.entry(code.to_owned()).or_default() += 1;
+        if code == "4000" {
+            *expected.entry("1000".to_owned()).or_default() += 1;
+        }
+        until(&rig, "tocsin_connections", 0);
+        assert_eq!(closes(&rig), expected, "{code}");
+    }
+}
+
+#[test]
+fn connections_that_the_host_ends_or_a_drain_are_counted_by_their_code() {
+    let rig = Rig::start(GatewayConfig::default());
+    for (close_code, counted) in [(0, "1006"), (4000, "4000"), (4004, "4004")] {
+        let (mut client, _) = rig.session("user-7");
+        let session = rig.identify();
+        rig.submit(vec![Command::DropConnection {
+            session,
+            close_code,
+        }]);
+        while !matches!(client.frame_in(), None | Some((8, _))) {}
+        drop(client);
+        until(&rig, "tocsin_connections", 0);
+        assert_eq!(closes(&rig).get(counted), Some(&1));
+    }
+    let handshake = Client::raw(rig.port);
+    until(&rig, "tocsin_connections", 1);
+    rig.gateway.begin_drain(0).expect("running");
+    until(&rig, "tocsin_closes_total{code=\"4000\"}", 2);
+    drop(handshake);
+}
+
+#[test]
+fn what_finds_no_room_is_dropped_and_counted() {
+    let rig = Rig::start(GatewayConfig {
+        max_connections: 1,
+        traces: true,
+        ..GatewayConfig::default()
+    });
+    let (mut client, _) = rig.session("user-7");
+    assert!(Client::raw(rig.port).ends());
+    assert_eq!(sample(&rig, "tocsin_refused_connections_total"), 1);
+    // Nobody asks for the passages.
+    let many = 4_100;
+    rig.submit((1..=many).map(traced).collect());
+    (1..=many).for_each(|seq| _ = client.dispatch("MESSAGE_CREATE", seq + 2));
+    until(&rig, "tocsin_passages_lost_total", 4);
+    assert_eq!(rig.gateway.passages().expect("running").len(), 4_096);
+    // Ephemeral events behind a scope that is held.
+    let mut state = envelope("GUILD_ROLE_UPDATE", many + 1, &json!({}));
+    state.state = true;
+    let typing = || Command::Publish(Box::new(envelope("TYPING_START", 0, &json!({}))));
+    let held = 65_536;
+    let commands = std::iter::once(Command::Publish(Box::new(state)));
+    rig.submit(commands.chain((0..held + 3).map(|_| typing())).collect());
+    until(&rig, "tocsin_held_overflows_total", 3);
+    assert_eq!(sample(&rig, "tocsin_held_events"), held);
 }

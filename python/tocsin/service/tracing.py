@@ -56,6 +56,16 @@ class Sink(Protocol):
         ...
 
 
+class Marking(Protocol):
+    """The bus, as far as it marks events for traces."""
+
+    sampled: Callable[[Event], bool] | None
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Take committed events in commit order."""
+        ...
+
+
 class Steps:
     """What one request has gone through so far."""
 
@@ -154,9 +164,9 @@ class Tracing:
             start = end
         self._sink.take(message_id, spans)
 
-    def sampled(self, event: Event) -> bool:
+    def _sampled(self, event: Event) -> bool:
         """Return whether an event that is being published is a message of the sample."""
-        if event.name != "MESSAGE_CREATE" or not self._is_near():
+        if event.name != "MESSAGE_CREATE":
             return False
         message_id = int(_decode_ref(event.body).id)
         reach = self._reach_of(event.guild_id) if event.guild_id else len(event.users)
@@ -165,15 +175,20 @@ class Tracing:
         self._published.append(message_id)
         return True
 
-    def publishing(self, publish: Callable[[Sequence[Event]], None]) -> Callable[[Sequence[Event]], None]:
-        """Return `publish`, with a span for each message that it asked `sampled` about."""
+    def publishing(self, bus: Marking) -> Callable[[Sequence[Event]], None]:
+        """Return the bus's `publish`, which marks each message of the sample, and makes a span of it."""
+        publish = bus.publish
 
         def traced(events: Sequence[Event]) -> None:
             if not self._is_near():
                 publish(events)
                 return
+            bus.sampled = self._sampled
             start = time_ns()
-            publish(events)
+            try:
+                publish(events)
+            finally:
+                bus.sampled = None
             end = time_ns()
             for message_id in self._published:
                 self._sink.take(message_id, [Span("publish", start, end)])
