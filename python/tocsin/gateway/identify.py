@@ -123,6 +123,7 @@ class Identifier:
             else:
                 break
         if pending.gone:
+            self._metrics.identified("gone")
             return
         if pending.revoked:
             raise Refused(CLOSE_AUTHENTICATION)

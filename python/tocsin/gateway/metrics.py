@@ -31,7 +31,7 @@ class ControlMetrics:
         ProcessCollector(registry=self._registry)  # memory, CPU time, open files of the process
         self._identifies = Counter(
             "tocsin_identifies",
-            "Identifies by outcome: ok, limited, error or close code",
+            "Identifies by outcome: ok, limited, gone, error or close code",
             ["outcome"],
             registry=self._registry,
         )
