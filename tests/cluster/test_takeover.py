@@ -103,7 +103,10 @@ def test_a_session_goes_on_at_another_node_when_its_own_was_killed(
         assert dora.contents(1) == ["6"]
         # Here it is a session like others.
         dora.leave()
-        say(ada, GENERAL, "7")
+        with client(nodes[1], "bell-token") as bell:
+            say(ada, GENERAL, "7")
+            # It is there before dora is.
+            assert bell.contents(1) == ["7"]
         dora.ask(nodes[1])
         assert dora.contents(1) == ["7"]
         dora.wait("RESUMED")
