@@ -74,7 +74,7 @@ HELP: dict[str, str] = {
     "trusted_proxies": "Networks, with commas, whose X-Forwarded-For tells a client's address; empty is nobody's.",
     "registration": "Whether POST /auth/register is open.",
     "log_level": "Least severe records that are logged.",
-    "trace_endpoint": "Where traces go, such as http://127.0.0.1:4318/v1/traces; empty is nowhere. Needs tocsin[otel].",
+    "trace_endpoint": "Where traces go, such as http://127.0.0.1:4318/v1/traces; empty is nowhere.",
     "trace_per_mille": "In how many of the slots of 100 ms messages are traced, fewer the further they reach.",
     "log_format": "How logs are written; auto is console on a terminal, json otherwise.",
 }
