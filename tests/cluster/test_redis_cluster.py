@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster import test_takeover as takeover
 from tests.cluster.test_redis_health import findings, ready, wait_for
 from tests.cluster.test_tokens_across import close_code
 from tests.support.api_client import ApiClient
@@ -216,6 +217,28 @@ def test_first_messages_revocations_and_counts_of_starts_go_over_a_cluster_too(
 
 
 @with_replicas
+def test_a_session_outlives_its_node_over_a_cluster_with_one_partition_also_at_a_master_that_was_a_replica(
+    tmp_path: Path, cluster: RedisCluster
+) -> None:
+    with pair(tmp_path, cluster, "--bus-partitions=1") as nodes, takeover.client(nodes[0], "dora-token") as dora:
+        ada = ApiClient(nodes[1].api, "ada-token")
+        takeover.say(ada, "3001", "before")
+        assert dora.contents(1) == ["before"]
+        cluster.fail_over(cluster.master_of("{tocsin:0}"))
+        takeover.say(ada, "3001", "over the replica")
+        assert dora.contents(1) == ["over the replica"]
+        with takeover.client(nodes[1], "ada-token") as other:
+            dora.leave()
+            takeover.say(ada, "3001", "missed")
+            other.wait("MESSAGE_CREATE")
+            nodes[0].kill()
+            takeover.say(ada, "3001", "after its death")
+            dora.ask(nodes[1])
+            assert dora.contents(2) == ["missed", "after its death"]
+            dora.wait("RESUMED")
+
+
+@with_replicas
 def test_counts_are_kept_at_the_master_of_their_key_and_found_again_after_it_changed(cluster: RedisCluster) -> None:
     people = range(1, 9)
     starts = RedisStarts(cluster.masters[0].url, "tocsin")
@@ -224,7 +247,7 @@ def test_counts_are_kept_at_the_master_of_their_key_and_found_again_after_it_cha
             taken = starts.take(user, total=5, concurrency=0, day_ms=600_000, window_ms=0)
             assert runner.run(taken)
         assert sum(bool(member.ask("KEYS", "*starts*")) for member in cluster.masters) > 1
-        cluster.masters[0].ask("WAIT", 1, 5000)
+        cluster.replicate(cluster.masters[0])
         cluster.fail_over(cluster.masters[0])
         wait_until(lambda: all(_first(runner.run(starts.used(user))) == 1 for user in people))
         runner.run(starts.stop())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -130,6 +131,40 @@ def test_a_first_direct_message_finds_its_reader_at_the_other_node(nodes: tuple[
         say(api, channel, "hello")
         heard = there.read_until(0, "MESSAGE_CREATE")["d"]
         assert (heard["channel_id"], heard["content"]) == (channel, "hello")
+
+
+def test_of_a_dm_each_node_hears_what_is_for_its_people_and_misses_nothing(nodes: tuple[Server, Server]) -> None:
+    ada, dora = (ApiClient(nodes[0].api, f"{name}-token") for name in ("ada", "dora"))
+    with session(nodes[1], "dora-token") as there:
+        # That it is open is told to each of the two for themselves, and nobody is here for the other one.
+        channel = dora.ok("POST", "/users/@me/channels", {"recipient_id": "1005"})["id"]
+        say(dora, channel, "to somebody elsewhere")
+        assert contents(there, 1) == ["to somebody elsewhere"]
+        group = ada.ok("POST", "/users/@me/channels", {"recipients": ["1004", "1005"]})["id"]
+        say(ada, group, "with")
+        ada.ok("DELETE", f"/channels/{group}/recipients/1004")
+        say(ada, group, "without")
+        ada.ok("PUT", f"/channels/{group}/recipients/1004")
+        say(ada, group, "with again")
+        heard = [there.read_until(0, "MESSAGE_CREATE")["d"] for _ in range(3)]
+        assert [each["content"] for each in heard if each["type"] == 0] == ["with", "with again"]
+
+
+def test_who_missed_of_a_dm_what_nobody_has_any_more_begins_anew(
+    nodes: tuple[Server, Server], redis: RedisServer, database: str
+) -> None:
+    dora = ApiClient(nodes[0].api, "dora-token")
+    channel = dora.ok("POST", "/users/@me/channels", {"recipient_id": "1005"})["id"]
+    with session(nodes[1], "stranger-token") as there:
+        say(dora, channel, "heard")
+        assert contents(there, 1) == ["heard"]
+        # As if two messages had never been published, and the outbox's window had passed over them.
+        place = int(redis.call("GET", f"{{tocsin:0}}:watermark:2:{channel}").split(b"\r\n")[1])
+        redis.call("SET", f"{{tocsin:0}}:watermark:2:{channel}", str(place - 2))
+        with closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as rows, rows:
+            rows.execute("DELETE FROM outbox WHERE scope_kind = 2")
+        say(dora, channel, "after the hole")
+        assert there.read_until(9)["d"] is False
 
 
 def test_who_is_removed_from_a_group_at_one_node_reads_and_hears_nothing_more_at_the_other(

@@ -146,6 +146,12 @@ class RedisCluster:
                         return next(each for each in self.members if each.port == port)
         raise AssertionError(f"nobody has slot {slot}")
 
+    def replicate(self, master: Member) -> None:
+        """Wait until a master's replica has all that the master was told so far."""
+        replica = self.replicas[self.masters.index(master)]
+        place = _place(master)
+        wait_until(lambda: _place(replica) >= place)
+
     def fail_over(self, master: Member) -> Member:
         """SIGKILL a master and let its replica take over; return that."""
         replica = self.replicas[self.masters.index(master)]
@@ -181,6 +187,11 @@ def wait_until(true: Callable[[], bool]) -> None:
 def _says(member: Member, what: str) -> bool:
     name, _, value = what.partition(":")
     return bool(member.ask("INFO", "replication").get(name) == value)
+
+
+def _place(member: Member) -> int:
+    place: int = member.ask("INFO", "replication")["master_repl_offset"]
+    return place
 
 
 def _owners(member: Member) -> list[tuple[int, int, int]]:

@@ -9,7 +9,8 @@ use crate::envelope::{Envelope, Scope};
 use crate::recent::Recent;
 
 /// The kind of a DM's scope (`ScopeKind.CHANNEL`). Of its log a node hears what names its users, and not the rest: places
-/// that are missing are no loss. What is lost on the way, the inbox finds.
+/// that are missing are no loss. What is lost on the way, the inbox finds;
+/// what the outbox has forgotten is said (`TOCSIN_LOST`).
 const CHANNEL_SCOPE: u8 = 2;
 
 /// What to do next.

@@ -26,6 +26,8 @@ use crate::recovered::Recovered;
 
 /// The kind of a guild's scope (`ScopeKind.GUILD`).
 pub(crate) const GUILD_SCOPE: u8 = 1;
+/// An event for the gateway itself: what is missing of a DM's log cannot be had any more (`bus/redis.py`).
+const LOST: &str = "TOCSIN_LOST";
 
 /// One item of the dispatcher's queue.
 #[derive(Debug)]
@@ -368,6 +370,10 @@ impl Dispatcher {
             self.recovered.note(envelope.scope, envelope.seq);
         }
         let (scope, users) = (envelope.scope, envelope.users.clone());
+        if envelope.name == LOST {
+            self.give_up(scope, &users);
+            return;
+        }
         let step = self.sequencer.push(envelope);
         if self.sequencer.take_loss().is_some() {
             self.give_up(scope, &users);

@@ -15,6 +15,8 @@ import structlog
 from tocsin.bus.local import Inbox, LocalBus
 from tocsin.model.event import Event, Scope, ScopeKind
 
+LOST = "TOCSIN_LOST"
+"""Ends the sessions of those it names, who missed what nobody has any more; the gateway's own (`dispatcher.rs`)."""
 SCOPES_PER_CALL = 500
 SWEEP_S = 5.0
 SETTLED_MS = 2_000
@@ -231,6 +233,10 @@ class RedisBus(LocalBus):
                     # The outbox has forgotten what is missing: nodes find the hole and begin anew with the scope.
                     log.error("events lost", scope=tuple(scope), expected=watermark + 1, got=events[0].seq)
                     self._wire.forget(int(scope.kind), scope.id)
+                    if scope.kind is ScopeKind.CHANNEL:
+                        # Of a DM nodes find no hole: not all of it comes to each.
+                        people = {user for event in events for user in event.users}
+                        self.publish_ephemeral(Event(name=LOST, scope=scope, body=b"{}", users=tuple(sorted(people))))
                 self.publish(events)
                 seq = events[-1].seq
         except Exception:
