@@ -115,14 +115,20 @@ def fleet(
     intents: int,
     steps: Sequence[str],
     first: Callable[[], None] | None,
+    *,
+    post_to: Node | None = None,
+    more: Sequence[str] = (),
 ) -> Iterator[Fleet]:
     """So many sessions, which post as ada to channel 3001 and look at guild 2001 where a step says so.
 
     Args:
         first: what the process does first; None for staying on the generators' cpu.
+        post_to: where messages are posted; None for the server of the sessions.
+        more: further flags of the generator.
     """
+    http = (post_to or server).http
     command = [str(load), "gateway", "--port", server.gateway, "--pid", str(server.pid), "--connections", str(count)]
-    command += ["--token", token, "--intents", str(intents), "--http", server.http, "--channel", "3001"]
+    command += ["--token", token, "--intents", str(intents), "--http", http, "--channel", "3001", *more]
     command += ["--guild", "2001", "--author", "ada-token", "--steps", ",".join(steps)]
     pipe = subprocess.PIPE
     with subprocess.Popen(

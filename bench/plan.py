@@ -74,7 +74,10 @@ class Scale:
     flapping: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
     tracing: tuple[str, ...] = ()
-    """Flags of bench/flapping.py, bench/large_guild.py and bench/tracing_cost.py."""
+    bus: tuple[str, ...] = ()
+    takeover: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    """Flags of the benches of these names; of bench/large_guild.py and tracing_cost.py for two."""
     micro: bool = True
     peers: tuple[str, ...] = PEERS
 
@@ -86,6 +89,9 @@ TINY = Scale(
         "--members=40", "--watchers=20", "--rate=100", "--seconds=0.4", "--rounds=1", "--guild-limit=20",
     ), large=("--members=200", "--sessions=20", "--messages=4", "--rounds=1", "--passive-from=100"),
     tracing=("--rounds=2", "--posts=20", "--fanout-rounds=2", "--messages=1", "--sessions=10"),
+    bus=("--sessions=3", "--seconds=0.3", "--rounds=1", "--kinds=k = 2"),
+    takeover=("--sessions=30", "--missed=3", "--seconds=0.3", "--rounds=1"),
+    restart=("--sessions=30", "--rate=20", "--steady-s=2", "--settle-s=1", "--start-s=6", "--spread-ms", "300"),
 )  # fmt: skip
 QUICK = Scale(
     fanout=((1000, 2),), window_s=1.0, memory=(1000,), memory_zstd=1000, settle_s=3, storm=1000, storm_rounds=2,
@@ -93,6 +99,7 @@ QUICK = Scale(
     flapping=("--members=3000", "--rate=300", "--seconds=3", "--rounds=4"),
     large=("--members=100000", "--sessions=1000", "--messages=40", "--rounds=2"),
     tracing=("--rounds=40", "--fanout-rounds=20"),
+    bus=("--rounds=1",), takeover=("--rounds=1",), restart=("--spread-ms", "2000"),
 )  # fmt: skip
 FULL = Scale(
     fanout=((1000, 5), (5000, 3)), window_s=1.5, memory=(1000, 5000, 15000), memory_zstd=15000, settle_s=4, storm=3000,

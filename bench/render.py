@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from bench import render_bus
 from bench.chart import bars, lines
 from bench.figures import (
     Figure,
@@ -25,6 +26,7 @@ from bench.figures import (
     value,
 )
 from bench.targets import table
+from bench.words import spread_text, table_of
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -94,14 +96,10 @@ METHOD = """\
   watchers' generator runs under SCHED_FIFO where that is allowed; it and the flapping members' share one cpu.
 - **Large guild**: `bench/large_guild.py`.
 - **Traces**: `bench/tracing_cost.py`. A round of a node is from its turn to its next, so that spans sent later count.
+- **Bus**, **takeover**, **restart**: `bench/bus.py`, `takeover.py`, `restart.py`: a Redis of its own over TCP, nodes
+  over one SQLite file; all nodes on one cpu, Redis and the generators on the other, but for the restart, where the
+  kernel places them. Without journals is `--resume-window-ms=0`, where no session outlives its node.
 """
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = list(head)
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 def _text(figure: Figure | None, unit: str = "", digits: int = 2, spread: bool = True) -> str:
@@ -140,13 +138,13 @@ def _groups(results: Results) -> str:
         return ""
     rows = [(name, stamp["began"], f"`{stamp['commit']}`", f"`{stamp['command']}`", stamp["note"] or "-")
             for name, stamp in groups.items()]  # fmt: skip
-    return "Not all groups ran together:\n\n" + _table(("group", "began", "commit", "command", "note"), rows)
+    return "Not all groups ran together:\n\n" + table_of(("group", "began", "commit", "command", "note"), rows)
 
 
 def _targets(results: Results) -> str:
     rows = [(row.what, row.must, row.aim, row.figure, row.beside, row.fraction, row.verdict) for row in table(results)]
     head = ("what", "must", "aim", "measured", "beside", "theirs / ours", "verdict")
-    return "## Targets\n\n" + _table(head, rows)
+    return "## Targets\n\n" + table_of(head, rows)
 
 
 def _picture(results: Results, name: str, title: str, figures: Iterable[tuple[str, Figure | None]], digits: int) -> str:
@@ -186,7 +184,7 @@ def _fanout(results: Results) -> str:
             "server", "one at a time: CPU-s/M", "of it Rust threads", "of the floor", "bursts: CPU-s/M",
             "frames a read", "20/s: p50 ms", "p99 ms", "frame bytes",
         )  # fmt: skip
-        parts += [f"### {count:,} sessions\n", _table(head, rows)]
+        parts += [f"### {count:,} sessions\n", table_of(head, rows)]
         for kind, what, name in (("closed:1", "One event at a time", ""), ("closed:16", "Bursts of 16", "-bursts")):
             title = f"{what} to {count:,} sessions: CPU microseconds per delivery (less is better)"
             found = [
@@ -247,7 +245,7 @@ def _idle(results: Results) -> str:
         for server in results.servers("idle")
     ]
     (results.images / "memory.svg").write_text(lines(title, "KiB", footprints))
-    table_ = _table(head, rows)
+    table_ = table_of(head, rows)
     return f"## Idle sessions in 10 guilds, and identifying them\n\n{table_}\n![{title}](images/memory.svg)\n"
 
 
@@ -284,10 +282,10 @@ def _storms(results: Results) -> str:
     ]
     title = "Live sessions' heartbeats during storms: p99, milliseconds (less is better)"
     return (
-        f"## Storms, and {live['sessions']} live sessions meanwhile\n\n{_table(head, rows)}\n"
+        f"## Storms, and {live['sessions']} live sessions meanwhile\n\n{table_of(head, rows)}\n"
         f"The live sessions' generator ran {'under SCHED_FIFO' if live['fifo'] else 'without SCHED_FIFO'} and waited "
         f"{_text(wait, 'us', 1)} for its cpu each time it woke.\n\n{_picture(results, 'storms', title, drawn, 2)}\n"
-        + _table(("resumes alone, 100 events each", "per CPU-s"), lone)
+        + table_of(("resumes alone, 100 events each", "per CPU-s"), lone)
     )
 
 
@@ -303,11 +301,7 @@ def _post(results: Results, found: dict[str, Any]) -> str:
     head = ("keep-alive", "event loop us", "store", "HTTP", "gateway", "all")
     title = "A durable message POST: CPU microseconds of the node, by thread"
     said = f"{found['rounds']} rounds of {found['posts']:,} posts.\n"
-    return f"{said}\n{_table(head, rows)}\n{_picture(results, 'post', title, drawn, 0)}"
-
-
-def _spread(given: dict[str, float], unit: str = "", digits: int = 2, rounds: int = 2) -> str:
-    return Figure(given["median"], given["low"], given["high"], rounds).text(unit, digits)
+    return f"{said}\n{table_of(head, rows)}\n{_picture(results, 'post', title, drawn, 0)}"
 
 
 def _flapping(results: Results, found: dict[str, Any]) -> str:
@@ -321,39 +315,39 @@ def _flapping(results: Results, found: dict[str, Any]) -> str:
         f"intent got each. Delivered were {figures['presence_updates']:,} PRESENCE_UPDATE ({figures['percent']:.3f} %) "
         f"and {figures['list_updates']:,} GUILD_MEMBER_LIST_UPDATE (with them {figures['percent_with_lists']:.3f} %). "
         f"{figures['told']:,} changes were told, {figures['merged']:,} replaced untold, {figures['delayed']:,} put "
-        f"off. One change took {_spread(figures['cpu_us_per_change'], 'us', 0, rounds)} of the node's CPU, with "
+        f"off. One change took {spread_text(figures['cpu_us_per_change'], 'us', 0, rounds)} of the node's CPU, with "
         f"reading it and all that was delivered of it.\n"
     )
     rows = [
         (
             name,
-            *(_spread(figures[f"{name}_{each}_ms"], "", 2, rounds) for each in ("p50", "p99")),
-            _spread(figures[f"cpu_{name}"], "", 2, rounds),
+            *(spread_text(figures[f"{name}_{each}_ms"], "", 2, rounds) for each in ("p50", "p99")),
+            spread_text(figures[f"cpu_{name}"], "", 2, rounds),
         )
         for name in ("quiet", "flapping")
     ]
     head = ("stretch", "POST due to delivery: p50 ms", "p99 ms", "CPUs of the node")
-    pairs = _spread(figures["rise_percent"], "%", 0, rounds)
+    pairs = spread_text(figures["rise_percent"], "%", 0, rounds)
     more = f"p99 beside that of the quiet stretch just before, pair by pair: {pairs}.\n"
     if "returning" in figures:
         more += _returning(found, figures["returning"])
         rows += [
             (
                 name,
-                *(_spread(figures["returning"][f"{key}_{each}_ms"], "", 2, rounds) for each in ("p50", "p99")),
-                _spread(figures["returning"][f"cpu_{key}"], "", 2, rounds),
+                *(spread_text(figures["returning"][f"{key}_{each}_ms"], "", 2, rounds) for each in ("p50", "p99")),
+                spread_text(figures["returning"][f"cpu_{key}"], "", 2, rounds),
             )
             for name, key in (("quiet, before those", "quiet"), ("flapping, a part go and come", "flapping"))
         ]
-    return f"{said}\n{_table(head, rows)}\n{more}"
+    return f"{said}\n{table_of(head, rows)}\n{more}"
 
 
 def _returning(found: dict[str, Any], figures: dict[str, Any]) -> str:
     rounds = found["rounds"]
-    pairs = _spread(figures["rise_percent"], "%", 0, rounds)
-    each = _spread(figures["cpu_us_per_change"], "us", 0, rounds)
+    pairs = spread_text(figures["rise_percent"], "%", 0, rounds)
+    each = spread_text(figures["cpu_us_per_change"], "us", 0, rounds)
     identify = " and ".join(
-        f"{name} {_spread(figures[f'identify_{name}_ms'], 'ms', 1, rounds)}" for name in ("p50", "p99")
+        f"{name} {spread_text(figures[f'identify_{name}_ms'], 'ms', 1, rounds)}" for name in ("p50", "p99")
     )
     return (
         f"\nThen the same with {found['share']:.0%} of the {found['rate']:,} being sessions that close with 1000, "
@@ -376,8 +370,8 @@ def _large(results: Results, found: dict[str, Any]) -> str:
     rows = [
         (
             name, f"{each['looking'] + each['passive'] + each['bots']:,}", f"{each['messages_per_s']:g}",
-            f"{each['deliveries_each']:,}", _spread(each["cpu_us"], "", 0, rounds),
-            *(_spread(each[f"{part}_ms"], "", 1, rounds) for part in ("p50", "p99")),
+            f"{each['deliveries_each']:,}", spread_text(each["cpu_us"], "", 0, rounds),
+            *(spread_text(each[f"{part}_ms"], "", 1, rounds) for part in ("p50", "p99")),
             f"{each['rss_mib']:,}", f"{each['connect_cpu_us']:,}",
         )
         for name, each in figures["kinds"].items()
@@ -386,7 +380,7 @@ def _large(results: Results, found: dict[str, Any]) -> str:
         "sessions", "of them", "messages/s", "deliveries measured of each", "CPU us for each", "p50 ms", "p99 ms",
         "node's RSS MiB", "connect and identify: CPU us a session",
     )  # fmt: skip
-    return f"{said}\n{_table(head, rows)}"
+    return f"{said}\n{table_of(head, rows)}"
 
 
 def _tracing(results: Results, found: dict[str, Any]) -> str:
@@ -409,7 +403,7 @@ def _tracing(results: Results, found: dict[str, Any]) -> str:
     said = (
         "CPU of a node with traces beside one without, in turns; in brackets 95 % of the bootstraps over the rounds.\n"
     )
-    return f"{said}\n{_table(head, rows)}"
+    return f"{said}\n{table_of(head, rows)}"
 
 
 EXTRA_PARTS: tuple[tuple[str, str, Callable[[Results, dict[str, Any]], str]], ...] = (
@@ -417,6 +411,9 @@ EXTRA_PARTS: tuple[tuple[str, str, Callable[[Results, dict[str, Any]], str]], ..
     ("flapping", "Members that flap", _flapping),
     ("large", "A large guild", _large),
     ("tracing", "Traces", _tracing),
+    ("bus", "The bus", render_bus.bus),
+    ("takeover", "A node that is killed", render_bus.takeover),
+    ("restart", "A rolling restart", render_bus.restart),
 )
 
 
@@ -454,7 +451,7 @@ def _left(results: Results) -> str:
     head = ("cycles", "server", "CPU each", "RSS at the first sample", "at the last", "second half", "verdict")
     title = "Resident memory while connections come and go: MiB by percent of the run"
     (results.images / "cycles.svg").write_text(lines(title, "MiB", drawn))
-    return f"## What stays behind\n\n{_table(head, rows)}\n![{title}](images/cycles.svg)\n"
+    return f"## What stays behind\n\n{table_of(head, rows)}\n![{title}](images/cycles.svg)\n"
 
 
 def _micro(results: Results) -> str:
@@ -468,7 +465,7 @@ def _micro(results: Results) -> str:
         rows.append((each["group"] or "", f"`{each['name']}`", best, median, extra))
     if not rows:
         return ""
-    return "## Through Python (bench/micro)\n\n" + _table(("group", "bench", "best us", "median us", "size"), rows)
+    return "## Through Python (bench/micro)\n\n" + table_of(("group", "bench", "best us", "median us", "size"), rows)
 
 
 def _reason(error: str) -> str:

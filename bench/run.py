@@ -31,7 +31,7 @@ MICRO_S = 240
 CROWD_S = 900
 BUDGET_S = 29 * 60
 """After so long no scenario of a second or later round begins: api and micro still follow, and all ends in 35 min."""
-EXTRAS = ("api", "testing", "flapping", "large", "tracing", "micro")
+EXTRAS = ("api", "testing", "flapping", "large", "tracing", "bus", "takeover", "restart", "micro")
 """Groups that are no scenarios of the load generator."""
 PACKAGES = (
     "litestar", "granian", "uvloop", "msgspec", "websockets", "picows", "python-socketio", "uvicorn", "orjson",
@@ -269,7 +269,8 @@ def main() -> None:
         "--only",
         default="",
         help="only these groups, merged into the newest file: "
-        "fanout,resume,storm,post,gil,cycles,churn,idle,api,testing,flapping,large,micro",
+        "fanout,resume,storm,post,gil,cycles,churn,idle,api,testing,flapping,large,tracing,"
+        "bus,takeover,restart,micro",
     )
     parser.add_argument("--no-micro", action="store_true", help="leave bench/micro out")
     parser.add_argument("--note", default="", help="a sentence that the page shows, such as who shared the machine")
@@ -333,6 +334,9 @@ def main() -> None:
             ("flapping", ("flapping", "--load", str(load), *scale.flapping)),
             ("large", ("large_guild", "--load", str(load), *scale.large)),
             ("tracing", ("tracing_cost", *scale.tracing)),
+            ("bus", ("bus", "--load", str(load), *scale.bus)),
+            ("takeover", ("takeover", "--load", str(load), *scale.takeover)),
+            ("restart", ("restart", "--load", str(load), *scale.restart)),
         ):
             if name in extras:
                 progress.update(task, description=name)

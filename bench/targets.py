@@ -38,6 +38,10 @@ WHY = {
     "post": "a message is flushed to the disk before it goes out: the slowest flushes are the tail",
     "api": "one POST at a time pays alone for a commit, its flush and four threads' wake-ups (ADR 0005)",
     "flapping": "p99 within each kind of stretch spreads over more than this (below): this machine does not decide it",
+    "redis-batched": "what the commands and the sockets took of it is below",
+    "redis-separate": "Redis wakes for the publisher and for each node, once an event: most is the kernel's (below)",
+    "restart": "a process of Python that starts; the more a node has to do, the less of it that is",
+    "bus-latency": "all nodes share one cpu",
     "etf-encode": "strings carry their length before them, ids become integers",
 }
 """What is known about each row, shown only where it misses."""
@@ -430,6 +434,84 @@ def _flapping(results: Results) -> list[Row]:
     ]
 
 
+def _figure(results: Results, group: str, given: dict[str, float] | None) -> Figure | None:
+    """The spread that a bench of its own made, over its rounds."""
+    rounds = results.data.get(group, {}).get("rounds", 1)
+    return Figure(given["median"], given["low"], given["high"], rounds) if given else None
+
+
+def _bus(results: Results) -> list[Row]:
+    kinds: dict[str, Any] = results.data.get("bus", {}).get("figures", {})
+    rows = []
+    for pace, what in (("batched", "messages as fast as they are taken"), ("separate", "one message at a time")):
+        for nodes in (1, 2, 4):
+            bare = _figure(results, "bus", kinds.get(f"k = {nodes}, no journal", {}).get(pace, {}).get("redis_us"))
+            must = 6.0 + 4 * nodes
+            rows.append(
+                _row(
+                    f"Redis CPU per event for k = {nodes} nodes, journals included, {what} (6 + 4k)",
+                    must,
+                    2.0 * nodes if pace == "batched" else must,
+                    _figure(results, "bus", kinds.get(f"k = {nodes}", {}).get(pace, {}).get("redis_us")),
+                    ".1f",
+                    "us",
+                    f"without journals {bare.text('us', 1)}" if bare else "-",
+                    why=f"redis-{pace}",
+                )
+            )
+    for nodes in (2, 4):
+        lone = _figure(results, "bus", kinds.get("one node, no bus", {}).get("separate", {}).get("p50_ms"))
+        rows.append(
+            _row(
+                f"POST to delivery at another node of {nodes}, p50",
+                3.0,
+                2.0,
+                _figure(results, "bus", kinds.get(f"k = {nodes}", {}).get("separate", {}).get("p50_ms")),
+                ".2f",
+                "ms",
+                f"one node without a bus {lone.text('ms', 2)}" if lone else "-",
+                why="bus-latency",
+            )
+        )
+    return rows
+
+
+def _takeover(results: Results) -> list[Row]:
+    found = results.data.get("takeover", {})
+    figures: dict[str, Any] = found.get("figures", {})
+    taken, local = figures.get("taken", {}), _figure(results, "takeover", figures.get("local", {}).get("cpu_us"))
+    cost = _figure(results, "takeover", taken.get("cpu_us"))
+    beside = f"{cost.text('us', 0)} of CPU each; a resume where it was {local.text('us', 0)}" if cost and local else "-"
+    what = f"{found.get('sessions', 2000):,} sessions of a node are all back at another one, after kill -9"
+    return [_row(what, 5.0, 2.0, _figure(results, "takeover", taken.get("from_kill_s")), ".2f", "s", beside)]
+
+
+def _restart(results: Results) -> list[Row]:
+    figures: dict[str, Any] = results.data.get("restart", {}).get("figures", {})
+    rows = []
+    for length_s in (5, 1):
+        each = figures.get("5000", {})
+        beside = "-"
+        if each:
+            starts = each["start_cpu_s"]
+            beside = f"without the starts of Python {each[f'most_{length_s}s_without_starts']:.2f}; "
+            beside += f"a start is {min(starts):.2f} to {max(starts):.2f} s of CPU, "
+            beside += f"of {each['steady_cpus'] * length_s:.2f} in such a stretch before"
+        rows.append(
+            _row(
+                f"rolling restart of 3 nodes under load: CPU of all in the worst {length_s} s, of the steady one",
+                1.5,
+                1.25,
+                Figure.of([each.get(f"most_{length_s}s")]),
+                ".2f",
+                "",
+                beside,
+                why="restart",
+            )
+        )
+    return rows
+
+
 def table(results: Results) -> list[Row]:
     """All targets, in the order of the design."""
     etf = results.micro("test_etf_encode_of_a_message[tocsin]")
@@ -458,5 +540,7 @@ def table(results: Results) -> list[Row]:
             why="etf-encode",
             fraction=_over(min(us for _, us in others), ours) if others else None,
         ),
-        Row("Redis CPU per routed event, k nodes", "<= 6 + 4k us", "batch to 2k", NOT_MEASURED, "-", "-", NOT_MEASURED),
+        *_bus(results),
+        *_takeover(results),
+        *_restart(results),
     ]

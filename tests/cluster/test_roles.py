@@ -179,3 +179,13 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_only_what_has_sessions_writes_of_them(halves: Halves, redis: RedisServer) -> None:
+    with RawClient(halves.gateway.gateway) as bell:
+        bell.open()
+        bell.identify("bell-token", intents=1 | 1 << 9)
+        post(halves.api.api, "heard")
+        bell.read_until(0, "MESSAGE_CREATE")
+        tags = {key.split(b":")[-2] for key in redis.call("KEYS", "*:journal:*").split() if b":journal:" in key}
+    assert len(tags) == 1

@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     pub(crate) dispatches: u32,
     /// Events of the present window that have come.
     pub(crate) delivered: usize,
+    /// Op 9 told it to begin anew in this stretch: it has not got all events.
+    pub(crate) anew: bool,
     pub(crate) asked_at: Instant,
     pub(crate) beat_at: Option<Instant>,
     /// When each heartbeat of an open loop was due that is not acknowledged yet.
@@ -60,6 +62,7 @@ impl Connection {
             seq: 0,
             dispatches: 0,
             delivered: 0,
+            anew: false,
             asked_at: Instant::now(),
             beat_at: None,
             beats: VecDeque::new(),

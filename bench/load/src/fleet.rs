@@ -12,6 +12,7 @@ use crate::args::{Args, fail};
 use crate::connection::{ACCEPT, Connection, KEY, State};
 use crate::histogram::Histogram;
 use crate::publisher::{FIRST_TOKEN, Publisher};
+use crate::roam::Roam;
 use crate::stream::{Stream, Transport};
 use crate::window::Window;
 use crate::{dispatch, etf, frame};
@@ -49,6 +50,10 @@ pub(crate) struct Fleet {
     /// PRESENCE_UPDATE and GUILD_MEMBER_LIST_UPDATE that came since the step began.
     pub(crate) presences: u64,
     pub(crate) lists: u64,
+    /// Sessions that were told by op 9 that they are gone, since the step began.
+    pub(crate) invalidated: u64,
+    /// Where to go when a connection ends.
+    pub(crate) roam: Roam,
     /// Changes of status that went out.
     pub(crate) flapped: usize,
     /// Sessions that were ended in order to begin anew; those that did so count in `reached`.
@@ -64,7 +69,7 @@ pub(crate) struct Fleet {
     /// What the last compressed message held.
     text: Vec<u8>,
     request: String,
-    port: u16,
+    pub(crate) port: u16,
     sources: u8,
     token: String,
     tokens: usize,
@@ -116,6 +121,8 @@ impl Fleet {
             replayed: 0,
             presences: 0,
             lists: 0,
+            invalidated: 0,
+            roam: Roam::new(args),
             flapped: 0,
             left: 0,
             returning: false,
@@ -147,6 +154,9 @@ impl Fleet {
         socket.set_tcp_nodelay(true)?;
         let source = 2 + (index % usize::from(self.sources.max(1))) as u8;
         socket.bind(&SocketAddr::from(([127, 0, 0, source], 0)).into())?;
+        if self.roam.offers() {
+            self.port = self.roam.port()?;
+        }
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         match socket.connect(&server.into()) {
             Ok(()) => {}
@@ -221,6 +231,27 @@ impl Fleet {
         }
     }
 
+    /// Whether all have got so many events, but those that were told to begin anew.
+    pub(crate) fn have_all(&self, count: usize) -> bool {
+        let mut all = self.connections.iter();
+        all.all(|each| each.anew || each.delivered >= count)
+    }
+
+    /// The connections that have got the fewest events, for who asks why nothing goes on.
+    pub(crate) fn behind(&self) -> String {
+        let least = self.connections.iter().map(|each| each.delivered).min();
+        let slow = self.connections.iter().enumerate();
+        let mut slow = slow.filter(|(_, each)| Some(each.delivered) == least);
+        let many = slow.clone().count();
+        match slow.next() {
+            Some((index, each)) => format!(
+                "{many} have {} events, such as {index}, which is {:?}",
+                each.delivered, each.state
+            ),
+            None => String::new(),
+        }
+    }
+
     /// End a session for good: the server forgets what a resume would need.
     pub(crate) fn close(&mut self, index: usize) -> io::Result<()> {
         let message = frame::masked(frame::CLOSE, &1000_u16.to_be_bytes());
@@ -266,18 +297,20 @@ impl Fleet {
                 } else {
                     Ok(())
                 };
-                written.and_then(|()| {
+                let served = written.and_then(|()| {
                     if event.is_readable() {
                         self.read(token)
                     } else {
                         Ok(())
                     }
-                })
+                });
+                served.or_else(|error| self.broken(token, error))
             };
         }
         self.events = events;
         outcome?;
         let now = Instant::now();
+        self.go_on(now)?;
         if now - self.scanned_at >= BEAT_SCAN {
             self.scanned_at = now;
             self.beat(now)?;
@@ -290,7 +323,11 @@ impl Fleet {
             if connection.beat_at.is_some_and(|due| due <= now) {
                 connection.beat_at = Some(now + self.beat_every);
                 let message = heartbeat(self.wire, connection.seq);
-                connection.send(&message)?;
+                match connection.send(&message) {
+                    // What has ended shows when it is read.
+                    Err(error) if self.roam.bears(&error) => {}
+                    other => other?,
+                }
             }
         }
         Ok(())
@@ -312,7 +349,10 @@ impl Fleet {
                 Ok(0) if self.connections[index].state == State::Closing => {
                     return self.closed(index);
                 }
-                Ok(0) => return Err(fail(format!("connection {index} was closed by the server"))),
+                Ok(0) => {
+                    let what = format!("connection {index} was closed by the server");
+                    return Err(io::Error::new(ErrorKind::UnexpectedEof, what));
+                }
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
@@ -378,6 +418,10 @@ impl Fleet {
                 frame::PING => {}
                 frame::CLOSE if self.connections[index].state == State::Closing => {
                     self.closed(index)?;
+                    return Ok(bytes.len());
+                }
+                frame::CLOSE if self.roam.bears_ends() => {
+                    self.gone(index, now);
                     return Ok(bytes.len());
                 }
                 frame::CLOSE => {
@@ -513,7 +557,20 @@ impl Fleet {
                     {
                         self.beat_every = Duration::from_millis(interval);
                     }
-                    self.opened(index)
+                    self.opened(index)?;
+                    if self.roam.offers() && !self.connections[index].session_id.is_empty() {
+                        return self.resume(index);
+                    }
+                    Ok(())
+                }
+                Some(7) if self.roam.offers() => {
+                    self.gone(index, now);
+                    Ok(())
+                }
+                Some(9) if self.connections[index].state == State::Resuming => {
+                    self.invalidated += 1;
+                    self.connections[index].anew = true;
+                    self.identify(index)
                 }
                 Some(11) if self.connections[index].state == State::Beating => {
                     self.ready(index, now);
@@ -540,8 +597,10 @@ impl Fleet {
         }
         connection.seq = seq;
         match name {
-            b"MESSAGE_CREATE" if connection.state == State::Resuming => self.replayed += 1,
-            b"MESSAGE_CREATE" => self.event(index, bytes, now),
+            b"MESSAGE_CREATE" => {
+                self.replayed += u64::from(connection.state == State::Resuming);
+                self.event(index, bytes, now);
+            }
             b"READY" => {
                 connection.session_id = dispatch::text_after(payload, b"\"session_id\":\"")
                     .ok_or_else(|| fail("READY without session_id"))?;

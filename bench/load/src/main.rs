@@ -14,6 +14,7 @@ mod histogram;
 mod live;
 mod process;
 mod publisher;
+mod roam;
 mod steps;
 mod stream;
 mod window;
@@ -26,17 +27,19 @@ tocsin-load floor [--bytes 336]
 tocsin-load gateway --port P --connections N --steps LIST [options]
     --pid PID            whose CPU and memory are read
     --control PORT       publish by one byte each to this port (floor, peers and bench/host.py)
-    --http PORT --channel ID --author TOKEN   publish by POST of a message
+    --http PORT --channel ID,ID --author TOKEN   publish by POST of messages to these channels in turn
     --post-path PATH --post-body JSON         or of this to there
     --protocol discord|plain    default discord
     --path / --hello TEXT --opens-with TEXT   with plain: what to ask for, what to send first, what answer to wait for
     --encoding json|etf --compress none|zlib-stream|zstd-stream
     --token load-{n}     token of connection n, counted from 1; --tokens M starts again after M
+    --offers FILE        ports of nodes: sessions that op 7 or an end sends away resume at these, in turn
     --intents 33281 --guilds 1 --in-flight 128 --sources 8 --content-bytes 40
   steps, separated by commas:
     cycle:COUNT  churn:COUNT  hold:COUNT  beats:RATE  connect  identify  beat  idle:SECONDS  closed:WINDOW:SECONDS  open:RATE:SECONDS  drop  publish:COUNT  resume
     flap:RATE:RETURNS:SECONDS   change so many statuses a second; so many sessions a second end and begin anew
     look:FIRST          sessions from FIRST on look at --guild ID and the member list of --channel
+    lost                until the server has ended all connections; at:PORT  connect there from now on
     pause               until a byte comes on standard input
 ";
 

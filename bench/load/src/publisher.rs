@@ -24,7 +24,8 @@ enum Kind {
     Control(TcpStream),
     Http {
         posts: Vec<Post>,
-        head: String,
+        /// One for each channel, which take turns.
+        heads: Vec<String>,
         port: u16,
     },
 }
@@ -56,7 +57,6 @@ impl Publisher {
         let kind = if control != 0 {
             Kind::Control(connect(control, registry, FIRST_TOKEN)?)
         } else if http != 0 {
-            let channel = format!("/api/v10/channels/{}/messages", args.text("channel", ""));
             let many: usize = args.number("posts-at-once", 16)?;
             let posts = (0..many)
                 .map(|index| {
@@ -67,15 +67,22 @@ impl Publisher {
                     })
                 })
                 .collect::<io::Result<_>>()?;
-            let head = format!(
-                "POST {} HTTP/1.1\r\nHost: load\r\nAuthorization: {}\r\n\
-                 Content-Type: application/json\r\nContent-Length: ",
-                args.text("post-path", &channel),
-                args.text("author", "")
-            );
+            let heads = args
+                .text("channel", "")
+                .split(',')
+                .map(|channel| {
+                    let path = format!("/api/v10/channels/{channel}/messages");
+                    format!(
+                        "POST {} HTTP/1.1\r\nHost: load\r\nAuthorization: {}\r\n\
+                         Content-Type: application/json\r\nContent-Length: ",
+                        args.text("post-path", &path),
+                        args.text("author", "")
+                    )
+                })
+                .collect();
             Kind::Http {
                 posts,
-                head,
+                heads,
                 port: http,
             }
         } else {
@@ -105,7 +112,8 @@ impl Publisher {
         match &mut self.kind {
             Kind::Nobody => Err(fail("this step needs --control or --http")),
             Kind::Control(socket) => socket.write_all(b"p"),
-            Kind::Http { posts, head, .. } => {
+            Kind::Http { posts, heads, .. } => {
+                let head = &heads[self.asked % heads.len()];
                 let post = posts
                     .iter_mut()
                     .find(|post| post.posted_at.is_none())

@@ -12,6 +12,7 @@ use crate::fleet::{Fleet, unix_s};
 use crate::histogram::Histogram;
 use crate::live::beats;
 use crate::process::{Cpu, memory, rss_kib};
+use crate::roam::lost;
 use crate::window::Window;
 
 /// A step that gets nowhere for this long has failed.
@@ -58,6 +59,7 @@ impl Run {
         let before = (Cpu::of(self.pid), Cpu::of(std::process::id()));
         let (began, began_unix) = (Instant::now(), unix_s());
         (fleet.presences, fleet.lists) = (0, 0);
+        (fleet.invalidated, fleet.roam.moved) = (0, 0);
         let mut report = match name {
             "connect" => self.storm(fleet, State::Closed, Fleet::connect)?,
             "identify" => self.storm(fleet, State::Open, Fleet::identify)?,
@@ -88,6 +90,14 @@ impl Run {
             }
             "look" => look(fleet, &self.guild, &self.channel, number()? as usize)?,
             "pause" => pause(fleet)?,
+            "lost" => {
+                lost(fleet, STUCK, TURN)?;
+                Map::new()
+            }
+            "at" => {
+                fleet.port = number()? as u16;
+                Map::new()
+            }
             "publish" => publish(fleet, number()? as usize)?,
             _ => return Err(fail("no such step")),
         };
@@ -97,6 +107,8 @@ impl Run {
         report.insert("step".into(), step.into());
         report.insert("presence_updates".into(), fleet.presences.into());
         report.insert("list_updates".into(), fleet.lists.into());
+        report.insert("invalidated".into(), fleet.invalidated.into());
+        report.insert("moved".into(), fleet.roam.moved.into());
         report.insert("wall_s".into(), wall.into());
         report.insert("began_unix".into(), began_unix.into());
         report.insert("ended_unix".into(), unix_s().into());
@@ -259,7 +271,7 @@ enum Pace {
 fn measure(fleet: &mut Fleet, pace: Pace, seconds: f64) -> io::Result<Map<String, Value>> {
     let wanted = |fleet: &Fleet| fleet.window.as_ref().map_or(0, Window::outstanding);
     for connection in &mut fleet.connections {
-        connection.delivered = 0;
+        (connection.delivered, connection.anew) = (0, false);
     }
     fleet.publisher.replies = Histogram::new();
     let confirmed = fleet.publisher.confirmed;
@@ -287,7 +299,7 @@ fn measure(fleet: &mut Fleet, pace: Pace, seconds: f64) -> io::Result<Map<String
                 sent += 1;
                 continue;
             }
-        } else if wanted(fleet) == 0
+        } else if (wanted(fleet) == 0 || fleet.have_all(sent as usize))
             && fleet.publisher.confirmed - confirmed >= sent as usize
             && now >= until
         {
@@ -306,11 +318,12 @@ fn measure(fleet: &mut Fleet, pace: Pace, seconds: f64) -> io::Result<Map<String
         fleet.pump(wait)?;
         let done = fleet.window.as_ref().map_or(0, |window| window.completed);
         if wanted(fleet) > 0 {
-            advance(&mut progress, done)?;
+            advance(&mut progress, done)
+                .map_err(|error| fail(format!("{error}; {}", fleet.behind())))?;
         }
     }
     let window = fleet.window.take().ok_or_else(|| fail("no window"))?;
-    if window.extra > 0 {
+    if window.extra > 0 && !fleet.connections.iter().any(|each| each.anew) {
         return Err(fail(format!(
             "{} more deliveries than published",
             window.extra

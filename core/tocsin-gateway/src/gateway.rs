@@ -298,9 +298,12 @@ impl Door {
         self.shared.inbox.put(Item::Batch(vec![command]));
     }
 
-    /// How many workers there are: each has a journal.
+    /// How many workers have a journal: all, or none where nobody may resume.
     #[must_use]
     pub fn workers(&self) -> usize {
+        if self.shared.config.resume_window_ms == 0 {
+            return 0;
+        }
         self.shared.mailboxes.len()
     }
 

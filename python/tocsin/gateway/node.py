@@ -438,8 +438,8 @@ def bus_of(core: _core.Gateway, settings: Settings, name: str, tag: bytes) -> _c
 
 
 def deaf(settings: Settings) -> Settings:
-    """Return the settings of a core that takes nobody: one worker, behind a door that is closed at once."""
-    return msgspec.structs.replace(settings, host="127.0.0.1", gateway_port=0, workers=1)
+    """Return the settings of a core that takes nobody: one worker, behind a door that is closed at once, no journal."""
+    return msgspec.structs.replace(settings, host="127.0.0.1", gateway_port=0, workers=1, resume_window_ms=0)
 
 
 def config_of(settings: Settings, tag: bytes | None = None) -> _core.GatewayConfig:
