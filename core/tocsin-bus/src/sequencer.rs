@@ -246,6 +246,11 @@ impl Sequencer {
         held.is_some_and(|held| held.waiting.iter().any(|envelope| envelope.seq == seq))
     }
 
+    /// The events that have come and wait behind one that the policy looks at.
+    pub fn waiting(&self) -> impl Iterator<Item = &Envelope> {
+        self.held.values().flat_map(|held| &held.waiting)
+    }
+
     /// Whether no scope waits for the policy.
     #[must_use]
     pub fn is_settled(&self) -> bool {

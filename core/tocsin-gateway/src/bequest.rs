@@ -3,6 +3,7 @@
 //! Everything before that place comes from the other node's journal and inbox, everything after it from this node's own.
 //! Where an audience of the time between cannot be known, the client begins anew.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tocsin_bus::{Envelope, Inheritance, Scope};
@@ -34,6 +35,7 @@ impl Dispatcher {
                 certain.push((key, heir.known));
             }
         }
+        self.spare(&mut certain);
         for envelope in tail {
             // Ephemeral events are not worth a doubt: what was typed is old by now.
             if envelope.seq == 0 {
@@ -66,6 +68,34 @@ impl Dispatcher {
         }
         for (key, _) in certain {
             self.tell_owner(key, Order::Revive(key));
+        }
+    }
+
+    /// Events that wait here for the policy come out after this place, also those that an heir had where it was: it is
+    /// not to get them again. Of state events the policy decides for all, so that such an heir begins anew.
+    fn spare(&mut self, heirs: &mut Vec<(SessionKey, HashSet<(Scope, u64)>)>) {
+        let waiting = self.sequencer.waiting().filter(|each| each.seq != 0);
+        let places: Vec<_> = waiting
+            .map(|each| ((each.scope, each.seq), each.state))
+            .collect();
+        for (place, state) in places {
+            let had = |(_, known): &(_, HashSet<(Scope, u64)>)| known.contains(&place);
+            let keys: Vec<_> = heirs
+                .iter()
+                .filter(|&heir| had(heir))
+                .map(|heir| heir.0)
+                .collect();
+            if keys.is_empty() {
+                continue;
+            }
+            if state {
+                heirs.retain(|heir| !had(heir));
+                for key in keys {
+                    self.tell_owner(key, Order::Disown(key));
+                }
+            } else {
+                self.had.entry(place).or_default().extend(keys);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 use tocsin_bus::journal::Position;
 use tocsin_bus::{Envelope, Scope, Sequencer, Step};
 use tocsin_codec::{ContentGate, EncodedDispatch};
@@ -91,6 +91,8 @@ pub(crate) struct Dispatcher {
     pub(crate) sequencer: Sequencer,
     pub(crate) directory: Directory,
     pub(crate) reach: Reach,
+    /// Sessions of other nodes that have an event already which waits here for the policy, by its place.
+    pub(crate) had: HashMap<(Scope, u64), Vec<SessionKey>>,
     /// Guilds that had passive sessions: only there are those looked up that a message is for in any case.
     with_passive: HashSet<u64>,
     progress: Progress,
@@ -114,6 +116,7 @@ impl Dispatcher {
             sequencer: Sequencer::default(),
             directory: Directory::default(),
             reach: Reach::new(workers),
+            had: HashMap::default(),
             with_passive: HashSet::default(),
             progress: Progress::new(workers),
             has_bus: false,
@@ -439,6 +442,10 @@ impl Dispatcher {
                 .directory
                 .sessions(&users, envelope.guild, &envelope.name);
         }
+        let had_by = match only {
+            None => self.had_by(envelope.scope, envelope.seq),
+            Some(_) => Vec::new(),
+        };
         let gate = gate(envelope.gated, envelope.author, envelope.mentions);
         // Those who take a session over had it in the trace when it came.
         let traced = envelope
@@ -451,6 +458,7 @@ impl Dispatcher {
             bots_only: false,
             whole: to_all || !tocsin_proto::is_for_lookers(&envelope.name),
             place: (envelope.seq != 0).then_some((envelope.scope, envelope.seq)),
+            had_by,
             guild: envelope.guild,
             event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
             flight: Flight::new(self.taken, trace),
@@ -485,6 +493,14 @@ impl Dispatcher {
         }
     }
 
+    /// Who had an event at another node; asked once.
+    fn had_by(&mut self, scope: Scope, seq: u64) -> Vec<SessionKey> {
+        if self.had.is_empty() {
+            return Vec::new();
+        }
+        self.had.remove(&(scope, seq)).unwrap_or_default()
+    }
+
     fn on_dispatch(&mut self, dispatch: Dispatch) {
         let gate = gate(dispatch.gated, dispatch.author, dispatch.mentions);
         let delivery = Arc::new(Delivery {
@@ -497,6 +513,7 @@ impl Dispatcher {
             bots_only: dispatch.bots_only,
             whole: !tocsin_proto::is_for_lookers(&dispatch.name),
             place: None,
+            had_by: Vec::new(),
             guild: match dispatch.target {
                 Target::Channel { guild, .. } | Target::Guild(guild) => guild,
                 _ => dispatch.guild,

@@ -10,6 +10,7 @@ use tocsin_fanout::Which;
 use tocsin_proto::Intents;
 
 use crate::flight::Flight;
+use crate::key::SessionKey;
 
 /// An event with the conditions that do not depend on the index.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Delivery {
     pub(crate) whole: bool,
     /// Its place in a scope's log, if it has one.
     pub(crate) place: Option<(Scope, u64)>,
+    /// Sessions that had it at another node. Hardly ever any.
+    pub(crate) had_by: Vec<SessionKey>,
     /// The guild whose events it resembles, 0 for none: where compression looks for matches.
     pub(crate) guild: u64,
     /// How long it is on its way.

@@ -59,6 +59,9 @@ impl Delivering<'_> {
         let Some(variant) = session.admits(delivery) else {
             return;
         };
+        if delivery.had_by.contains(&key) {
+            return;
+        }
         self.given += 1;
         let s = remember(session, event, variant);
         let quiet = session.mode == Mode::Quiet;

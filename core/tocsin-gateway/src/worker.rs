@@ -376,6 +376,7 @@ mod tests {
             bots_only: false,
             whole: true,
             place: None,
+            had_by: Vec::new(),
             guild,
             flight: Flight::new(Instant::now(), None),
         };
