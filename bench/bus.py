@@ -16,7 +16,8 @@ from bench.servers import ROOT
 from bench.testing_cost import cpu_ms
 
 GUILDS, MESSAGES, CONTENT = 1, 1 << 9, 1 << 15
-WARM_S = 0.5
+WARM_S, SETTLE_S = 0.5, 1.5
+"""What starting left to do is no idle stretch's."""
 OUTSTANDING = 64
 """Messages on their way where they batch."""
 
@@ -112,7 +113,7 @@ def of_kind(kind: Kind, given: argparse.Namespace) -> dict[str, Any]:
         posting = stack.enter_context(
             fleet(
                 given.load, last, given.sessions, "load-{n}", GUILDS | MESSAGES | CONTENT,
-                [*start, f"open:{given.rate}:{WARM_S}", "pause", *steps * given.rounds],
+                [*start, f"open:{given.rate}:{WARM_S}", f"idle:{SETTLE_S}", "pause", *steps * given.rounds],
                 first_in_line, post_to=first, more=("--posts-at-once", str(OUTSTANDING)),
             )
         )  # fmt: skip

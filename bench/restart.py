@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--steady-s", type=float, default=8)
     parser.add_argument("--settle-s", type=float, default=3, help="after a node is up")
     parser.add_argument("--start-s", type=float, default=4, help="what a drain's end and a start may take")
-    parser.add_argument("--spread-ms", type=int, nargs="+", default=[1000, 5000], help="drain_spread_ms, one run each")
+    parser.add_argument("--spread-ms", type=int, nargs="+", default=[5000, 20000], help="drain_spread_ms, one run each")
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
     parser.add_argument("--out", type=Path, help="a file for the JSON")
     given = parser.parse_args()

@@ -134,6 +134,8 @@ fn what_waits_is_known_by_its_place_and_an_ephemeral_question_decides_nothing() 
     assert!(sequencer.push(envelope(9, 1, false)).is_none());
     assert!(sequencer.push(envelope(9, 2, true)).is_none());
     assert!(sequencer.is_waiting(scope, 1) && !sequencer.is_waiting(scope, 3));
+    let places: Vec<_> = sequencer.waiting().map(|each| each.seq).collect();
+    assert_eq!(places, [1, 2]);
     sequencer.resolve(ticket);
     assert!(sequencer.is_deciding(scope) && !sequencer.is_waiting(scope, 1));
     sequencer.resolve(ticket + 1);
