@@ -499,8 +499,8 @@ def _restart(results: Results) -> list[Row]:
             beside += f"of {each['steady_cpus'] * length_s:.2f} in such a stretch before"
         rows.append(
             _row(
-                f"rolling restart of 3 nodes under load, each drained over {spread_ms // 1000} s: CPU of all in the worst "
-                f"{length_s} s, of the steady one",
+                f"rolling restart of 3 nodes under load, each drained over {spread_ms // 1000} s: CPU of all "
+                f"in the worst {length_s} s, of the steady one",
                 1.5,
                 1.25,
                 Figure.of([each.get(f"most_{length_s}s")]),
