@@ -47,8 +47,8 @@ BUS_BEHIND: int  # (BUS_BEHIND, scope_kind, scope_id, watermark)
 BUS_AWAY: int  # (BUS_AWAY, why)                     "" when it is back
 BUS_MESSAGES: int  # (BUS_MESSAGES, [(guild, channel, author, body)])
 CLAIM: int  # (CLAIM, session, session_id, token_digest, seq)   a resume of a session that this node does not have
-BUS_FOUND: int  # (BUS_FOUND, ticket, (user_id, intents, compress, shard, memo) or None)
-BUS_NOT_TAKEN: int  # (BUS_NOT_TAKEN, session)
+BUS_FOUND: int  # (BUS_FOUND, ticket, (user_id, intents, compress, shard, memo) or why there is none)
+BUS_NOT_TAKEN: int  # (BUS_NOT_TAKEN, session, why)
 
 Request: TypeAlias = (
     tuple[Literal[1], int, str, bytes, str, int]
@@ -63,8 +63,8 @@ Request: TypeAlias = (
     | tuple[Literal[10], str]
     | tuple[Literal[11], list[tuple[int, int, int, bytes]]]
     | tuple[Literal[12], int, str, bytes, int]
-    | tuple[Literal[13], int, tuple[int, int, bool, tuple[int, int] | None, bytes] | None]
-    | tuple[Literal[14], int]
+    | tuple[Literal[13], int, tuple[int, int, bool, tuple[int, int] | None, bytes] | str]
+    | tuple[Literal[14], int, str]
 )
 
 @final

@@ -24,7 +24,7 @@ from rich.table import Table
 from tests.cluster import clocks
 from tests.cluster.readers import OUTBOUND_BYTES
 from tests.cluster.schedules import CLOCK_FAULTS, MODES, POSTGRES_FAULTS, Told, play, revoke
-from tests.cluster.stage import HEARTBEAT_MS, Scale, Stage
+from tests.cluster.stage import HEARTBEAT_MS, INBOX_TTL_MS, LONG_TTL_MS, Scale, Stage
 from tests.cluster.verdict import Verdict
 
 ROWS = (
@@ -108,7 +108,13 @@ def table(found: dict[str, Any]) -> Table:
         shown.add_row("octets that promoted replicas lacked", f"{found['tail_bytes']:,}")
     if found["stalls"]:
         shown.add_row("readers that stalled, told 4000", f"{found['stalls']}, {found['stalls_told']}")
-    for name, label in (("inboxes", "inboxes begun"), ("errors", "errors in logs"), ("disturbed", "disturbed")):
+    logged = (
+        ("inboxes", "inboxes begun"),
+        ("takeovers_refused", "takeovers refused"),
+        ("errors", "errors in logs"),
+        ("disturbed", "disturbed"),
+    )
+    for name, label in logged:
         if found[name]:
             shown.add_row(label, ", ".join(f"{what}: {count}" for what, count in found[name].items()))
     if found["refused_posts"] or found["unanswered_posts"]:
@@ -149,6 +155,7 @@ def main() -> int:
         nodes=options.nodes, sessions=options.sessions, members=options.members, rate=options.rate,
         heartbeat_ms=options.heartbeat_ms, seed=seed, scatter=options.scatter,
         postgres=options.postgres or options.mode in ("postgres", "clocks"),
+        inbox_ttl_ms=LONG_TTL_MS if options.mode in ("kills", "rolling") else INBOX_TTL_MS,
     )  # fmt: skip
     console = Console(stderr=True)
     columns = (

@@ -35,6 +35,8 @@ POST_S = 15.0
 HEARTBEAT_MS = 5_000
 INBOX_TTL_MS = 4_000
 """Short, so that faults outlast it."""
+LONG_TTL_MS = 30_000
+"""Where only nodes die: what they leave is taken over within it, also from a machine that is slow to start others."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Scale:
     scatter: bool = False
     settle_s: float = 60.0
     postgres: bool = False
+    inbox_ttl_ms: int = INBOX_TTL_MS
 
     @property
     def guilds(self) -> int:
@@ -116,7 +119,7 @@ class Node:
             *UNLIMITED, f"--database={stage.database_url}", f"--bus=redis://127.0.0.1:{self.proxy.port}",
             f"--node-id=n{self.number}", f"--node-number={self.number}", "--outbox-window-ms=86400000",
             f"--heartbeat-interval-ms={stage.scale.heartbeat_ms}", "--log-format=json",
-            f"--bus-inbox-ttl-ms={INBOX_TTL_MS}",
+            f"--bus-inbox-ttl-ms={stage.scale.inbox_ttl_ms}",
         )  # fmt: skip
         environment = clocks.environment(self._clock) if stage.clocks else os.environ
         given = world(stage.scale) if self.number == 1 and not stage.seeded else None
@@ -403,16 +406,19 @@ class Stage:
         return postgres_rows(self.postgres, self._postgres_name, guild)
 
     def logged(self) -> dict[str, Any]:
-        """What the nodes said of their inboxes (why each was begun) and of errors (how often each)."""
+        """What the nodes said of inboxes and takeovers refused (why each), and of errors (how often each)."""
         whys: Counter[str] = Counter()
+        refused: Counter[str] = Counter()
         errors: Counter[str] = Counter()
         for node in self.nodes:
             for line in node.log():
                 if line["event"] == "inbox":
                     whys[line["why"]] += 1
+                elif line["event"] == "takeover refused":
+                    refused[line["reason"]] += 1
                 elif line.get("level") in ("error", "critical"):
                     errors[line["event"]] += 1
-        return {"inboxes": dict(whys), "errors": dict(errors.most_common(12))}
+        return {"inboxes": dict(whys), "takeovers_refused": dict(refused), "errors": dict(errors.most_common(12))}
 
     def judge(self) -> Verdict:
         """The verdict on all that was told."""

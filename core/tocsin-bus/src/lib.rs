@@ -11,6 +11,6 @@ mod sequencer;
 
 pub use envelope::{Envelope, Scope};
 pub use inheritance::{Heir, Inheritance, Missed};
-pub use note::{Found, Note, Why};
+pub use note::{Doubt, Found, Note, Why};
 pub use sequencer::{Limits, Loss, Sequencer, Step};
 pub use tocsin_proto::SessionId;

@@ -34,13 +34,15 @@ pub enum Note {
     Found {
         /// What `find` was given.
         ticket: u64,
-        /// Who it is.
-        found: Option<Found>,
+        /// Who it is, or why there is none.
+        found: Result<Found, Doubt>,
     },
     /// A session that was asked for by `Bus::take` cannot be had.
     NotTaken {
         /// The key of the session that waits for it.
         session: u64,
+        /// Why.
+        doubt: Doubt,
     },
     /// Redis cannot be reached, or is unfit; why, without credentials.
     Away(String),
@@ -61,6 +63,44 @@ pub struct Found {
     pub shard: Option<(u32, u32)>,
     /// What the control plane kept with it.
     pub memo: Bytes,
+}
+
+/// Why a session of another node cannot be gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is in no journal.
+    Unknown,
+    /// It has ended.
+    Ended,
+    /// Its client has more than the journal, so far.
+    Ahead,
+    /// The journal does not reach back, or left something out that the client misses.
+    Trimmed,
+    /// It is another node's by now, or this one's own.
+    Taken,
+    /// There is no one place in the inboxes: one of them is gone, or there are several partitions.
+    Place,
+    /// This node's own reader waited for too long.
+    Late,
+    /// Redis cannot be reached.
+    Away,
+}
+
+impl Doubt {
+    /// As figures have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ended => "ended",
+            Self::Ahead => "ahead",
+            Self::Trimmed => "trimmed",
+            Self::Taken => "taken",
+            Self::Place => "place",
+            Self::Late => "late",
+            Self::Away => "away",
+        }
+    }
 }
 
 /// Why an inbox was made.

@@ -12,6 +12,7 @@ use tocsin_codec::{ContentGate, EncodedDispatch};
 use crate::dispatcher::{Dispatcher, GUILD_SCOPE};
 use crate::key::SessionKey;
 use crate::message::Order;
+use crate::metrics::ResumeOutcome;
 
 impl Dispatcher {
     /// Gives the heirs what was theirs.
@@ -29,7 +30,7 @@ impl Dispatcher {
                 Arc::new(EncodedDispatch::new(&missed.name, missed.body, gate))
             });
             if !settled || self.is_waiting(key) {
-                self.tell_owner(key, Order::Disown(key));
+                self.tell_owner(key, Order::Disown(key, ResumeOutcome::Undecided));
             } else {
                 self.tell_owner(key, Order::Bequeath(key, missed.collect()));
                 certain.push((key, heir.known));
@@ -51,7 +52,7 @@ impl Dispatcher {
                     let doubted = !known.contains(&place) && self.concerns(&envelope, *key);
                     if doubted {
                         let key = *key;
-                        self.tell_owner(key, Order::Disown(key));
+                        self.tell_owner(key, Order::Disown(key, ResumeOutcome::Changed));
                     }
                     !doubted
                 });
@@ -67,7 +68,7 @@ impl Dispatcher {
             }
         }
         for (key, _) in certain {
-            self.tell_owner(key, Order::Revive(key));
+            self.settling.push((key.worker(), Order::Revive(key)));
         }
     }
 
@@ -91,7 +92,7 @@ impl Dispatcher {
             if state {
                 heirs.retain(|heir| !had(heir));
                 for key in keys {
-                    self.tell_owner(key, Order::Disown(key));
+                    self.tell_owner(key, Order::Disown(key, ResumeOutcome::Undecided));
                 }
             } else {
                 self.had.entry(place).or_default().extend(keys);

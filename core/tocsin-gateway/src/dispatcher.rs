@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use foldhash::{HashMap, HashSet};
-use tocsin_bus::journal::Position;
+use tocsin_bus::journal::{JournalSink, Position};
 use tocsin_bus::{Envelope, Scope, Sequencer, Step};
 use tocsin_codec::{ContentGate, EncodedDispatch};
 use tocsin_proto::Intents;
@@ -20,6 +20,7 @@ use crate::gateway::Shared;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
 use crate::message::{Order, Recipients, WorkerMessage};
+use crate::metrics::ResumeOutcome;
 use crate::progress::Progress;
 use crate::reach::Reach;
 use crate::recovered::Recovered;
@@ -38,6 +39,15 @@ pub(crate) enum Item {
     Arrived(Vec<Command>, Position),
     /// A session is gone from its worker.
     SessionEnded(SessionKey),
+    /// What a worker's sessions are given is to be written there, too.
+    Journal {
+        /// Which worker.
+        worker: usize,
+        /// Where to.
+        journal: Box<dyn JournalSink>,
+        /// Another one each time.
+        epoch: u64,
+    },
     /// End the thread.
     Stop,
 }
@@ -99,6 +109,9 @@ pub(crate) struct Dispatcher {
     /// There is a bus: what does not arrive by it was recovered.
     has_bus: bool,
     pub(crate) recovered: Recovered,
+    /// What workers are told once all up to the place that came was given: with what is still held, a journal could not
+    /// say what its sessions have.
+    pub(crate) settling: Vec<(usize, Order)>,
     /// What each worker is told at the end of the turn.
     orders: Vec<Vec<Order>>,
     /// When this turn began.
@@ -121,6 +134,7 @@ impl Dispatcher {
             progress: Progress::new(workers),
             has_bus: false,
             recovered: Recovered::default(),
+            settling: Vec::new(),
             orders: (0..workers).map(|_| Vec::new()).collect(),
             taken: Instant::now(),
             traced: Vec::new(),
@@ -153,6 +167,11 @@ impl Dispatcher {
                         self.directory.remove(key);
                         self.reach.end(key);
                     }
+                    Item::Journal {
+                        worker,
+                        journal,
+                        epoch,
+                    } => self.settling.push((worker, Order::Journal(journal, epoch))),
                     Item::Stop => return,
                 }
             }
@@ -178,6 +197,12 @@ impl Dispatcher {
             self.progress.withdraw(&mut self.orders);
         } else if self.sequencer.is_settled() {
             // Until the policy is done with all that is held, not all up to there was given.
+            for (worker, order) in std::mem::take(&mut self.settling) {
+                if let Some(orders) = self.orders.get_mut(worker) {
+                    self.progress.tell_one(worker, orders);
+                    orders.push(order);
+                }
+            }
             self.progress.tell(&mut self.orders);
         }
         if self.orders.iter().all(Vec::is_empty) {
@@ -215,7 +240,9 @@ impl Dispatcher {
                 }
             }
             Command::Inherit(inheritance) => self.on_inherit(*inheritance),
-            Command::Disown { session } => self.tell_owner(session, Order::Disown(session)),
+            Command::Disown { session } => {
+                self.tell_owner(session, Order::Disown(session, ResumeOutcome::Uncertain));
+            }
             Command::Fence { sessions } => {
                 for id in sessions {
                     if let Some(key) = self.shared.registry.get(&id) {

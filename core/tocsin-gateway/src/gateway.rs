@@ -309,9 +309,12 @@ impl Door {
 
     /// What a worker's sessions are given is written there from now on. `epoch` differs from all before.
     pub fn write_to(&self, worker: usize, journal: Box<dyn JournalSink>, epoch: u64) {
-        if let Some(mailbox) = self.shared.mailboxes.get(worker) {
-            mailbox.put(WorkerMessage::Journal(journal, epoch));
-        }
+        let begin = Item::Journal {
+            worker,
+            journal,
+            epoch,
+        };
+        self.shared.inbox.put(begin);
     }
 
     /// Tells the control plane.

@@ -107,7 +107,7 @@ impl Worker {
         let seq = session.kept.as_ref().map_or(0, |kept| kept.had);
         if !session.replay.reaches(seq) {
             // More than a replay log holds.
-            self.disown(key);
+            self.disown(key, ResumeOutcome::Trimmed);
             return;
         }
         session.mode = Mode::Live;
@@ -134,8 +134,8 @@ impl Worker {
     }
 
     /// What came to it is not certain: its client begins anew.
-    pub(crate) fn disown(&mut self, key: SessionKey) {
-        self.metrics().resume(ResumeOutcome::Uncertain);
+    pub(crate) fn disown(&mut self, key: SessionKey, outcome: ResumeOutcome) {
+        self.metrics().resume(outcome);
         if self.sessions.reserved(key).is_some() {
             self.refuse(key, None);
         } else {

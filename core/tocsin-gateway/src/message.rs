@@ -10,6 +10,7 @@ use tocsin_codec::EncodedDispatch;
 use crate::command::{Accept, Adopt};
 use crate::event::Delivery;
 use crate::key::SessionKey;
+use crate::metrics::ResumeOutcome;
 use crate::resume::Moved;
 
 /// A message to one worker.
@@ -23,8 +24,6 @@ pub(crate) enum WorkerMessage {
         /// The time over which to spread it.
         spread_ms: u64,
     },
-    /// What sessions are given is to be written to this, too. The number is another each time.
-    Journal(Box<dyn JournalSink>, u64),
     /// End the loop.
     Stop,
 }
@@ -35,7 +34,6 @@ impl std::fmt::Debug for WorkerMessage {
             Self::Orders(..) => "Orders",
             Self::Adopt(_) => "Adopt",
             Self::Drain { .. } => "Drain",
-            Self::Journal(..) => "Journal",
             Self::Stop => "Stop",
         })
     }
@@ -85,12 +83,14 @@ pub(crate) enum Order {
     Bequeath(SessionKey, Vec<Arc<EncodedDispatch>>),
     /// It goes on.
     Revive(SessionKey),
-    /// It does not.
-    Disown(SessionKey),
+    /// It does not, and how that counts.
+    Disown(SessionKey, ResumeOutcome),
     /// The control plane keeps something with a session.
     Memo(SessionKey, Bytes),
     /// What was given by now, in the inbox's terms.
     Reached(Position),
+    /// What sessions are given from here on is to be written to this, too. The number is another each time.
+    Journal(Box<dyn JournalSink>, u64),
     /// No output for so many ms.
     Stall(SessionKey, u64),
 }

@@ -55,15 +55,19 @@ pub(crate) enum ResumeOutcome {
     Ahead,
     /// Another node's session, gone on with here.
     Inherited,
-    /// Another node's session, of which something is not certain.
+    /// Another node's session that cannot be had: `tocsin_takeovers_total` says why.
     Uncertain,
     /// The control plane has too much to do.
     Busy,
     /// The connection has, or waits for, a session: 4005 or 4003.
     Misplaced,
+    /// Another node's session, in a guild of which something is being decided.
+    Undecided,
+    /// Another node's session, in a guild that changed meanwhile.
+    Changed,
 }
 
-const RESUME_NAMES: [&str; 8] = [
+const RESUME_NAMES: [&str; 10] = [
     "resumed",
     "unknown",
     "trimmed",
@@ -72,6 +76,8 @@ const RESUME_NAMES: [&str; 8] = [
     "uncertain",
     "busy",
     "misplaced",
+    "undecided",
+    "changed",
 ];
 /// Why sessions end: `HostRequest::Closed` says what each is.
 const END_REASONS: [&str; 6] = ["client", "expired", "orphan", "host", "moved", "lost"];

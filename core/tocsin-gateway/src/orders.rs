@@ -2,6 +2,7 @@
 
 use tocsin_fanout::Which;
 
+use crate::journal::Journal;
 use crate::message::Order;
 use crate::worker::Worker;
 
@@ -54,13 +55,16 @@ impl Worker {
             Order::Adopt(adopt) => self.make_heir(*adopt),
             Order::Bequeath(key, missed) => self.bequeath(key, missed),
             Order::Revive(key) => self.revive(key),
-            Order::Disown(key) => self.disown(key),
+            Order::Disown(key, outcome) => self.disown(key, outcome),
             Order::Memo(key, memo) => self.keep_memo(key, memo),
             Order::Reached(position) => {
                 if let Some(journal) = &mut self.journal {
                     journal.position = position.clone();
                 }
                 self.reached = position;
+            }
+            Order::Journal(sink, epoch) => {
+                self.journal = Some(Journal::new(sink, epoch, self.reached.clone()));
             }
             Order::Stall(key, for_ms) => self.stall(key, for_ms),
         }

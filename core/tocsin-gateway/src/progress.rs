@@ -41,6 +41,16 @@ impl Progress {
         }
     }
 
+    /// The same to a worker, whatever it had been told.
+    pub(crate) fn tell_one(&mut self, worker: usize, orders: &mut Vec<Order>) {
+        if let Some(told) = self.told.get_mut(worker)
+            && !self.arrived.inbox.is_empty()
+        {
+            *told = self.arrived.entry;
+            orders.push(Order::Reached(self.arrived.clone()));
+        }
+    }
+
     /// Everything that arrived is in these orders or was in earlier ones: says so to those who get any, and to all now
     /// and then.
     pub(crate) fn tell(&mut self, orders: &mut [Vec<Order>]) {

@@ -252,9 +252,6 @@ impl Worker {
             }
             WorkerMessage::Adopt(moved) => self.adopt(*moved),
             WorkerMessage::Drain { spread_ms } => self.begin_drain(spread_ms),
-            WorkerMessage::Journal(sink, epoch) => {
-                self.journal = Some(Journal::new(sink, epoch, self.reached.clone()));
-            }
             WorkerMessage::Stop => self.stopped = true,
         }
     }

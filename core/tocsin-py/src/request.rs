@@ -104,14 +104,21 @@ fn note_to_py(py: Python<'_>, note: Note) -> PyResult<Bound<'_, PyAny>> {
             .into_pyobject(py)?
             .into_any(),
         Note::Found { ticket, found } => {
-            let found = found.map(|found| {
-                let memo = PyBytes::new(py, &found.memo);
-                let (user, intents, compress) = (found.user_id, found.intents, found.compress);
-                (user, intents, compress, found.shard, memo)
-            });
+            let found = match found {
+                Ok(found) => {
+                    let memo = PyBytes::new(py, &found.memo);
+                    let (user, intents, compress) = (found.user_id, found.intents, found.compress);
+                    (user, intents, compress, found.shard, memo)
+                        .into_pyobject(py)?
+                        .into_any()
+                }
+                Err(doubt) => doubt.as_str().into_pyobject(py)?.into_any(),
+            };
             (BUS_FOUND, ticket, found).into_pyobject(py)?.into_any()
         }
-        Note::NotTaken { session } => (BUS_NOT_TAKEN, session).into_pyobject(py)?.into_any(),
+        Note::NotTaken { session, doubt } => (BUS_NOT_TAKEN, session, doubt.as_str())
+            .into_pyobject(py)?
+            .into_any(),
         Note::Away(why) => (BUS_AWAY, why).into_pyobject(py)?.into_any(),
         Note::Back => (BUS_AWAY, "").into_pyobject(py)?.into_any(),
     })

@@ -96,12 +96,19 @@ impl Desk {
         true
     }
 
-    /// Waits for jobs; `None` at the end.
-    pub(crate) fn jobs(&self) -> Option<(Vec<Job>, u64)> {
-        let mut state = self
-            .changed
-            .wait_while(self.lock(), |state| state.jobs.is_empty() && !state.ended)
-            .unwrap_or_else(PoisonError::into_inner);
+    /// Waits for jobs, for so long if not for good; `None` at the end.
+    pub(crate) fn jobs(&self, wait: Option<Duration>) -> Option<(Vec<Job>, u64)> {
+        let none = |state: &mut State| state.jobs.is_empty() && !state.ended;
+        let mut state = match wait {
+            Some(wait) => {
+                let waited = self.changed.wait_timeout_while(self.lock(), wait, none);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => {
+                let waited = self.changed.wait_while(self.lock(), none);
+                waited.unwrap_or_else(PoisonError::into_inner)
+            }
+        };
         (!state.ended).then(|| (std::mem::take(&mut state.jobs), state.incarnation))
     }
 }

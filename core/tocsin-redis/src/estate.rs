@@ -4,22 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use tocsin_bus::journal::{self, Given, Item, Position, SessionRecord};
-use tocsin_bus::{Missed, Scope, SessionId};
+use tocsin_bus::{Doubt, Missed, Scope, SessionId};
 
 use crate::cursor::number_of;
-
-/// Why a session cannot be gone on with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// It is not in the journal.
-    Unknown,
-    /// It was, and has ended.
-    Ended,
-    /// Its client has more than the journal, so far.
-    Ahead,
-    /// The journal does not reach back, or left something out that the client misses.
-    Trimmed,
-}
 
 #[derive(Debug)]
 struct Life {

@@ -4,17 +4,17 @@
 //! read from the other node's inbox, what comes after it from this node's own. So it does not matter whether the other
 //! node is dead, frozen or well: whatever it still says, it says to connections that were left.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value, cmd};
-use tocsin_bus::{Envelope, Found, Heir, Inheritance, Note};
+use tocsin_bus::{Doubt, Envelope, Found, Heir, Inheritance, Note};
 
 use crate::config::{BusConfig, millis};
 use crate::desk::{Desk, Job, Wanted, mark};
 use crate::entry;
-use crate::estate::{Doubt, Estate};
+use crate::estate::Estate;
 use crate::link::Link;
 use crate::names::{Claim, Names, Owner};
 use crate::reader::{entry_of, inbox_name};
@@ -23,8 +23,8 @@ use crate::sink::Sink;
 
 /// Entries of one read.
 const COUNT: usize = 1_000;
-/// How often, and after which pause, a journal is read again that does not have yet what the client has.
-const AGAIN: (usize, Duration) = (6, Duration::from_millis(50));
+/// After which pause, and for how long, a journal is read again that does not have yet what the client has.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(300));
 /// How long what was read of a journal is kept after it was last asked for.
 const KEPT: Duration = Duration::from_secs(120);
 /// Sessions that are taken by one mark.
@@ -51,6 +51,31 @@ struct From {
 /// What was read of journals, and when it was last asked for.
 type Estates = HashMap<Owner, (Estate, Instant)>;
 
+/// What is known of a session that is looked for: from whom it would be taken, what its owner's key says, and who it is.
+type Look = Result<(From, Option<Claim>, Found), Doubt>;
+
+/// What the heir has before it.
+#[derive(Default)]
+struct Desktop {
+    estates: Estates,
+    /// What is yet to be answered, and since when.
+    asked: Vec<(Wanted, Instant)>,
+    held: HashMap<u64, Held>,
+}
+
+impl Desktop {
+    /// Puts away what nobody came for.
+    fn clear(&mut self) {
+        self.estates.retain(|_, (_, asked)| asked.elapsed() < KEPT);
+        self.held.retain(|_, held| held.since.elapsed() < KEPT);
+    }
+
+    /// When to look again without being asked.
+    fn pause(&self) -> Option<Duration> {
+        (!self.asked.is_empty()).then_some(AGAIN.0)
+    }
+}
+
 /// Where sessions are taken over: a worker of this node, and a mark in an inbox of it.
 struct Place {
     worker: usize,
@@ -69,48 +94,29 @@ pub(crate) struct Heirs {
 impl Heirs {
     /// Works until told to end.
     pub(crate) fn run(self) {
+        let mut desk = Desktop::default();
         let mut link: Option<Link> = None;
-        let mut estates = Estates::new();
-        let mut held: HashMap<u64, Held> = HashMap::new();
         let mut marks = 0;
-        while let Some((jobs, incarnation)) = self.desk.jobs() {
-            estates.retain(|_, (_, asked)| asked.elapsed() < KEPT);
-            held.retain(|_, held| held.since.elapsed() < KEPT);
+        while let Some((jobs, incarnation)) = self.desk.jobs(desk.pause()) {
+            desk.clear();
             if link.is_none() {
                 link = Link::open(&self.routes, 0, Duration::ZERO).ok();
             }
-            let mut good = link.is_some();
             let mut groups: HashMap<(From, usize), Vec<(Held, u64)>> = HashMap::new();
             for job in jobs {
                 match job {
-                    Job::Find(wanted) => {
-                        let ticket = wanted.ticket;
-                        let found = match &mut link {
-                            Some(link) if good => self.find(link, &mut estates, &wanted),
-                            _ => Ok(None),
-                        };
-                        good &= found.is_ok();
-                        let found = found.ok().flatten().map(|(from, said, found)| {
-                            let one = Held {
-                                wanted,
-                                from,
-                                said,
-                                since: Instant::now(),
-                            };
-                            held.insert(ticket, one);
-                            found
-                        });
-                        self.sink.note(Note::Found { ticket, found });
-                    }
-                    Job::Take(ticket, session, worker) => match held.remove(&ticket) {
+                    Job::Find(wanted) => desk.asked.push((wanted, Instant::now())),
+                    Job::Take(ticket, session, worker) => match desk.held.remove(&ticket) {
                         Some(one) => {
                             let group = groups.entry((one.from, worker)).or_default();
                             group.push((one, session));
                         }
-                        None => self.sink.note(Note::NotTaken { session }),
+                        None => self.not_taken(session, Doubt::Taken),
                     },
                 }
             }
+            let mut good = link.is_some();
+            good &= self.find_all(link.as_mut(), &mut desk).is_ok();
             for ((from, worker), group) in groups {
                 for chunk in group.chunks(TOGETHER) {
                     marks += 1;
@@ -119,16 +125,15 @@ impl Heirs {
                         incarnation,
                         mark: incarnation << 32 | marks,
                     };
-                    let taken = match &mut link {
-                        Some(link) if good => self.take(link, &mut estates, from, &place, chunk),
-                        _ => Ok(Vec::new()),
-                    };
-                    good &= taken.is_ok();
-                    let taken = taken.unwrap_or_default();
-                    for &(_, session) in chunk {
-                        if !taken.contains(&session) {
-                            self.sink.note(Note::NotTaken { session });
+                    let left = match &mut link {
+                        Some(link) if good => {
+                            self.take(link, &mut desk.estates, from, &place, chunk)
                         }
+                        _ => Ok(all_of(chunk, Doubt::Away)),
+                    };
+                    good &= left.is_ok();
+                    for (session, doubt) in left.unwrap_or_else(|_| all_of(chunk, Doubt::Away)) {
+                        self.not_taken(session, doubt);
                     }
                 }
             }
@@ -136,6 +141,115 @@ impl Heirs {
                 link = None;
             }
         }
+    }
+
+    fn not_taken(&self, session: u64, doubt: Doubt) {
+        self.sink.note(Note::NotTaken { session, doubt });
+    }
+
+    /// Answers all that were asked for and can be answered now; an error is that of Redis.
+    fn find_all(&self, link: Option<&mut Link>, desk: &mut Desktop) -> RedisResult<()> {
+        let asked = std::mem::take(&mut desk.asked);
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let found = match link {
+            // One place of the inbox for all scopes: there is none over several partitions.
+            _ if self.names.partitions() != 1 => Ok(vec![Err(Doubt::Place); asked.len()]),
+            Some(link) => self.look_for(link, &mut desk.estates, &asked),
+            None => Ok(vec![Err(Doubt::Away); asked.len()]),
+        };
+        let (found, whole) = match found {
+            Ok(found) => (found, Ok(())),
+            Err(error) => (vec![Err(Doubt::Away); asked.len()], Err(error)),
+        };
+        for ((wanted, since), found) in asked.into_iter().zip(found) {
+            let ticket = wanted.ticket;
+            let found = match found {
+                // What its client has is on its way to the journal.
+                Err(Doubt::Ahead) if since.elapsed() < AGAIN.1 => {
+                    desk.asked.push((wanted, since));
+                    continue;
+                }
+                Ok((from, said, found)) => {
+                    let since = Instant::now();
+                    let one = Held {
+                        wanted,
+                        from,
+                        said,
+                        since,
+                    };
+                    desk.held.insert(ticket, one);
+                    Ok(found)
+                }
+                Err(doubt) => Err(doubt),
+            };
+            self.sink.note(Note::Found { ticket, found });
+        }
+        whole
+    }
+
+    /// Looks for sessions, each journal read once.
+    fn look_for(
+        &self,
+        link: &mut Link,
+        estates: &mut Estates,
+        asked: &[(Wanted, Instant)],
+    ) -> RedisResult<Vec<Look>> {
+        let mut owners = cmd("MGET");
+        for (wanted, _) in asked {
+            owners.arg(self.names.owner(wanted.id));
+        }
+        let Value::Array(said) = link.ask(&owners)? else {
+            return Ok(vec![Err(Doubt::Away); asked.len()]);
+        };
+        let mut read = HashSet::new();
+        let mut found = Vec::with_capacity(asked.len());
+        for ((wanted, _), said) in asked.iter().zip(said) {
+            let said = match said {
+                Value::BulkString(said) => match Claim::read(&said) {
+                    None => {
+                        found.push(Err(Doubt::Unknown));
+                        continue;
+                    }
+                    claim => claim,
+                },
+                _ => None,
+            };
+            let former = said.filter(|claim| claim.seq == wanted.seq);
+            let owner = said.map_or_else(|| Owner::first(wanted.id), |claim| claim.by);
+            for each in [Some(owner), former.map(|claim| claim.from)]
+                .into_iter()
+                .flatten()
+            {
+                if each.tag != self.config.tag && read.insert(each) {
+                    self.refresh(link, each, estates)?;
+                }
+            }
+            found.push(self.look(estates, owner, said, wanted));
+        }
+        Ok(found)
+    }
+
+    /// Looks for a session in the journals that were read.
+    fn look(&self, estates: &Estates, owner: Owner, said: Option<Claim>, wanted: &Wanted) -> Look {
+        // One of this node's own was here, and has ended.
+        if owner.tag == self.config.tag {
+            return Err(Doubt::Ended);
+        }
+        let found = record(estates, owner, wanted);
+        let (owner, claimed_by, found) = match (found, said) {
+            // Who claimed it is gone, or slow, and its client has nothing of theirs: what the one before them said
+            // holds.
+            (Err(Doubt::Unknown), Some(claim)) if claim.seq == wanted.seq => {
+                let found = record(estates, claim.from, wanted);
+                (claim.from, Some(owner), found)
+            }
+            // What its client has was written before it got it: that is on its way.
+            (Err(Doubt::Unknown), Some(_)) => return Err(Doubt::Ahead),
+            (found, _) => (owner, None, found),
+        };
+        found.map(|found| (From { owner, claimed_by }, said, found))
     }
 
     /// Reads what is new in a journal.
@@ -173,81 +287,7 @@ impl Heirs {
         }
     }
 
-    fn find(
-        &self,
-        link: &mut Link,
-        estates: &mut Estates,
-        wanted: &Wanted,
-    ) -> RedisResult<Option<(From, Option<Claim>, Found)>> {
-        // One place of the inbox for all scopes: there is none over several partitions.
-        if self.names.partitions() != 1 {
-            return Ok(None);
-        }
-        let said = match link.ask(cmd("GET").arg(self.names.owner(wanted.id)))? {
-            Value::BulkString(said) => match Claim::read(&said) {
-                None => return Ok(None),
-                claim => claim,
-            },
-            _ => None,
-        };
-        let owner = said.map_or_else(|| Owner::first(wanted.id), |claim| claim.by);
-        // One of this node's own was here, and has ended.
-        if owner.tag == self.config.tag {
-            return Ok(None);
-        }
-        let mut from = From {
-            owner,
-            claimed_by: None,
-        };
-        for attempt in 0..AGAIN.0 {
-            if attempt > 0 {
-                std::thread::sleep(AGAIN.1);
-            }
-            let mut found = self.look(link, estates, owner, wanted)?;
-            if let (Err(Doubt::Unknown), Some(claim)) = (&found, said) {
-                if claim.seq == wanted.seq {
-                    // Who claimed it is gone, or slow, and its client has nothing of theirs: what the one before them
-                    // said holds.
-                    from = From {
-                        owner: claim.from,
-                        claimed_by: Some(owner),
-                    };
-                    found = self.look(link, estates, claim.from, wanted)?;
-                } else {
-                    // What its client has was written before: it is on its way.
-                    found = Err(Doubt::Ahead);
-                }
-            }
-            match found {
-                Ok(found) => return Ok(Some((from, said, found))),
-                // What the client has is on its way to the journal.
-                Err(Doubt::Ahead) => {}
-                Err(_) => return Ok(None),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Looks for a session in a journal.
-    fn look(
-        &self,
-        link: &mut Link,
-        estates: &mut Estates,
-        owner: Owner,
-        wanted: &Wanted,
-    ) -> RedisResult<Result<Found, Doubt>> {
-        let estate = self.refresh(link, owner, estates)?;
-        let record = estate.find(wanted.id, &wanted.digest, wanted.seq);
-        Ok(record.map(|record| Found {
-            user_id: record.user_id,
-            intents: record.intents,
-            compress: record.compress,
-            shard: record.shard,
-            memo: record.memo.clone(),
-        }))
-    }
-
-    /// Takes sessions over, and returns the keys of those that wait for what goes to the mark.
+    /// Takes sessions over, and returns the keys of those that it did not: the others wait for what goes to the mark.
     fn take(
         &self,
         link: &mut Link,
@@ -255,13 +295,13 @@ impl Heirs {
         from: From,
         place: &Place,
         group: &[(Held, u64)],
-    ) -> RedisResult<Vec<u64>> {
+    ) -> RedisResult<Vec<(u64, Doubt)>> {
         let mut inboxes = Vec::new();
         if let Some(owner) = from.claimed_by {
             let inbox = self.refresh(link, owner, estates)?.position.inbox.clone();
             if inbox.is_empty() {
                 // It could not be told.
-                return Ok(Vec::new());
+                return Ok(all_of(group, Doubt::Place));
             }
             inboxes.push(inbox);
         }
@@ -269,30 +309,46 @@ impl Heirs {
         let estate = self.refresh(link, from.owner, estates)?;
         let position = estate.position.clone();
         if position.inbox.is_empty() || place.incarnation == 0 {
-            return Ok(Vec::new());
+            return Ok(all_of(group, Doubt::Place));
         }
         inboxes.insert(0, position.inbox.clone());
-        let (mut heirs, mut wanted) = (Vec::new(), Vec::new());
+        let (mut heirs, mut wanted, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for (held, session) in group {
-            if let Ok(share) = estate.share(held.wanted.id, held.wanted.seq) {
-                wanted.push(held);
-                heirs.push(Heir {
-                    session: *session,
-                    missed: share.missed,
-                    known: share.known,
-                });
+            match estate.share(held.wanted.id, held.wanted.seq) {
+                Ok(share) => {
+                    wanted.push(held);
+                    heirs.push(Heir {
+                        session: *session,
+                        missed: share.missed,
+                        known: share.known,
+                    });
+                }
+                Err(doubt) => left.push((*session, doubt)),
             }
         }
         if wanted.is_empty() {
-            return Ok(Vec::new());
+            return Ok(left);
         }
         let (before, taken) = self.claim(link, from, place, &inboxes, &wanted)?;
         if before == 0 {
-            return Ok(Vec::new());
+            // Without an answer for each an inbox is gone.
+            let doubt = if taken.is_empty() {
+                Doubt::Place
+            } else {
+                Doubt::Taken
+            };
+            left.extend(heirs.iter().map(|heir| (heir.session, doubt)));
+            return Ok(left);
         }
         let mut taken = taken.into_iter();
-        heirs.retain(|_| taken.next().unwrap_or(false));
-        let taken = heirs.iter().map(|heir| heir.session).collect();
+        heirs.retain(|heir| {
+            let taken = taken.next().unwrap_or(false);
+            if !taken {
+                left.push((heir.session, Doubt::Taken));
+            }
+            taken
+        });
+        let keys: Vec<_> = heirs.iter().map(|heir| heir.session).collect();
         let tail = self.tail(link, &position.inbox, position.entry, before);
         // Said in any case: the reader waits at the mark.
         let (whole, made) = match tail {
@@ -302,11 +358,13 @@ impl Heirs {
         let there = made.is_some();
         let waited_for = self.desk.put(place.mark, made);
         whole?;
-        Ok(if there && waited_for {
-            taken
-        } else {
-            Vec::new()
-        })
+        let doubt = match (there, waited_for) {
+            (true, true) => return Ok(left),
+            (true, false) => Doubt::Late,
+            _ => Doubt::Place,
+        };
+        left.extend(keys.into_iter().map(|session| (session, doubt)));
+        Ok(left)
     }
 
     /// Makes this node the owner and marks all inboxes; the mark's place in the first of `inboxes`, or 0, and which of
@@ -408,4 +466,21 @@ impl Heirs {
         }
         Ok(Some(events))
     }
+}
+
+/// A session as its journal has it.
+fn record(estates: &Estates, owner: Owner, wanted: &Wanted) -> Result<Found, Doubt> {
+    let (estate, _) = estates.get(&owner).ok_or(Doubt::Unknown)?;
+    let record = estate.find(wanted.id, &wanted.digest, wanted.seq)?;
+    Ok(Found {
+        user_id: record.user_id,
+        intents: record.intents,
+        compress: record.compress,
+        shard: record.shard,
+        memo: record.memo.clone(),
+    })
+}
+
+fn all_of(group: &[(Held, u64)], doubt: Doubt) -> Vec<(u64, Doubt)> {
+    group.iter().map(|&(_, session)| (session, doubt)).collect()
 }

@@ -333,7 +333,7 @@ impl Reader {
 
     fn take(&self, current: &mut Part, streams: Vec<Value>) -> Result<(), Ended> {
         let mut events = Vec::new();
-        let mut marks: Vec<(usize, Bytes)> = Vec::new();
+        let mut marks: Vec<(usize, u64, Bytes)> = Vec::new();
         let mut ended = Ok(());
         for stream in streams {
             let (key, entries) = pair(stream).ok_or(Ended::Link(BusError::Answer))?;
@@ -357,7 +357,7 @@ impl Reader {
                     }
                 }
                 if kind == b"c" {
-                    marks.push((events.len(), octets));
+                    marks.push((events.len(), inbox.cursor.number(), octets));
                     continue;
                 }
                 match entry::decode(&octets) {
@@ -372,13 +372,13 @@ impl Reader {
         self.figures.read.fetch_add(count, Ordering::Relaxed);
         // What was there before a mark goes before it.
         let mut done = 0;
-        for (at, octets) in marks {
+        for (at, number, octets) in marks {
             let before: Vec<_> = events.drain(..at - done).collect();
             done = at;
-            if !before.is_empty() {
-                // The place is that of the whole read, which is further on: told with the last of it.
-                self.sink.events(before, Position::default());
-            }
+            let mut place = self.position(current);
+            // That of the whole read is further on.
+            place.entry = place.entry.min(number);
+            self.sink.events(before, place);
             self.at_mark(current, &octets);
         }
         self.sink.events(events, self.position(current));

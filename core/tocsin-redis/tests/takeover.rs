@@ -88,14 +88,14 @@ fn find(node: &Node, ticket: u64, last: u8, seq: u64) -> Option<Found> {
         Note::Found {
             ticket: answered,
             found,
-        } if *answered == ticket => Some(found.clone()),
+        } if *answered == ticket => Some(found.clone().ok()),
         _ => None,
     })
 }
 
 fn not_taken(node: &Node, session: u64) {
     node.ear.note(|note| match note {
-        Note::NotTaken { session: said } if *said == session => Some(()),
+        Note::NotTaken { session: said, .. } if *said == session => Some(()),
         _ => None,
     });
 }

@@ -156,7 +156,7 @@ class Host:
         elif request[0] == 13:  # _core.BUS_FOUND
             takeover.on_found(request[1], request[2])
         elif request[0] == 14:  # _core.BUS_NOT_TAKEN
-            takeover.on_not_taken(request[1])
+            takeover.on_not_taken(request[1], request[2])
 
     def _handle_bus(self, bus: RedisBus, request: _core.Request) -> None:
         if request[0] == 7:  # _core.BUS_OPENED

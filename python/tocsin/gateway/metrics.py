@@ -35,6 +35,12 @@ class ControlMetrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._takeovers = Counter(
+            "tocsin_takeovers",
+            "Resumes of other nodes' sessions by outcome: inherited, or why not",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._policy = Histogram(
             "tocsin_policy_seconds",
             "Time to apply one state event",
@@ -48,6 +54,10 @@ class ControlMetrics:
     def identified(self, outcome: str) -> None:
         """Count an identify."""
         self._identifies.labels(outcome).inc()
+
+    def took_over(self, outcome: str) -> None:
+        """Count a resume of another node's session."""
+        self._takeovers.labels(outcome).inc()
 
     def applied(self, seconds: float) -> None:
         """Note how long a state event took."""

@@ -234,6 +234,7 @@ class GatewayNode:
             own_sessions,
             lambda *wanted: link().find(*wanted),
             lambda *taken: link().take(*taken),
+            self._metrics.took_over,
         )
 
     def _join(self, bus: RedisBus, peers: Peers) -> None:

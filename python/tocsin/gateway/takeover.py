@@ -61,6 +61,7 @@ class Takeover:
     Args:
         find: asks for a session of another node; the answer goes to `on_found`.
         take: takes over what was found; `on_attached` or `on_not_taken` follow.
+        count: is told how each takeover ended, in a word.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Takeover:
         own_sessions: OwnSessions,
         find: Callable[[int, str, bytes, int], None],
         take: Callable[[int, int], None],
+        count: Callable[[str], None],
     ) -> None:
         self._services = services
         self._orders = orders
@@ -82,7 +84,8 @@ class Takeover:
         self._own_sessions = own_sessions
         self._find = find
         self._take = take
-        self._finding: dict[int, asyncio.Future[Found | None]] = {}
+        self._count = count
+        self._finding: dict[int, asyncio.Future[Found | str]] = {}
         self._last_ticket = 0
         self._waiting: dict[int, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,8 +96,8 @@ class Takeover:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def on_found(self, ticket: int, found: Found | None) -> None:
-        """The core has looked."""
+    def on_found(self, ticket: int, found: Found | str) -> None:
+        """The core has looked: what it found, or why there is nothing."""
         future = self._finding.pop(ticket, None)
         if future is not None and not future.done():
             future.set_result(found)
@@ -104,10 +107,11 @@ class Takeover:
         timer = self._waiting.pop(key, None)
         if timer is not None:
             timer.cancel()
+            self._count("inherited")
 
-    def on_not_taken(self, key: int) -> None:
+    def on_not_taken(self, key: int, why: str) -> None:
         """A session cannot be had: its client begins anew."""
-        self._orders().disown(key)
+        self._refuse(key, why)
 
     async def stop(self) -> None:
         """End what is under way."""
@@ -119,51 +123,56 @@ class Takeover:
 
     async def _claim(self, key: int, session_id: str, token_digest: bytes, seq: int) -> None:
         self._sessions.begin(key)
-        adopted = False
+        refusal: str | None = "failed"
         try:
-            adopted = await self._adopt(key, session_id, token_digest, seq)
+            refusal = await self._adopt(key, session_id, token_digest, seq)
         except Unauthorized:
-            log.info("takeover refused", reason="token")
+            refusal = "token"
         except Exception:
             log.exception("takeover failed")
         finally:
             self._sessions.finish(key)
-            if not adopted:
-                self._orders().disown(key)
+            if refusal is not None:
+                self._refuse(key, refusal)
 
-    async def _adopt(self, key: int, session_id: str, token_digest: bytes, seq: int) -> bool:
+    async def _adopt(self, key: int, session_id: str, token_digest: bytes, seq: int) -> str | None:
+        """Give a session its place here; return why it has none, or None."""
         self._last_ticket += 1
         ticket = self._last_ticket
         future = self._finding[ticket] = asyncio.get_running_loop().create_future()
         self._find(ticket, session_id, token_digest, seq)
-        found: Found | None = None
+        found: Found | str = "slow"
         with contextlib.suppress(TimeoutError):
             found = await asyncio.wait_for(future, FIND_S)
         self._finding.pop(ticket, None)
         pending = self._sessions.pending(key)
-        if found is None or pending is None:
-            return False
+        if isinstance(found, str):
+            return found
+        if pending is None:
+            return "left"
         user_id, intents, compress, shard, raw = found
         memo = _decode(raw)
         pending.token_digest = token_digest
         principal = await self._services.auth.authenticate_digest(token_digest)
         if principal.id != user_id:
-            return False
+            return "token"
         self._sessions.claim(pending, user_id)
         await self._services.context.interest.follow(Scope(ScopeKind.USER, user_id))
         stored = await self._services.context.store.guild_ids_of(user_id)
         guild_ids = [each for each in stored if covers(shard, each)]
         if _sum(guild_ids) != memo.guilds:
             # It joined or left a guild meanwhile: what it should have been told of that is not known.
-            return False
+            return "guilds"
         await self._guilds.load_all([each for each in guild_ids if self._guilds.get(each) is None])
-        if pending.gone or pending.revoked or pending.joined:
-            return False
+        if pending.gone or pending.revoked:
+            return "left"
+        if pending.joined:
+            return "guilds"
         loaded = [guild for guild in map(self._guilds.get, guild_ids) if guild is not None]
         members = [(guild, guild.state.members.get(user_id)) for guild in loaded]
         seats = [(guild, member) for guild, member in members if member is not None]
         if _sum([guild.id for guild, _ in seats]) != memo.guilds:
-            return False
+            return "guilds"
         session = Session(
             key,
             session_id,
@@ -196,10 +205,14 @@ class Takeover:
         # Its place in the inbox comes after its place in the index.
         self._orders.flush()
         self._take(ticket, key)
-        return True
+        return None
 
     def _give_up(self, key: int) -> None:
         self._waiting.pop(key, None)
         if self._sessions.get(key) is not None:
-            log.warning("takeover timed out")
-            self._orders().disown(key)
+            self._refuse(key, "slow")
+
+    def _refuse(self, key: int, why: str) -> None:
+        log.info("takeover refused", reason=why)
+        self._count(why)
+        self._orders().disown(key)
