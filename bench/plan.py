@@ -91,7 +91,9 @@ TINY = Scale(
     tracing=("--rounds=2", "--posts=20", "--fanout-rounds=2", "--messages=1", "--sessions=10"),
     bus=("--sessions=3", "--seconds=0.3", "--rounds=1", "--kinds=k = 2"),
     takeover=("--sessions=30", "--missed=3", "--seconds=0.3", "--rounds=1"),
-    restart=("--sessions=30", "--rate=20", "--steady-s=2", "--settle-s=1", "--start-s=6", "--spread-ms", "300"),
+    restart=(
+        "--sessions=30", "--rate=20", "--warm-s=1", "--steady-s=2", "--settle-s=1", "--start-s=6", "--spread-ms", "300",
+    ),
 )  # fmt: skip
 QUICK = Scale(
     fanout=((1000, 2),), window_s=1.0, memory=(1000,), memory_zstd=1000, settle_s=3, storm=1000, storm_rounds=2,

@@ -91,8 +91,8 @@ def restart(results: Results, found: dict[str, Any]) -> str:
     said = (
         f"{found['sessions']:,} sessions at {found['nodes']} nodes, {found['rate']} messages a second to all of them. "
         "Each node in turn is drained and started again; its sessions resume at the others, by op 7. CPU of the three "
-        "together as a multiple of what it was before, over the worst stretch of 1 and of 5 s, with the starts of "
-        "Python's processes and without (what each had used until it was ready).\n"
+        "together as a multiple of what it was before, when replay logs were full, over the worst 1 and the worst 5 "
+        "s, with the starts of Python's processes and without (what each had used until it was ready).\n"
     )
     rows, drawn = [], []
     for spread_ms, each in figures.items():

@@ -110,7 +110,14 @@ def of_pace(spread_ms: int, given: argparse.Namespace) -> dict[str, Any]:
     flags = (f"--drain-spread-ms={spread_ms}",)
     # A node is drained, has ended, is up and has settled.
     each_s = spread_ms / 1000 + given.start_s + given.settle_s
-    steps = ["connect", "identify", "beat", f"open:{given.rate}:2", "pause", f"open:{given.rate}:{given.steady_s}"]
+    steps = [
+        "connect",
+        "identify",
+        "beat",
+        f"open:{given.rate}:{given.warm_s}",
+        "pause",
+        f"open:{given.rate}:{given.steady_s}",
+    ]
     steps += ["pause", f"open:{given.rate}:{each_s * len(GATEWAYS)}", "pause"]
     notes: list[tuple[float, str]] = []
     costs: list[float] = []
@@ -189,10 +196,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=1500)
     parser.add_argument("--rate", type=int, default=50, help="messages a second, each to all sessions")
+    parser.add_argument(
+        "--warm-s",
+        type=float,
+        default=25,
+        help="before that: until each session's replay log is full, events cost less",
+    )
     parser.add_argument("--steady-s", type=float, default=8)
     parser.add_argument("--settle-s", type=float, default=3, help="after a node is up")
     parser.add_argument("--start-s", type=float, default=4, help="what a drain's end and a start may take")
-    parser.add_argument("--spread-ms", type=int, nargs="+", default=[5000, 20000], help="drain_spread_ms, one run each")
+    parser.add_argument("--spread-ms", type=int, nargs="+", default=[5000, 60000], help="drain_spread_ms, one run each")
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
     parser.add_argument("--out", type=Path, help="a file for the JSON")
     given = parser.parse_args()

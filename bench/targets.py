@@ -489,7 +489,7 @@ def _takeover(results: Results) -> list[Row]:
 def _restart(results: Results) -> list[Row]:
     figures: dict[str, Any] = results.data.get("restart", {}).get("figures", {})
     rows = []
-    for spread_ms, length_s in ((5000, 5), (5000, 1), (20000, 5)):
+    for spread_ms, length_s in ((60000, 5), (60000, 1), (5000, 5)):
         each = figures.get(str(spread_ms), {})
         beside = "-"
         if each:
