@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ TWO = ("--workers=2",)
 CLOCKS_NS = 2_000_000
 """How far a time that was noted by the monotonic clock may be off when it is told by the other."""
 SECRET = "what nobody else shall read"
+LONG_NUMBER = re.compile(rb'"[0-9a-f]{10,}"|[0-9]{10,}')
 API_STAGES = ["message", "post", "http", "policy", "store", "answer", "publish"]
 CORE_STAGES = ["dispatcher", "audience", "fan-out", "socket"]
 
@@ -65,8 +67,10 @@ def check_core(by_name: dict[str, Taken], node: str, receivers: int) -> None:
 
 
 def check_silent(collector: Collector) -> None:
+    # Ids and times are chance: any short word may be in one.
+    said = LONG_NUMBER.sub(b"", collector.octets)
     for word in (SECRET, "ada", "general", "Lab", "token", GENERAL):
-        assert word.encode() not in collector.octets
+        assert word.encode() not in said
 
 
 def test_the_stages_of_a_message_are_one_trace_without_a_word_of_it(tmp_path: Path) -> None:
