@@ -160,6 +160,8 @@ def main() -> None:
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
     parser.add_argument("--out", type=Path, help="a file for the JSON")
     given = parser.parse_args()
+    if not 0 < given.share <= 1:
+        parser.error("--share: above 0, at most 1")
     result = {
         "bench": "flapping",
         "commit": commit(),

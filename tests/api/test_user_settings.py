@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.api_world import ADA, CARL, LAB, Api, error_of
 from tocsin.model.event import ScopeKind
+from tocsin.store.base import Insert, Store
 
 NOTE, PROTO = f"/users/@me/notes/{ADA}", "/users/@me/settings-proto/1"
 
@@ -60,6 +61,12 @@ async def test_settings_are_changed_field_by_field_and_told_whole(api: Api) -> N
     await api.patch(PROTO, "carl", {"settings": proto(b"\x1a\x00")})
     assert (await api.get(PROTO, "carl")).json() == {"settings": proto(version(3, client=7), b"\x1a\x00", FLAG)}
     assert (await api.get(PROTO, "ada")).json() == {"settings": ""}
+
+
+async def test_settings_that_were_kept_empty_are_changed_too(api: Api, store: Store) -> None:
+    await store.commit([Insert("user_settings", {"user_id": CARL, "type": 3, "settings": ""})], [])
+    answer = await api.patch("/users/@me/settings-proto/3", "carl", {"settings": proto(FLAG)})
+    assert answer.json() == {"settings": proto(FLAG), "out_of_date": False}
 
 
 async def test_a_change_of_an_earlier_version_is_dropped_and_says_so(api: Api) -> None:

@@ -67,9 +67,12 @@ class UserSettingsService:
     async def settings(self, user_id: int, kind: int) -> str:
         """Return settings, empty at first. Raises `errors.InvalidForm` for an unknown type."""
         _check(kind)
-        where = {"user_id": user_id, "type": kind}
-        found = await self._store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
+        found = await self._kept(user_id, kind)
         return "" if found is None else found.settings
+
+    async def _kept(self, user_id: int, kind: int) -> UserSettings | None:
+        where = {"user_id": user_id, "type": kind}
+        return await self._store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
 
     async def set_settings(
         self, actor: Principal, kind: int, patch: str, required_version: int | None = None
@@ -96,7 +99,8 @@ class UserSettingsService:
             raise _invalid() from None
 
         async def change() -> tuple[str, bool]:
-            kept = await self.settings(actor.id, kind)
+            found = await self._kept(actor.id, kind)
+            kept = "" if found is None else found.settings
             before = base64.b64decode(kept)
             versioned = kind in VERSIONED
             if versioned and required_version is not None and settings_proto.data_version(before) > required_version:
@@ -112,7 +116,7 @@ class UserSettingsService:
             key = {"user_id": actor.id, "type": kind}
             body = {"settings": {"type": kind, "proto": after}, "partial": False}
             told = to_user(actor.id, "USER_SETTINGS_PROTO_UPDATE", body)
-            was = {"settings": kept} if kept else None
+            was = None if found is None else {"settings": kept}
             await self._store.commit(swap_ops("user_settings", key, was, {"settings": after}), [told])
             return after, False
 
