@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.crowd import commit, keep
 from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.redis_server import running_redis
 from tests.support.server import UNLIMITED, WORLD, Server, running_server
@@ -231,7 +232,6 @@ def main() -> None:
             f"{connections}_connections": measure(servers, connections, given.posts, given.rounds, postgres)
             for connections in given.connections
         }
-    described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     result = {
         "bench": "api_cost",
         "unit": "microseconds of CPU per POST; wall: of time",
@@ -239,14 +239,12 @@ def main() -> None:
         "rounds": given.rounds,
         "members": given.members + 4,
         "counted": given.counted,
-        "commit": described.stdout.strip(),
+        "commit": commit(),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
         "load_average": os.getloadavg()[0],
         "figures": figures,
     }
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    keep(result, given.out)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def keep(result: dict[str, Any], out: Path | None) -> None:
     """Print a result, and write it to a file if one is given."""
     text = json.dumps(result, indent=2)
     if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n")
     print(text)
 

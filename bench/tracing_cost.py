@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import platform
 import random
@@ -16,7 +15,6 @@ import resource
 import select
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +25,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.api_cost import Poster, collecting, thread_ns
+from bench.crowd import commit, keep
 from tests.support.raw_client import RawClient
 from tests.support.server import UNLIMITED, WORLD, Server, running_server
 
@@ -235,19 +234,16 @@ def main() -> None:
         figures["post"] = summed(posts(servers, given.posts, given.rounds, given.connections))
     with running(kinds, given.sessions) as servers:
         figures["fanout"] = summed(fanouts(servers, given.sessions, given.messages, given.fanout_rounds))
-    described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     result = {
         "bench": "tracing_cost",
         "unit": "microseconds of CPU per POST (reach 4) and per delivery; ratios to the node without traces",
         "sessions": given.sessions,
-        "commit": described.stdout.strip(),
+        "commit": commit(),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
         "load_average": os.getloadavg()[0],
         "figures": figures,
     }
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    keep(result, given.out)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.support.postgres_server import database_of
 from tests.support.redis_server import RedisServer, running_redis
-from tests.support.server import UNLIMITED, WORLD, Server, start_server
+from tests.support.server import UNLIMITED, Server, running_pair
 
 
 @pytest.fixture
@@ -29,20 +28,5 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def nodes(tmp_path: Path, redis: RedisServer, database: str) -> Iterator[tuple[Server, Server]]:
     """The first one has seeded the world."""
-    servers: list[Server] = []
-    (tmp_path / "world.json").write_text(json.dumps(WORLD))
-    try:
-        for number in (1, 2):
-            flags = (
-                *UNLIMITED,
-                f"--database={database}",
-                f"--bus={redis.url}",
-                f"--node-id=n{number}",
-                f"--node-number={number}",
-            )
-            world = WORLD if number == 1 else None
-            servers.append(start_server(tmp_path / f"node-{number}", *flags, world=world))
-        yield servers[0], servers[1]
-    finally:
-        for server in servers:
-            server.kill()
+    with running_pair(tmp_path, *UNLIMITED, f"--database={database}", f"--bus={redis.url}") as pair:
+        yield pair

@@ -16,7 +16,7 @@ import pytest
 from tests.support.api_client import ApiClient
 from tests.support.raw_client import RawClient, op
 from tests.support.redis_server import RedisServer
-from tests.support.server import UNLIMITED, WORLD, Server, start_server
+from tests.support.server import UNLIMITED, WORLD, Server, running_pair, start_server
 from tocsin.bus.windows import RedisWindows
 from tocsin.model.windows import Answer, Report
 
@@ -27,17 +27,10 @@ WINDOW_MS = 600_000
 @pytest.fixture
 def limited(tmp_path: Path, redis: RedisServer) -> Iterator[tuple[Server, Server]]:
     """A day of five starts, of which two may be at a time."""
-    servers: list[Server] = []
     limits = ("--session-start-limit=5", "--identify-max-concurrency=2", "--identify-window-ms=600000")
     shared = (*UNLIMITED, *limits, f"--database=sqlite:///{tmp_path / 'shared.db'}", f"--bus={redis.url}")
-    try:
-        for number in (1, 2):
-            flags = (*shared, f"--node-id=n{number}", f"--node-number={number}")
-            servers.append(start_server(tmp_path / f"node-{number}", *flags, world=WORLD if number == 1 else None))
-        yield servers[0], servers[1]
-    finally:
-        for server in servers:
-            server.kill()
+    with running_pair(tmp_path, *shared) as pair:
+        yield pair
 
 
 def starts(server: Server) -> bool:
@@ -90,17 +83,10 @@ class Told(NamedTuple):
 @pytest.fixture
 def counting(tmp_path: Path, redis: RedisServer) -> Iterator[tuple[Server, Server]]:
     """Six messages in ten minutes."""
-    servers: list[Server] = []
     limits = ("--message-rate-limit=6", f"--message-rate-window-ms={WINDOW_MS}", "--global-rate-limit=100000")
     shared = (*limits, f"--database=sqlite:///{tmp_path / 'shared.db'}", f"--bus={redis.url}")
-    try:
-        for number in (1, 2):
-            flags = (*shared, f"--node-id=n{number}", f"--node-number={number}")
-            servers.append(start_server(tmp_path / f"node-{number}", *flags, world=WORLD if number == 1 else None))
-        yield servers[0], servers[1]
-    finally:
-        for server in servers:
-            server.kill()
+    with running_pair(tmp_path, *shared) as pair:
+        yield pair
 
 
 def post(server: Server, token: str = "ada-token", channel: str = "3001") -> Told:

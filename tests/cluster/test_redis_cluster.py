@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,18 +149,15 @@ def test_what_is_said_in_guilds_of_all_masters_is_heard_at_both_nodes_once_and_i
     assert len(users_of(cluster)) > 1
 
 
-@with_replicas
-def test_while_a_replica_takes_the_place_of_its_master_nothing_is_lost_or_said_twice(
-    nodes: tuple[Server, Server], cluster: RedisCluster
-) -> None:
+def check_all_is_heard(nodes: tuple[Server, Server], disturb: Callable[[], None]) -> None:
+    """Write before, while and after something happens to the cluster: both sessions hear all, once and in order."""
     writer = Writer(nodes)
     with session(nodes[0], "ada-token") as here, session(nodes[1], "dora-token") as there:
         writer.round(-1)
         assert heard(here, writer.count) == heard(there, writer.count) == writer.said
         before = writer.count
         with writer.at_work():
-            victim = next(member for member in cluster.masters if member in users_of(cluster))
-            cluster.fail_over(victim)
+            disturb()
             # Until what was said after it is heard as well.
             told = [heard(client, 300) for client in (here, there)]
         rest = writer.count - before - 300
@@ -168,6 +165,16 @@ def test_while_a_replica_takes_the_place_of_its_master_nothing_is_lost_or_said_t
             last = heard(client, rest)
             whole = {channel: ["-1", *first[channel], *last[channel]] for channel in writer.said}
             assert whole == writer.said
+
+
+@with_replicas
+def test_while_a_replica_takes_the_place_of_its_master_nothing_is_lost_or_said_twice(
+    nodes: tuple[Server, Server], cluster: RedisCluster
+) -> None:
+    def fail_over() -> None:
+        cluster.fail_over(next(member for member in cluster.masters if member in users_of(cluster)))
+
+    check_all_is_heard(nodes, fail_over)
     for node in nodes:
         assert ready(node.http) == 200
 
@@ -175,24 +182,19 @@ def test_while_a_replica_takes_the_place_of_its_master_nothing_is_lost_or_said_t
 def test_while_a_slot_moves_to_another_master_nothing_is_lost_or_said_twice(
     nodes: tuple[Server, Server], cluster: RedisCluster
 ) -> None:
-    writer = Writer(nodes)
-    with session(nodes[0], "ada-token") as here, session(nodes[1], "dora-token") as there:
-        writer.round(-1)
-        assert heard(here, writer.count) == heard(there, writer.count) == writer.said
-        before = writer.count
-        with writer.at_work():
-            source = users_of(cluster)[0]
-            tag = partition_of(cluster, source)
-            target = next(member for member in cluster.masters if member is not source)
-            cluster.move(tag, target)
-            told = [heard(client, 300) for client in (here, there)]
-        rest = writer.count - before - 300
-        for first, client in zip(told, (here, there), strict=True):
-            last = heard(client, rest)
-            whole = {channel: ["-1", *first[channel], *last[channel]] for channel in writer.said}
-            assert whole == writer.said
-        assert target.ask("KEYS", f"{tag}:watermark:1:*")
-        assert not source.ask("KEYS", f"{tag}:*")
+    moved: list[tuple[Member, Member, str]] = []
+
+    def move() -> None:
+        source = users_of(cluster)[0]
+        tag = partition_of(cluster, source)
+        target = next(member for member in cluster.masters if member is not source)
+        cluster.move(tag, target)
+        moved.append((source, target, tag))
+
+    check_all_is_heard(nodes, move)
+    [(source, target, tag)] = moved
+    assert target.ask("KEYS", f"{tag}:watermark:1:*")
+    assert not source.ask("KEYS", f"{tag}:*")
 
 
 def test_first_messages_revocations_and_counts_of_starts_go_over_a_cluster_too(

@@ -105,6 +105,21 @@ UNLIMITED = (
 
 
 @contextlib.contextmanager
+def running_pair(folder: Path, *flags: str) -> Iterator[tuple[Server, Server]]:
+    """Two nodes with the same flags, for a `with` block; the first has seeded the world. They are killed at the end."""
+    servers: list[Server] = []
+    try:
+        for number in (1, 2):
+            own = (f"--node-id=n{number}", f"--node-number={number}")
+            world = WORLD if number == 1 else None
+            servers.append(start_server(folder / f"node-{number}", *flags, *own, world=world))
+        yield servers[0], servers[1]
+    finally:
+        for server in servers:
+            server.kill()
+
+
+@contextlib.contextmanager
 def running_server(
     data: Path, *flags: str, world: Mapping[str, Any] | None = WORLD, module: str = "tocsin"
 ) -> Iterator[Server]:
