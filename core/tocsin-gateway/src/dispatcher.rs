@@ -197,13 +197,15 @@ impl Dispatcher {
             self.progress.withdraw(&mut self.orders);
         } else if self.sequencer.is_settled() {
             // Until the policy is done with all that is held, not all up to there was given.
-            for (worker, order) in std::mem::take(&mut self.settling) {
+            let settled = std::mem::take(&mut self.settling);
+            self.progress.tell(&mut self.orders, |worker| {
+                settled.iter().any(|(each, _)| *each == worker)
+            });
+            for (worker, order) in settled {
                 if let Some(orders) = self.orders.get_mut(worker) {
-                    self.progress.tell_one(worker, orders);
                     orders.push(order);
                 }
             }
-            self.progress.tell(&mut self.orders);
         }
         if self.orders.iter().all(Vec::is_empty) {
             return;

@@ -41,19 +41,9 @@ impl Progress {
         }
     }
 
-    /// The same to a worker, whatever it had been told.
-    pub(crate) fn tell_one(&mut self, worker: usize, orders: &mut Vec<Order>) {
-        if let Some(told) = self.told.get_mut(worker)
-            && !self.arrived.inbox.is_empty()
-        {
-            *told = self.arrived.entry;
-            orders.push(Order::Reached(self.arrived.clone()));
-        }
-    }
-
-    /// Everything that arrived is in these orders or was in earlier ones: says so to those who get any, and to all now
-    /// and then.
-    pub(crate) fn tell(&mut self, orders: &mut [Vec<Order>]) {
+    /// Everything that arrived is in these orders or was in earlier ones: says so to those who get any, to those who
+    /// must know, and to all now and then.
+    pub(crate) fn tell(&mut self, orders: &mut [Vec<Order>], must_know: impl Fn(usize) -> bool) {
         if self.arrived.inbox.is_empty() {
             return;
         }
@@ -66,8 +56,9 @@ impl Progress {
         if all {
             self.told_all = Some(Instant::now());
         }
-        for (orders, told) in orders.iter_mut().zip(&mut self.told) {
-            if *told != self.arrived.entry && (all || !orders.is_empty()) {
+        for (worker, (orders, told)) in orders.iter_mut().zip(&mut self.told).enumerate() {
+            let tells = all || !orders.is_empty() || must_know(worker);
+            if tells && *told != self.arrived.entry {
                 *told = self.arrived.entry;
                 orders.push(Order::Reached(self.arrived.clone()));
             }
