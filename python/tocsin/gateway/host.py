@@ -30,6 +30,8 @@ DRAIN_MAX = 256
 PRESENCES_S = 0.02
 """Once a presence came, others that come alone are looked for so often, and wake nobody: in a storm the loop's turn,
 the batch and the writes are shared by all of that time."""
+PRESENCES_AT_ONCE = 4
+"""About so many a turn, 0.2 ms: whoever posts a message does not wait for all that came meanwhile."""
 
 _PRESENCE = 3
 
@@ -78,6 +80,7 @@ class Host:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fd = -1
         self._storm: asyncio.TimerHandle | None = None
+        self._goes_on = False
 
     def start(self) -> None:
         """Begin to take requests on the running loop."""
@@ -98,22 +101,34 @@ class Host:
         await asyncio.gather(*self._identifies, return_exceptions=True)
 
     def _on_readable(self) -> None:
+        if not self._goes_on:
+            self._read()
+
+    def _go_on(self) -> None:
+        self._goes_on = False
+        self._read()
+
+    def _read(self) -> None:
         if self._loop is None:
             return
-        requests = self._core.drain(DRAIN_MAX)
-        flaps = False
-        for request in requests:
-            flaps = flaps or (request[0] == 2 and request[2] == _PRESENCE)
-            try:
-                self._handle(request)
-            except Exception:
-                log.exception("request failed", kind=request[0])
+        flaps, handled, more = 0, 0, True
+        while more and flaps < PRESENCES_AT_ONCE and handled < DRAIN_MAX:
+            requests = self._core.drain(PRESENCES_AT_ONCE)
+            more = len(requests) == PRESENCES_AT_ONCE
+            handled += len(requests)
+            for request in requests:
+                flaps += request[0] == 2 and request[2] == _PRESENCE
+                try:
+                    self._handle(request)
+                except Exception:
+                    log.exception("request failed", kind=request[0])
         if flaps and self._storm is None:
             self._core.let_presences_wait(True)
             self._storm = self._loop.call_later(PRESENCES_S, self._look)
-        if len(requests) == DRAIN_MAX:
+        if more and not self._goes_on:
             # Others get their turn before the rest.
-            self._loop.call_soon(self._on_readable)
+            self._goes_on = True
+            self._loop.call_soon(self._go_on)
 
     def _look(self) -> None:
         """Take the presences that waited; if there are none, the next one wakes the loop by itself."""
