@@ -105,7 +105,11 @@ class Cluster:
         if seed is not None:
             (data / "world.json").write_text(json.dumps(seed))
             flags.append(f"--seed={data / 'world.json'}")
-        process, ready = launch(data, *flags, start_s=START_S if seed is None else SEED_S)
+        # As one that was installed: with its byte code, which the first node leaves for the others.
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        environment["PYTHONPYCACHEPREFIX"] = str(self.folder / "byte-code")
+        start_s = START_S if seed is None else SEED_S
+        process, ready = launch(data, *flags, start_s=start_s, environment=environment)
         self._processes[number] = process
         if self._pinned:
             pin(process.pid, SERVER_CPU)

@@ -180,7 +180,7 @@ async def test_a_store_that_cannot_say_whose_token_it_is_answers_as_on_the_ordin
     async def refuse(*_: object) -> None:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(small.store, "user_by_token", refuse)
+    monkeypatch.setattr(small.store, "bearer", refuse)
     express = await ask(small, b'{"content":"x"}', headers=[ADA, JSON])
     ordinary(monkeypatch)
     usual = await ask(small, b'{"content":"x"}', headers=[ADA, JSON])

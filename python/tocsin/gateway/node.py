@@ -39,6 +39,8 @@ from tocsin.service.services import Services
 from tocsin.service.tracing import Passage
 
 SWEEP_S = 5.0
+TOKENS_AT_ONCE = 500
+"""Sessions whose tokens are looked up together."""
 DRAIN_POLL_MS = 20
 BUS_GRACE_MS = 2000
 """How long a stop waits for what is still to be published; the outbox has the rest."""
@@ -326,15 +328,17 @@ class GatewayNode:
     async def _end_unknown(self) -> None:
         assert self._services is not None
         auth = self._services.auth
-        for session in self._sessions:
-            principal = session.principal
+        principals = [session.principal for session in self._sessions]
+        for first in range(0, len(principals), TOKENS_AT_ONCE):
+            some = principals[first : first + TOKENS_AT_ONCE]
             try:
-                good = await auth.good(principal.token_digest)
+                good = await auth.good(list({each.id for each in some}))
             except Exception:
                 log.exception("tokens not checked")
                 return
-            if not good:
-                self._end_revoked(principal.id, principal.token_digest)
+            for principal in some:
+                if principal.token_digest not in good:
+                    self._end_revoked(principal.id, principal.token_digest)
 
     async def online_in(self, guild_ids: Sequence[int]) -> dict[int, int]:
         """Return how many members of guilds are seen online; of guilds not held here other nodes are asked."""

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -113,12 +113,11 @@ class AuthService:
             self._known.move_to_end(digest)
             return known[1]
         changes = self._changes
-        store = self._context.store
-        user = await store.user_by_token(digest)
-        if user is None:
+        found = await self._context.store.bearer(digest)
+        if found is None:
             self._known.pop(digest, None)
             raise Unauthorized
-        application = await store.application_of_bot(user.id) if user.bot else None
+        user, application = found
         principal = Principal(user=user, application=application, token_digest=digest)
         if changes != self._changes:
             return principal
@@ -157,9 +156,9 @@ class AuthService:
         self._changes += 1
         self._known.pop(token_digest, None)
 
-    async def good(self, token_digest: bytes) -> bool:
-        """Return whether a token is still known to the store."""
-        return await self._context.store.user_by_token(token_digest) is not None
+    async def good(self, user_ids: Sequence[int]) -> set[bytes]:
+        """Return the digests of all tokens of these users that the store knows."""
+        return await self._context.store.token_digests(user_ids)
 
     def _forget_user(self, user_id: int) -> None:
         self._changes += 1

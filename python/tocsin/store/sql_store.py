@@ -19,6 +19,11 @@ from tocsin.store.base import Accounts, Amend, Delete, GuildSnapshot, OnCommit, 
 from tocsin.store.queries import APPLICATIONS, BANS, MESSAGES, ROLE_MENTIONS, USERS
 
 _decode_event = msgspec.msgpack.Decoder(Event).decode
+_BEARER = f"""
+SELECT {USERS.columns("users.")}, {APPLICATIONS.columns("applications.")}
+FROM tokens JOIN users ON users.id = tokens.user_id LEFT JOIN applications ON applications.bot_user_id = users.id
+WHERE tokens.digest = ?
+"""
 _IDS = {
     "users": "id",
     "guilds": "id",
@@ -162,6 +167,19 @@ class SqlStore(ABC):
     async def user_by_token(self, digest: bytes) -> User | None:
         """Return the user a token's digest stands for."""
         return await self._user("id = (SELECT user_id FROM tokens WHERE digest = ?)", digest)
+
+    async def bearer(self, digest: bytes) -> tuple[User, Application | None] | None:
+        """Return the user a token's digest stands for, and the application of a bot."""
+        rows = await self._query(_BEARER, digest)
+        if not rows:
+            return None
+        of_bot = rows[0][USERS.width :]
+        return USERS.entity(rows[0]), None if of_bot[0] is None else APPLICATIONS.entity(of_bot)
+
+    async def token_digests(self, user_ids: Sequence[int]) -> set[bytes]:
+        """Return the digests of all tokens of these users."""
+        rows = await self._query_in("SELECT digest FROM tokens", {"user_id": list(user_ids)})
+        return {bytes(row[0]) for row in rows}
 
     async def _user(self, condition: str, parameter: object) -> User | None:
         rows = await self._query(f"SELECT {USERS.columns()} FROM users WHERE {condition}", parameter)

@@ -90,6 +90,10 @@ async def test_a_token_leads_to_its_user(store: Store) -> None:
     assert found is not None
     assert found.id == BELL
     assert await store.user_by_token(b"other") is None
+    assert await store.bearer(b"\x00digest") == (found, None)
+    assert await store.bearer(b"other") is None
+    assert await store.token_digests([BELL, ADA]) == {b"\x00digest"}
+    assert await store.token_digests([ADA]) == await store.token_digests([]) == set()
 
 
 async def test_passwords_and_applications_come_back(store: Store) -> None:
@@ -102,6 +106,10 @@ async def test_passwords_and_applications_come_back(store: Store) -> None:
     assert await store.password_hash(BELL) is None
     assert await store.application_of_bot(BELL) == application
     assert await store.application_of_bot(ADA) is None
+    await store.commit(world_ops())
+    await store.commit(rows.token_ops(b"\x00digest", BELL, 1))
+    bell = await store.user(BELL)
+    assert await store.bearer(b"\x00digest") == (bell, application)
 
 
 async def test_accounts_are_found_by_id_by_name_and_by_token_at_once(store: Store) -> None:
