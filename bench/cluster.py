@@ -94,8 +94,8 @@ class Cluster:
         self._flags, self._pinned = flags, pinned
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, number: int, seed: dict[str, Any] | None = None, *more: str) -> Node:
-        """Start a node; the first one seeds the world."""
+    def start(self, number: int, seed: dict[str, Any] | None = None, *more: str, verb: str = "serve") -> Node:
+        """Start a node, or with `verb` half of one; the first one seeds the world."""
         data = self.folder / f"node-{number}"
         data.mkdir(exist_ok=True)
         flags = [*FLAGS, "--http-port=0", "--gateway-port=0", *self._flags, *more]
@@ -109,7 +109,7 @@ class Cluster:
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         environment["PYTHONPYCACHEPREFIX"] = str(self.folder / "byte-code")
         start_s = START_S if seed is None else SEED_S
-        process, ready = launch(data, *flags, start_s=start_s, environment=environment)
+        process, ready = launch(data, *flags, verb=verb, start_s=start_s, environment=environment)
         self._processes[number] = process
         if self._pinned:
             pin(process.pid, SERVER_CPU)
