@@ -10,6 +10,7 @@
     |   `-- RateLimited          429
     |-- Conflict                 a unique key or an expected row did not hold; nothing was written
     |-- StoreUnavailable         the database refused; nothing was written
+    |   `-- StoreFull            its disk is full; so is that of the files, where they are concerned
     |-- ConfigError              names the setting
     `-- WorldFileError           a seed file is wrong; names the place
 
@@ -143,6 +144,10 @@ class Conflict(TocsinError):
 
 class StoreUnavailable(TocsinError):
     """The database refused the work; nothing was written."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room on the disk of the database, or of people's files; nothing was written."""
 
 
 class ConfigError(TocsinError):

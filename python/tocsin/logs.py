@@ -8,19 +8,53 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
 
 from tocsin.config import Settings
+from tocsin.figures import family
 
 _SECRETS = frozenset({"token", "authorization", "password", "control_token"})
 
 
+class _Lenient:
+    """A stream whose troubles concern nobody who logs: what does not fit on a full disk is counted, and gone."""
+
+    lost = 0
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        try:
+            return self._out.write(text)
+        except OSError:
+            _Lenient.lost += 1
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._out.flush()
+        except OSError:
+            _Lenient.lost += 1
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+
+def log_figures() -> str:
+    """Return what was lost of this process's logs, in Prometheus' text format."""
+    name = "tocsin_log_failures_total"
+    return family(
+        name, "counter", "Writes to the log that failed, and whose lines may be lost", [f"{name} {_Lenient.lost}"]
+    )
+
+
 def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
     """Send all logs, structlog's and the standard library's, to `stream` (stderr unless given)."""
-    out = sys.stderr if stream is None else stream
+    out = cast(TextIO, _Lenient(sys.stderr if stream is None else stream))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     console = settings.log_format == "console" or (settings.log_format == "auto" and out.isatty())
     shared: list[Processor] = [

@@ -27,7 +27,7 @@ from tocsin.gateway.faults import Faults
 from tocsin.gateway.node import GatewayNode, url_host
 from tocsin.gateway.patterns import compile_patterns
 from tocsin.http import HttpServer
-from tocsin.logs import configure_logs
+from tocsin.logs import configure_logs, log_figures
 from tocsin.model.event import Event
 from tocsin.model.snowflake import SnowflakeFactory
 from tocsin.service.context import Context
@@ -152,7 +152,8 @@ class Node:
         own += family("tocsin_ready", "gauge", "Whether it takes work", [f"tocsin_ready {int(self._ready)}"])
         own += "" if self._spans is None else self._spans.text()
         limits = "" if self._windows is None else self._windows.text()
-        return own + self.gateway.metrics() + self.store.figures.text() + limits
+        kept = self.store.figures.text() + self.services.context.content.figures.text()
+        return own + self.gateway.metrics() + kept + limits + log_figures()
 
     # -- life
 

@@ -27,15 +27,15 @@ def library() -> str | None:
     return str(found[0]) if found else None
 
 
-def environment(file: Path) -> Mapping[str, str]:
+def environment(file: Path, base: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """What a process needs whose wall clock is as far off as a file says."""
     found = library()
     assert found is not None, "no libfaketime on this machine: `make .build/faketime`"
     if not file.exists():
         file.write_text("+0")
     return {
-        **os.environ,
-        "LD_PRELOAD": found,
+        **base,
+        "LD_PRELOAD": f"{found}:{base.get('LD_PRELOAD', '')}".rstrip(":"),
         "FAKETIME_TIMESTAMP_FILE": str(file),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",

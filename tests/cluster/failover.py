@@ -35,7 +35,7 @@ async def failover(stage: Stage) -> None:
 def _fail_over(stage: Stage, lag_s: float) -> int:
     """Return how many octets of the replication stream the replica never got."""
     old = stage.redis
-    new = RedisServer(stage.folder / f"redis-{time.monotonic_ns()}", *stage.redis_flags)
+    new = RedisServer(stage.folder / f"redis-{time.monotonic_ns()}", *stage.redis_flags, environment=stage.environment)
     new.start()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -22,10 +22,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tests.cluster import clocks
+from tests.cluster.evidence import keep_evidence
 from tests.cluster.readers import OUTBOUND_BYTES
-from tests.cluster.schedules import CLOCK_FAULTS, MODES, POSTGRES_FAULTS, Told, play, revoke
+from tests.cluster.schedules import (
+    CLOCK_FAULTS,
+    DISK_FAULTS,
+    MODES,
+    POSTGRES_DISK_FAULTS,
+    POSTGRES_FAULTS,
+    Told,
+    play,
+    revoke,
+)
 from tests.cluster.stage import HEARTBEAT_MS, INBOX_TTL_MS, LONG_TTL_MS, Scale, Stage
 from tests.cluster.verdict import Verdict
+from tests.support.full_disk import FullDisk
 
 ROWS = (
     ("sessions", "sessions"), ("logged", "messages in the logs"), ("deliveries", "deliveries compared"),
@@ -62,20 +73,27 @@ async def run(
     began = time.monotonic()
     faults = MODES[mode]
     if scale.postgres and mode == "all":
-        faults += (*POSTGRES_FAULTS, *(CLOCK_FAULTS if clocks.library() else ()))
+        faults += (*POSTGRES_FAULTS, *DISK_FAULTS, *(CLOCK_FAULTS if clocks.library() else ()))
+    if scale.postgres and mode in ("all", "disk"):
+        faults += tuple(POSTGRES_DISK_FAULTS)
     async with Stage(
         folder, scale, redis_flags=flags, module=module, clocks=not CLOCK_FAULTS.keys().isdisjoint(faults),
         flags=(f"--outbound-max-bytes={OUTBOUND_BYTES}",) if "stalled" in faults else (),
+        disk=None if DISK_FAULTS.keys().isdisjoint(faults) else FullDisk(),
     ) as stage:  # fmt: skip
         told("open", 0)
         if mode == "revocation":
             figures = await revoke(stage, judged=judged, seconds=minutes * 60, told=told)
         else:
             figures = await play(stage, faults, times=times, seconds=minutes * 60, pause_s=pause_s, told=told)
-        found = stage.judge().summary()
+        verdict = stage.judge()
+        found = verdict.summary()
+        wrong = not verdict.right or +stage.disturbed or stage.holes_found != stage.holes_made
+        evidence = str(keep_evidence(stage, verdict)) if wrong else ""
     return {
         "mode": mode, "seed": scale.seed, "nodes": scale.nodes, "rate": scale.rate, **figures, **found,
-        "disturbed": dict(stage.disturbed), "stalls": stage.stalls, "stalls_told": stage.stalls_told,
+        "evidence": evidence, "disturbed": dict(+stage.disturbed),
+        "stalls": stage.stalls, "stalls_told": stage.stalls_told,
         "tail_bytes": stage.tail_bytes, "holes_made": stage.holes_made, "holes_found": stage.holes_found,
         **stage.logged(), "refused_posts": stage.refused, "unanswered_posts": stage.unanswered,
         "seconds": round(time.monotonic() - began, 1), "load": os.getloadavg()[0],
@@ -120,6 +138,8 @@ def table(found: dict[str, Any]) -> Table:
     if found["refused_posts"] or found["unanswered_posts"]:
         refused = ", ".join(f"{status}: {count}" for status, count in found["refused_posts"].items())
         shown.add_row("posts refused, unanswered", f"{refused or 0}; {found['unanswered_posts']}")
+    if found["evidence"]:
+        shown.add_row("evidence", found["evidence"])
     for sample in found["samples"]:
         shown.add_row("fault", sample)
     return shown

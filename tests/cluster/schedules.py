@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.cluster.clocks import clock_ahead, clock_back, clock_right
+from tests.cluster.disks import content_full, database_full, redis_log_full, redis_snapshot_full, wal_full
 from tests.cluster.failover import failover
 from tests.cluster.faultproxy import DEAF, FINE, Faults, Way
 from tests.cluster.observer import all_up
@@ -197,10 +198,17 @@ FAULTS: dict[str, Fault] = {
     "slow-readers": slow_readers, "stalled": stalled, "storm": storm, "forgetful": forgetful,
 }  # fmt: skip
 POSTGRES_FAULTS: dict[str, Fault] = {"postgres-killed": postgres_killed, "postgres-frozen": postgres_frozen}
+DISK_FAULTS: dict[str, Fault] = {
+    "database-full": database_full, "content-full": content_full, "redis-log-full": redis_log_full,
+    "redis-snapshot-full": redis_snapshot_full,
+}  # fmt: skip
+# SQLite's log is one of its files; PostgreSQL does not survive that its own cannot grow.
+POSTGRES_DISK_FAULTS: dict[str, Fault] = {"wal-full": wal_full}
 # Nodes that share a file have one clock; those that share a database server each have their own.
 CLOCK_FAULTS: dict[str, Fault] = {
     "clock-ahead": clock_ahead, "clock-back": clock_back, "clock-right": clock_right,
 }  # fmt: skip
+EVERY_FAULT = FAULTS | POSTGRES_FAULTS | DISK_FAULTS | POSTGRES_DISK_FAULTS | CLOCK_FAULTS
 MODES: dict[str, tuple[str, ...]] = {
     "kills": ("kill",),
     "rolling": ("rolling",),
@@ -211,6 +219,7 @@ MODES: dict[str, tuple[str, ...]] = {
     "storm": ("storm", "forgetful", "slow-readers"),
     "slow": ("stalled", "slow-readers"),
     "clocks": (*CLOCK_FAULTS, "kill", "redis-empty"),
+    "disk": tuple(DISK_FAULTS),
     "all": tuple(FAULTS),
     "revocation": (),
 }
@@ -231,18 +240,22 @@ async def play(
                 order = stage.dice.sample(faults, len(faults))
             name = order.pop()
             told(name, count)
+            stage.timeline.append((time.time(), name))
             if name == "rolling":
                 node = stage.nodes[count % len(stage.nodes)]
                 await node.drain()
                 await node.start()
                 await back(stage)
             else:
-                await (FAULTS | POSTGRES_FAULTS | CLOCK_FAULTS)[name](stage)
+                await EVERY_FAULT[name](stage)
+            stage.timeline.append((time.time(), f"{name} is over"))
             done[name] = done.get(name, 0) + 1
             count += 1
             await asyncio.sleep(pause_s)
     told("settling", count)
+    stage.timeline.append((time.time(), "settling"))
     await stage.settle()
+    stage.timeline.append((time.time(), "settled"))
     return {"faults": done}
 
 

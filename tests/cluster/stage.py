@@ -8,21 +8,24 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+import msgspec
 
 from tests.cluster import clocks
 from tests.cluster.faultproxy import ProxyProcess, running_proxy
 from tests.cluster.observer import Observer, Record, all_up
-from tests.cluster.verdict import Verdict, judge, postgres_rows, read_logs, sqlite_rows
+from tests.cluster.verdict import Logged, Verdict, judge, postgres_rows, read_logs, sqlite_rows
+from tests.support.full_disk import FullDisk
 from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.server import UNLIMITED, Server, start_server
@@ -37,6 +40,13 @@ INBOX_TTL_MS = 4_000
 """Short, so that faults outlast it."""
 LONG_TTL_MS = 30_000
 """Where only nodes die: what they leave is taken over within it, also from a machine that is slow to start others."""
+
+
+class _Refusal(msgspec.Struct):
+    """What every refusal of the API says."""
+
+    code: int
+    message: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ class Node:
             f"--heartbeat-interval-ms={stage.scale.heartbeat_ms}", "--log-format=json",
             f"--bus-inbox-ttl-ms={stage.scale.inbox_ttl_ms}",
         )  # fmt: skip
-        environment = clocks.environment(self._clock) if stage.clocks else os.environ
+        environment = clocks.environment(self._clock, stage.environment) if stage.clocks else stage.environment
         given = world(stage.scale) if self.number == 1 and not stage.seeded else None
         self.server = await asyncio.to_thread(
             start_server, stage.folder / f"node-{self.number}", *flags, *stage.flags, world=given, module=stage.module,
@@ -185,6 +195,25 @@ class Node:
                     lines.append({"event": line, "level": "error"})
         return lines
 
+    @property
+    def content(self) -> Path:
+        """Where it keeps people's files."""
+        return self._stage.folder / f"node-{self.number}" / "content"
+
+    async def counter(self, name: str) -> float:
+        """One of its figures, by its name with its labels."""
+        assert self.server is not None
+        async with self._stage.http.get(f"{self.server.http}/metrics") as reply:
+            found = re.search(rf"^{re.escape(name)} (\S+)$", await reply.text(), re.MULTILINE)
+        assert found is not None, name
+        return float(found[1])
+
+    async def ready(self) -> bool:
+        """Whether it says that it takes work."""
+        assert self.server is not None
+        async with self._stage.http.get(f"{self.server.http}/readyz") as reply:
+            return reply.status == 200
+
     def inboxes(self) -> int:
         """Count the inboxes that it has begun."""
         return sum(line["event"] == "inbox" for line in self.log())
@@ -204,6 +233,7 @@ class Stage:
         module: what Python runs as a node.
         clocks: whether the nodes' clocks can be moved.
         database: where the SQLite file is.
+        disk: what nodes, Redis and PostgreSQL write on, where that is to be full.
     """
 
     def __init__(
@@ -216,9 +246,12 @@ class Stage:
         module: str = "tocsin",
         clocks: bool = False,
         database: Path | None = None,
+        disk: FullDisk | None = None,
     ) -> None:
         self.folder, self.scale, self.flags, self.module = folder, scale, flags, module
         self.clocks, self.redis_flags = clocks, redis_flags
+        self.disk = disk
+        self.environment: Mapping[str, str] = os.environ if disk is None else disk.environment()
         self.database = database or folder / "shared.db"
         self.database_url = f"sqlite:///{self.database}"
         self.postgres: PostgresServer | None = None
@@ -237,6 +270,8 @@ class Stage:
         self.rate = scale.rate
         self.disturbed: Counter[str] = Counter()
         """What a fault did to those whom it should not concern."""
+        self.timeline: list[tuple[float, str]] = []
+        """What befell it and when, Unix seconds."""
         self.stalls = self.stalls_told = self.tail_bytes = self.ids_back = 0
         self._redis_path = folder / "redis-now"
         self._left = contextlib.AsyncExitStack()
@@ -247,10 +282,19 @@ class Stage:
         async with contextlib.AsyncExitStack() as stack:
             if self.scale.postgres:
                 # What was answered must survive a kill, though not the machine's.
-                self.postgres = await asyncio.to_thread(stack.enter_context, running_postgres("synchronous_commit=on"))
+                settings = ["synchronous_commit=on"]
+                if self.disk is not None:
+                    # Its log grows by small pieces, none of which is used again: a full disk is noticed soon.
+                    settings += ["max_wal_size=10GB", "checkpoint_timeout=1d"]
+                server = running_postgres(
+                    *settings, environment=self.environment, wal_segment_mb=16 if self.disk is None else 1
+                )
+                self.postgres = await asyncio.to_thread(stack.enter_context, server)
                 self.database_url = await asyncio.to_thread(self.postgres.make_empty)
                 self._postgres_name = self.database_url.partition("@/")[2].partition("?")[0]
-            self.redis = stack.enter_context(running_redis(self.folder / "redis", *self.redis_flags))
+            self.redis = stack.enter_context(
+                running_redis(self.folder / "redis", *self.redis_flags, environment=self.environment)
+            )
             self._redis_path.symlink_to(self.redis.folder / "s")
             connector = aiohttp.TCPConnector(limit=0, force_close=False)
             self.http = await stack.enter_async_context(
@@ -340,20 +384,28 @@ class Stage:
         secret = self.dice.randrange(SECRET_SHARE) == 0
         await self.post(number, secret_channel(guild) if secret else open_channel(guild))
 
-    async def post(self, number: int, channel: int, *, at: Node | None = None, body: Any = None) -> int:
+    async def post(
+        self, number: int, channel: int, *, at: Node | None = None, body: Any = None, file: bytes | None = None
+    ) -> int:
         """Write one message as a guild's owner at a node, else at any; return its id, 0 where no 200 came."""
         node = at or self.dice.choice(self.alive() or self.nodes)
         if node.server is None:
             return 0
         floor, began = node.highest_id, time.time()
+        message = body or {"content": str(next(self._counter))}
+        form = None
+        if file is not None:
+            form = aiohttp.FormData({"payload_json": json.dumps(message)})
+            form.add_field("files[0]", file, filename="file.bin")
         try:
             async with self.http.post(
                 f"{node.server.api}/channels/{channel}/messages",
-                json=body or {"content": str(next(self._counter))},
+                json=message if form is None else None,
+                data=form,
                 headers={"Authorization": f"owner-{number}"},
             ) as reply:
                 if reply.status != 200:
-                    self.refused[reply.status] = self.refused.get(reply.status, 0) + 1
+                    self._refuse(reply.status, await reply.read())
                     return 0
                 made = int((await reply.json())["id"])
         except (TimeoutError, OSError, aiohttp.ClientError):
@@ -365,6 +417,13 @@ class Stage:
         self.record.begun[made] = began
         self.acknowledged[made] = guild_id(number)
         return made
+
+    def _refuse(self, status: int, said: bytes) -> None:
+        self.refused[status] = self.refused.get(status, 0) + 1
+        try:
+            msgspec.json.decode(said, type=_Refusal)
+        except msgspec.DecodeError:
+            self.disturbed["refusals without words"] += 1
 
     @contextlib.asynccontextmanager
     async def load(self) -> AsyncIterator[None]:
@@ -420,9 +479,13 @@ class Stage:
                     errors[line["event"]] += 1
         return {"inboxes": dict(whys), "takeovers_refused": dict(refused), "errors": dict(errors.most_common(12))}
 
+    def committed(self) -> dict[int, list[Logged]]:
+        """The messages of each guild's log."""
+        return read_logs(self._rows, self.guilds, [secret_channel(guild) for guild in self.guilds])
+
     def judge(self) -> Verdict:
         """The verdict on all that was told."""
-        logs = read_logs(self._rows, self.guilds, [secret_channel(guild) for guild in self.guilds])
+        logs = self.committed()
         lives = [(each.guild, each.lives, each.up) for each in self.observers]
         verdict = judge(lives, logs, self.record, self.acknowledged)
         verdict.ids_back = self.ids_back

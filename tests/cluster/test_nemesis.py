@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cluster import clocks
 from tests.cluster.nemesis import run
-from tests.cluster.schedules import CLOCK_FAULTS, FAULTS
+from tests.cluster.schedules import CLOCK_FAULTS, DISK_FAULTS, FAULTS, POSTGRES_DISK_FAULTS
 from tests.cluster.stage import Scale
 
 # Each outage of a frozen node lasts some heartbeats.
 QUICK_MS = 1500
+
+
+def told(found: dict[str, Any]) -> str:
+    """All that a run says of itself, and where its evidence is; pytest shortens what is no text."""
+    return json.dumps(found, indent=1)
 
 
 @pytest.mark.timeout(300)
@@ -21,13 +29,13 @@ async def test_whatever_befalls_three_nodes_no_session_loses_anything_in_silence
     found = await run(tmp_path, "all", scale, times=len(FAULTS), pause_s=0.2)
     assert found["faults"] == dict.fromkeys(found["faults"], 1)
     assert {*found["faults"]} == {*FAULTS}
-    assert found["right"], found
-    assert found["holes_found"] == found["holes_made"], found
-    assert found["resumed"] + found["invalidated"] >= scale.sessions, found
-    assert found["errors"] == {}, found["errors"]
-    assert found["disturbed"] == {}, found
-    assert found["stalls"] > 0, found
-    assert found["tail_bytes"] > 0, found
+    assert found["right"], told(found)
+    assert found["holes_found"] == found["holes_made"], told(found)
+    assert found["resumed"] + found["invalidated"] >= scale.sessions, told(found)
+    assert found["errors"] == {}, told(found)
+    assert found["disturbed"] == {}, told(found)
+    assert found["stalls"] > 0, told(found)
+    assert found["tail_bytes"] > 0, told(found)
 
 
 @pytest.mark.timeout(180)
@@ -36,8 +44,8 @@ async def test_a_clock_that_jumps_ends_nothing_and_gives_no_id_twice(tmp_path: P
     scale = Scale(nodes=3, sessions=60, rate=50, heartbeat_ms=QUICK_MS, seed=20261128, postgres=True)
     found = await run(tmp_path, "clocks", scale, times=5, pause_s=0.2)
     assert {*CLOCK_FAULTS, "kill", "redis-empty"} == {*found["faults"]}
-    assert found["right"], found
-    assert found["disturbed"] == {}, found
+    assert found["right"], told(found)
+    assert found["disturbed"] == {}, told(found)
 
 
 @pytest.mark.timeout(180)
@@ -45,24 +53,42 @@ async def test_nor_do_sessions_of_nodes_over_a_postgresql_that_is_killed_and_fro
     scale = Scale(nodes=3, sessions=100, rate=50, heartbeat_ms=QUICK_MS, seed=20261128, postgres=True)
     found = await run(tmp_path, "postgres", scale, times=4, pause_s=0.2)
     assert found["faults"] == dict.fromkeys(("postgres-killed", "postgres-frozen", "kill", "redis-empty"), 1)
-    assert found["right"], found
+    assert found["right"], told(found)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("postgres", [False, True], ids=["sqlite", "postgresql"])
+async def test_full_disks_refuse_in_words_what_they_cannot_keep_and_end_nothing(tmp_path: Path, postgres: bool) -> None:
+    faults = {*DISK_FAULTS, *(POSTGRES_DISK_FAULTS if postgres else ())}
+    scale = Scale(nodes=2, sessions=60, rate=50, seed=20261128, postgres=postgres)
+    found = await run(tmp_path, "disk", scale, times=len(faults), pause_s=0.2)
+    assert found["faults"] == dict.fromkeys(faults, 1)
+    assert found["right"], told(found)
+    assert found["disturbed"] == {}, told(found)
+    assert {*found["refused_posts"]} == {503}, told(found)
 
 
 @pytest.mark.timeout(180)
 async def test_what_one_node_takes_no_session_of_another_is_told(tmp_path: Path) -> None:
     scale = Scale(nodes=2, sessions=60, rate=100, seed=20261128)
     found = await run(tmp_path, "revocation", scale, judged=10_000)
-    assert found["right"], found
+    assert found["right"], told(found)
     assert found["operations"] > 0
     assert found["withheld"] > 0
     assert found["effect_ms"]["count"] > 0
-    assert found["errors"] == {}, found["errors"]
+    assert found["errors"] == {}, told(found)
 
 
 @pytest.mark.timeout(180)
 async def test_nodes_that_change_the_cohorts_after_the_fan_out_are_found_out(tmp_path: Path) -> None:
     scale = Scale(nodes=2, sessions=60, rate=200, seed=7, settle_s=5)
     found = await run(tmp_path, "revocation", scale, judged=10_000, module="tests.oracle.planted")
-    assert found["forbidden"] > 0, found
+    assert found["forbidden"] > 0, told(found)
     assert not found["right"]
     assert found["samples"]
+    evidence = Path(found["evidence"])
+    sessions = json.loads((evidence / "sessions.json").read_text())
+    assert [each["session"] for each in sessions] == found["suspects"][: len(sessions)]
+    assert any(life["not_due"] for each in sessions for life in each["lives"])
+    assert (evidence / "node-1.log").stat().st_size
+    shutil.rmtree(evidence)

@@ -7,6 +7,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.support.api_client import ApiClient
+from tests.support.full_disk import FullDisk
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.server import UNLIMITED, WORLD, start_server
 from tocsin.cli.doctor import Finding, examine
@@ -40,6 +42,29 @@ def test_a_node_whose_redis_is_away_is_not_ready_until_it_is_back(tmp_path: Path
         wait_for(server.http, 200)
     finally:
         server.kill()
+
+
+def test_a_redis_whose_disk_is_full_is_away_until_it_has_room_though_nothing_is_said_meanwhile(tmp_path: Path) -> None:
+    disk = FullDisk()
+    flags = ("--appendonly", "yes", "--appendfsync", "everysec")
+    with running_redis(tmp_path / "redis", *flags, environment=disk.environment()) as redis:
+        server = start_server(tmp_path / "node", *UNLIMITED, f"--bus={redis.url}", "--bus-away-ms=200", world=WORLD)
+        try:
+            api = ApiClient(server.api, "ada-token")
+            disk.fill(redis.folder)
+            # Whatever Redis had room for: in the end it takes no writes.
+            until = time.monotonic() + PATIENCE_S
+            while ready(server.http) == 200:
+                # Typing is dropped where it cannot be said, and leaves nothing to say later.
+                api.ok("POST", "/channels/3001/typing")
+                assert time.monotonic() < until
+            disk.free()
+            wait_for(server.http, 200)
+            log = (server.data / "server.log").read_text()
+            assert "MISCONF" in log
+            assert "No space left on device" in log
+        finally:
+            server.kill()
 
 
 def findings(tmp_path: Path, url: str, **more: object) -> list[Finding]:

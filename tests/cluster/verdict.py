@@ -98,7 +98,7 @@ class Verdict:
     had taken its session over; `vanished`: answered with 2xx and not in the log; `ids_back`: ids that a node made
     twice, or below one that it had given out before; `absent`: sessions that were not back at the end. `withheld`:
     messages of channels out of sight, each per session that was not to be told. `late` may be the machine's fault, and
-    is told without making the run wrong.
+    is told without making the run wrong. `suspects` are the sessions of which something was wrong.
     """
 
     sessions: int = 0
@@ -124,6 +124,7 @@ class Verdict:
     back_ms: list[float] = field(default_factory=list)
     live_ms: list[float] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
+    suspects: list[int] = field(default_factory=list)
 
     WRONG = (
         "lost", "duplicated", "reordered", "forbidden", "uncommitted", "broken_sequences", "stale", "vanished",
@@ -133,7 +134,12 @@ class Verdict:
     @property
     def right(self) -> bool:
         """Whether nothing at all was wrong."""
-        return not any(getattr(self, name) for name in self.WRONG)
+        return not self.faults
+
+    @property
+    def faults(self) -> int:
+        """How much was wrong."""
+        return sum(getattr(self, name) for name in self.WRONG)
 
     @property
     def resumed_percent(self) -> float:
@@ -251,12 +257,17 @@ def judge(
     verdict = Verdict(deliveries=record.deliveries, stale=record.stale)
     indexed = {guild: Log(log) for guild, log in logs.items()}
     for number, (guild, some, attached) in enumerate(lives):
+        before = verdict.faults
         verdict.sessions += 1
         verdict.absent += not attached
+        if not attached:
+            verdict.note(f"session {number} in {guild} is not back, after {len(some)} lives")
         for at, life in enumerate(some):
             whole = attached and at == len(some) - 1 and not life.end
             who = f"session {number} in {guild}, life {at + 1} of {len(some)}"
             judge_life(verdict, who, life, indexed[guild], record.made_s, whole=whole)
+        if verdict.faults > before:
+            verdict.suspects.append(number)
     verdict.logged = sum(map(len, logs.values()))
     for message, guild in acknowledged.items():
         if message not in indexed[guild].place and message not in indexed[guild].unseen:

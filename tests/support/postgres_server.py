@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -51,12 +51,19 @@ def _other_user() -> int | None:
 
 
 class PostgresServer:
-    """A cluster in a folder of its own. Several databases may be made in it."""
+    """A cluster in a folder of its own. Several databases may be made in it.
 
-    def __init__(self, *settings: str) -> None:
+    Args:
+        settings: `name=value`.
+        environment: of the server.
+        wal_segment_mb: a power of two; by pieces of that size its log takes room.
+    """
+
+    def __init__(self, *settings: str, environment: Mapping[str, str] | None = None, wal_segment_mb: int = 16) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-"))
         self._programs = programs()
         self._settings = (*_QUICK, *settings)
+        self._environment = environment
         self._user = _other_user()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
@@ -64,12 +71,12 @@ class PostgresServer:
         self._spare: list[str] = []
         if self._user is not None:
             os.chown(self.folder, self._user, -1)
-        self._run(
-            "initdb", "-D", str(self._cluster), "-U", "tocsin", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8"
-        )
+        ours = ("-U", "tocsin", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8")
+        self._run("initdb", "-D", str(self.cluster), *ours, f"--wal-segsize={wal_segment_mb}")
 
     @property
-    def _cluster(self) -> Path:
+    def cluster(self) -> Path:
+        """Its data folder."""
         return self.folder / "cluster"
 
     def url(self, database: str) -> str:
@@ -88,7 +95,7 @@ class PostgresServer:
         """Start it over what it left on disk, and wait until it answers."""
         until = time.monotonic() + PATIENCE_S
         while not self._started():
-            assert time.monotonic() < until, (self.folder / "log").read_text()[-2000:]
+            assert time.monotonic() < until, self.log()[-2000:]
             time.sleep(0.02)
 
     def _started(self) -> bool:
@@ -97,9 +104,10 @@ class PostgresServer:
             # A killed server's children may be about to end: until then a new one refuses.
             with (self.folder / "log").open("ab") as log:
                 self._process = subprocess.Popen(
-                    [str(self._programs / "postgres"), "-D", str(self._cluster), *(f"-c{each}" for each in settings)],
+                    [str(self._programs / "postgres"), "-D", str(self.cluster), *(f"-c{each}" for each in settings)],
                     user=self._user,
                     cwd=self.folder,
+                    env=self._environment,
                     stdout=log,
                     stderr=log,
                 )
@@ -128,6 +136,10 @@ class PostgresServer:
         for each in (pid, *map(int, children)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, number)
+
+    def log(self) -> str:
+        """What it has logged."""
+        return (self.folder / "log").read_text(errors="replace")
 
     def remove(self) -> None:
         """Kill it and remove its folder."""
@@ -186,9 +198,11 @@ def database_of(request: pytest.FixtureRequest, kind: str, sqlite: str) -> Itera
 
 
 @contextlib.contextmanager
-def running_postgres(*settings: str) -> Iterator[PostgresServer]:
-    """A server for a `with` block."""
-    server = PostgresServer(*settings)
+def running_postgres(
+    *settings: str, environment: Mapping[str, str] | None = None, wal_segment_mb: int = 16
+) -> Iterator[PostgresServer]:
+    """A server for a `with` block; see `PostgresServer`."""
+    server = PostgresServer(*settings, environment=environment, wal_segment_mb=wal_segment_mb)
     try:
         server.start()
         yield server

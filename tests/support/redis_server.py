@@ -8,27 +8,32 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PATIENCE_S = 30.0
 
 
 class RedisServer:
-    """A running `redis-server`. `url` is what `--bus` takes."""
+    """A running `redis-server`, in an environment. `url` is what `--bus` takes."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, environment: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.url = f"redis+unix://{folder / 's'}"
         self._flags = flags
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it over what it left on disk, and wait until it answers."""
         ours = ["--port", "0", "--unixsocket", "s", "--save", "", "--dir", str(self.folder)]
         self._process = subprocess.Popen(
-            ["redis-server", *ours, *self._flags], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["redis-server", *ours, *self._flags],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + PATIENCE_S
         while True:
@@ -60,9 +65,9 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def info(self, field: str) -> str:
-        """Return a field of what it says of its replication."""
-        for line in self.call("INFO", "replication").decode().splitlines():
+    def info(self, field: str, section: str = "replication") -> str:
+        """Return a field of what it says of itself."""
+        for line in self.call("INFO", section).decode().splitlines():
             name, _, value = line.partition(":")
             if name == field:
                 return value
@@ -79,9 +84,9 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def running_redis(folder: Path, *flags: str) -> Iterator[RedisServer]:
+def running_redis(folder: Path, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[RedisServer]:
     """A Redis for a `with` block."""
-    redis = RedisServer(folder, *flags)
+    redis = RedisServer(folder, *flags, environment=environment)
     redis.start()
     try:
         yield redis

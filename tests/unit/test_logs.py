@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -11,7 +12,7 @@ import pytest
 import structlog
 
 from tocsin.config import Settings
-from tocsin.logs import configure_logs
+from tocsin.logs import configure_logs, log_figures
 
 
 @pytest.fixture
@@ -48,6 +49,34 @@ def test_a_traceback_is_part_of_its_line(stream: io.StringIO) -> None:
         structlog.get_logger("x").exception("failed")
     [line] = stream.getvalue().splitlines()
     assert "broken" in json.dumps(json.loads(line)["exception"])
+
+
+class FullDisk(io.StringIO):
+    """Nothing can be written while it is full."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_full_disk_under_the_log_is_no_trouble_of_those_who_log(stream: io.StringIO) -> None:
+    out = FullDisk()
+    configure_logs(Settings(), out)
+
+    def failures() -> int:
+        return int(log_figures().split()[-1])
+
+    before = failures()
+    out.full = True
+    structlog.get_logger("x").error("lost")
+    logging.getLogger("library").error("lost too")
+    assert failures() > before
+    out.full = False
+    structlog.get_logger("x").info("there is room")
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["there is room"]
 
 
 def test_the_console_form_is_no_json(stream: io.StringIO) -> None:

@@ -30,7 +30,7 @@ pub enum BusError {
 impl BusError {
     /// Redis answered, and did nothing.
     pub(crate) fn refused(&self) -> bool {
-        matches!(self, Self::Redis(error) if matches!(error.kind(), ErrorKind::Server(_)))
+        matches!(self, Self::Redis(error) if error.code().is_some())
     }
 
     /// The keys are elsewhere, or on their way there.

@@ -26,6 +26,7 @@ figures! {
     refused: "Events refused because earlier ones of their scope were missing",
     dropped: "Ephemeral events given up because Redis was away",
     failures: "Attempts at publishing that failed",
+    full: "Of these, refused by a Redis without memory, or without a disk to keep what it takes",
     read: "Entries read from the inbox",
     unreadable: "Entries that could not be read",
     gaps: "Times that entries were trimmed before they were read",

@@ -44,6 +44,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Whether it has none.
+    pub(crate) const fn away(&self) -> bool {
+        self.away
+    }
+
     /// It has no Redis, and why.
     pub(crate) fn lost(&mut self, why: &str) {
         if !std::mem::replace(&mut self.away, true) {

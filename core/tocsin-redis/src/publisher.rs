@@ -39,9 +39,12 @@ pub(crate) struct Publisher {
 /// What became of a job.
 enum Outcome {
     Done,
-    /// Redis cannot take it now: full, loading, or without our functions.
-    Again,
+    /// Redis cannot take it now: full, loading, or without our functions. What it said.
+    Again(String),
 }
+
+/// Codes of a Redis that has no memory left, or no disk to keep what it takes.
+const FULL: [&str; 2] = ["OOM", "MISCONF"];
 
 impl Publisher {
     /// Works until the queue is closed and empty, or its grace is over.
@@ -51,12 +54,15 @@ impl Publisher {
         let mut jobs = Vec::new();
         loop {
             if jobs.is_empty() {
-                jobs = self.queue.take(CALLS);
-                if jobs.is_empty() {
-                    return;
+                // Whoever is away sees whether Redis is back, with nothing to publish too: a node is not ready
+                // meanwhile, and may be given nothing to do for it.
+                match self.queue.take(CALLS, !self.watch.away()) {
+                    Some(taken) => jobs = taken,
+                    None => return,
                 }
             }
             let sent = match &mut link {
+                Some(_) if jobs.is_empty() => Ok(Vec::new()),
                 Some(link) => self.send(link, &jobs).map_err(|error| error.to_string()),
                 None => match Link::open(&self.routes, self.partitions[0], Duration::ZERO) {
                     Ok(opened) => {
@@ -69,14 +75,18 @@ impl Publisher {
             let trouble = match sent {
                 Ok(outcomes) => {
                     let mut outcomes = outcomes.into_iter();
-                    jobs.retain(|job| {
-                        let again = matches!(outcomes.next(), Some(Outcome::Again));
-                        if !again {
-                            self.queue.done(job);
+                    let mut said = None;
+                    jobs.retain(|job| match outcomes.next() {
+                        Some(Outcome::Again(why)) => {
+                            said.get_or_insert(why);
+                            true
                         }
-                        again
+                        _ => {
+                            self.queue.done(job);
+                            false
+                        }
                     });
-                    (!jobs.is_empty()).then(|| "Redis takes no entries".to_owned())
+                    said.map(|why| format!("Redis takes no entries: {why}"))
                 }
                 Err(error) => Some(error),
             };
@@ -142,7 +152,7 @@ impl Publisher {
                     Job::Register { ticket, .. } => self.registered(*ticket, &answers),
                     Job::Forget(_) => match answers.first() {
                         Some(Value::Int(_)) => Outcome::Done,
-                        _ => Outcome::Again,
+                        other => self.again(other),
                     },
                 }
             })
@@ -193,10 +203,10 @@ impl Publisher {
     fn published(&self, run: &Run, answer: Option<&Value>) -> Outcome {
         let numbers = match answer {
             Some(Value::Array(numbers)) => numbers.as_slice(),
-            _ => return Outcome::Again,
+            other => return self.again(other),
         };
         let [Value::Int(new), Value::Int(watermark)] = numbers else {
-            return Outcome::Again;
+            return self.again(answer);
         };
         let count = run.entries.len() as u64;
         match u64::try_from(*new) {
@@ -216,12 +226,24 @@ impl Publisher {
         Outcome::Done
     }
 
+    fn again(&self, answer: Option<&Value>) -> Outcome {
+        let Some(Value::ServerError(error)) = answer else {
+            return Outcome::Again("an answer that makes no sense".to_owned());
+        };
+        if FULL.contains(&error.code()) {
+            self.figures.full.fetch_add(1, Ordering::Relaxed);
+        }
+        Outcome::Again(format!(
+            "{} {}",
+            error.code(),
+            error.details().unwrap_or_default()
+        ))
+    }
+
     fn registered(&self, ticket: u64, answers: &[Value]) -> Outcome {
-        if answers
-            .iter()
-            .any(|answer| !matches!(answer, Value::Int(_)))
-        {
-            return Outcome::Again;
+        let no_number = |answer: &&Value| !matches!(answer, Value::Int(_));
+        if let Some(other) = answers.iter().find(no_number) {
+            return self.again(Some(other));
         }
         let done = answers
             .iter()

@@ -148,18 +148,21 @@ impl Queue {
         self.ready.notify_one();
     }
 
-    /// Waits for jobs and moves up to `limit` of them; none when the queue is closed and empty. They count as waiting
-    /// until they are [`done`](Self::done).
-    pub(crate) fn take(&self, limit: usize) -> Vec<Job> {
+    /// Moves up to `limit` jobs, and waits until there are any if asked to; `None` when the queue is closed and empty.
+    /// They count as waiting until they are [`done`](Self::done).
+    pub(crate) fn take(&self, limit: usize, wait: bool) -> Option<Vec<Job>> {
         let mut inner = self.lock();
-        while inner.jobs.is_empty() && inner.closed.is_none() {
+        while wait && inner.jobs.is_empty() && inner.closed.is_none() {
             inner = self
                 .ready
                 .wait(inner)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        if inner.jobs.is_empty() && inner.closed.is_some() {
+            return None;
+        }
         let count = inner.jobs.len().min(limit);
-        inner.jobs.drain(..count).collect()
+        Some(inner.jobs.drain(..count).collect())
     }
 
     /// A job that was taken is over.
@@ -247,6 +250,10 @@ mod tests {
         }
     }
 
+    fn taken(queue: &Queue) -> Vec<Job> {
+        queue.take(100, false).unwrap_or_default()
+    }
+
     fn shape(jobs: &[Job]) -> Vec<(u64, u64, usize)> {
         jobs.iter()
             .map(|job| match job {
@@ -266,14 +273,11 @@ mod tests {
             envelope(2, 0),
             envelope(2, 0),
         ]);
-        let jobs = queue.take(100);
+        let jobs = taken(&queue);
         assert_eq!(shape(&jobs), [(1, 5, 2), (2, 1, 2), (2, 4, 1), (2, 0, 2)]);
         let many: Vec<_> = (1..=70).map(|seq| envelope(3, seq)).collect();
         queue.publish(&many);
-        assert_eq!(
-            shape(&queue.take(100)),
-            [(3, 1, 32), (3, 33, 32), (3, 65, 6)]
-        );
+        assert_eq!(shape(&taken(&queue)), [(3, 1, 32), (3, 33, 32), (3, 65, 6)]);
     }
 
     #[test]
@@ -295,7 +299,7 @@ mod tests {
             behind.iter().map(|scope| scope.id).collect::<Vec<_>>(),
             [1, 2]
         );
-        for job in queue.take(10) {
+        for job in taken(&queue) {
             queue.done(&job);
         }
         assert_eq!(queue.sizes().0, 0);
@@ -306,8 +310,8 @@ mod tests {
         let queue = Queue::new(1 << 20);
         queue.publish(&[envelope(1, 1)]);
         queue.close(Duration::ZERO);
-        assert_eq!(queue.take(10).len(), 1);
-        assert!(queue.take(10).is_empty());
+        assert_eq!(taken(&queue).len(), 1);
+        assert_eq!(queue.take(10, true), None);
         assert!(!queue.pause(Duration::from_secs(9)));
     }
 }

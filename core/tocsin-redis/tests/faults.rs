@@ -152,6 +152,37 @@ fn a_full_redis_takes_the_events_once_there_is_room() {
 }
 
 #[test]
+fn a_node_with_nothing_to_say_notices_that_a_full_redis_has_room_again() {
+    let redis = Redis::start(&[]);
+    let mut one = Node::start(redis.config("one"));
+    one.follow(1, &[10]);
+    let mut link = redis.connect();
+    let set = |link: &mut redis::Connection, value: &str| {
+        let () = cmd("CONFIG")
+            .arg(&["SET", "maxmemory", value])
+            .query(link)
+            .expect("a setting");
+    };
+    set(&mut link, "1");
+    // Ephemeral: it is given up, and nothing is left to try again with.
+    one.bus.publish(&[event(10, 0)]);
+    let why = one.ear.note(|note| match note {
+        Note::Away(why) => Some(why.clone()),
+        _ => None,
+    });
+    assert!(why.contains("OOM"), "{why}");
+    set(&mut link, "0");
+    one.ear.note(|note| (*note == Note::Back).then_some(()));
+    let figure = |name| {
+        let all = one.bus.figures().all();
+        all.iter().find(|each| each.0 == name).expect("a figure").2
+    };
+    assert!(figure("full") >= 1);
+    one.bus.publish(&[event(10, 1)]);
+    assert_eq!(one.ear.places(1), [(10, 1)]);
+}
+
+#[test]
 fn what_finds_no_room_while_redis_is_away_is_named_when_it_is_back() {
     let mut redis = Redis::start(&[]);
     let mut config = redis.config("one");

@@ -35,8 +35,9 @@ class Context:
     interest: Interest = field(default_factory=Everything)
     windows: SharedWindows | None = None
     patterns: Compile = no_patterns
+    content: ContentStore = field(init=False)
+    """Files that people give."""
 
-    @property
-    def content(self) -> ContentStore:
-        """Files that people give."""
-        return FolderContent(Path(self.settings.content or Path(self.settings.data) / "content"))
+    def __post_init__(self) -> None:
+        content = FolderContent(Path(self.settings.content or Path(self.settings.data) / "content"))
+        object.__setattr__(self, "content", content)  # as a frozen dataclass sets its own

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from tocsin.errors import Conflict, StoreUnavailable
+from tocsin.errors import Conflict, StoreFull, StoreUnavailable
 from tocsin.model.event import Event
 from tocsin.store import sql
 from tocsin.store.base import Op
@@ -304,7 +304,8 @@ def _refusal(error: Exception) -> Exception:
         return error
     if isinstance(error, asyncpg.UniqueViolationError):
         return Conflict(str(error))
-    refusal = StoreUnavailable(
+    refused = StoreFull if isinstance(error, asyncpg.DiskFullError) else StoreUnavailable
+    refusal = refused(
         f"PostgreSQL refused: {reason(error)}" if isinstance(error, REFUSALS) else f"the commit failed: {error!r}"
     )
     refusal.__cause__ = error

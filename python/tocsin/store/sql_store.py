@@ -112,8 +112,8 @@ class SqlStore(ABC):
         figures.waiting += 1
         try:
             written = await self._open()[0].submit(ops, events)
-        except Exception:
-            figures.refused += 1
+        except Exception as error:
+            figures.refuse(error)
             raise
         finally:
             figures.waiting -= 1

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tocsin.errors import Conflict, StoreUnavailable
+from tocsin.errors import Conflict, StoreFull, StoreUnavailable
 from tocsin.model.event import Event, Scope
 from tocsin.store import sql
 from tocsin.store.base import Op
@@ -28,6 +28,9 @@ _OWN_FAULT = frozenset(
     }
 )
 """What is wrong with one commit; any other code of SQLite's is the database's trouble and fails the group."""
+
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""No room for the file or its log; none for their index."""
 
 GROUP_LIMIT = 256
 QUEUE_LIMIT = 16384
@@ -188,7 +191,8 @@ def _refusal(error: Exception) -> Exception:
         return error
     if getattr(error, "sqlite_errorcode", None) in _DUPLICATE:
         return Conflict(str(error))
-    refusal = StoreUnavailable(
+    refused = StoreFull if getattr(error, "sqlite_errorcode", None) in _FULL else StoreUnavailable
+    refusal = refused(
         f"SQLite refused: {error}" if isinstance(error, sqlite3.Error) else f"the commit failed: {error!r}"
     )
     refusal.__cause__ = error

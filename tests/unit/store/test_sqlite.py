@@ -13,7 +13,7 @@ import pytest
 from tests.support.api_world import Clock
 from tests.support.store_world import CHANNEL, SCOPE, event, message, world_ops
 from tocsin.config import Settings
-from tocsin.errors import ConfigError, StoreUnavailable
+from tocsin.errors import ConfigError, StoreFull, StoreUnavailable
 from tocsin.store import open_store, rows, sqlite, sqlite_writer
 from tocsin.store.base import Delete
 from tocsin.store.sqlite import SqliteStore
@@ -53,14 +53,15 @@ async def test_a_full_disk_refuses_whole_commits_and_the_store_lives_on(path: Pa
             await store.commit(rows.message_ops(message(number, content="x" * 2000)), [event()])
             written = number
 
-    with pytest.raises(StoreUnavailable, match="full"):
+    with pytest.raises(StoreFull, match="full"):
         await fill()
+    assert 'tocsin_store_refused_total{reason="full"} 1' in store.figures.text()
     assert 0 < written < 999
     assert [each.id for each in await store.messages(CHANNEL, limit=1000)] == list(range(written, 0, -1))
     assert [each.seq for each in await store.outbox_after(SCOPE, 0)] == list(range(1, written + 1))
     group = [store.commit(rows.message_ops(message(5000 + n, content="x" * 9000)), [event()]) for n in range(20)]
     outcomes = await asyncio.gather(*group, return_exceptions=True)
-    assert {type(each) for each in outcomes} == {StoreUnavailable}
+    assert {type(each) for each in outcomes} == {StoreFull}
     await store.commit([Delete("messages", {"channel_id": CHANNEL})])
     [after] = await store.commit(rows.message_ops(message(9000, content="fits again")), [event()])
     assert after.seq == written + 1
