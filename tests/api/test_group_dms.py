@@ -15,6 +15,7 @@ from tests.support.api_world import ADA, BELL, CARL, DORA, GENERAL, Api, error_o
 from tocsin.model.entities import User
 from tocsin.model.event import Event, ScopeKind
 from tocsin.service.auth import digest_of
+from tocsin.service.read_states import asked
 from tocsin.store import rows
 from tocsin.store.base import Op
 
@@ -165,7 +166,7 @@ async def test_only_the_owner_removes_and_the_removed_is_out_at_once(api: Api, g
     ):
         assert error_of(response) == (403, 50001), response.request.url
     assert (await api.get("/users/@me/channels", "dora")).json() == []
-    assert await api.services.read_states.list_of(DORA) == []
+    assert await api.store.find(asked(DORA)) == []
     await api.say("now then", "ada", group)
     assert [users for _, users, _ in told(api)] == [{ADA, CARL}]
     assert (await api.put(f"{path}/{DORA}", "carl")).status_code == 204
@@ -185,7 +186,7 @@ async def test_leaving_hands_the_group_over_and_the_last_one_takes_it_away(api: 
     ]
     assert {events[2][2]["owner_id"], events[3][2]["owner_id"]} == {str(CARL)}
     assert (ids(events[2][2]), events[4][2]["author"]["id"]) == ({DORA}, str(ADA))
-    assert await api.services.read_states.list_of(ADA) == []
+    assert await api.store.find(asked(ADA)) == []
     assert (await api.delete(f"/channels/{group}/recipients/{CARL}", "carl")).status_code == 204
     await api.say("alone", "dora", group)
     api.bus.take()
@@ -248,7 +249,7 @@ async def test_what_is_done_in_a_channel_is_done_in_a_group(api: Api, group: int
     base = f"/channels/{group}"
     sent = await api.say(f"<@{CARL}> look", "dora", group)
     message = f"{base}/messages/{sent['id']}"
-    states = {each.channel_id: each for each in await api.services.read_states.list_of(ADA)}
+    states = {each.channel_id: each for each in await api.store.find(asked(ADA))}
     assert states[group].mention_count == 1
     assert (await api.put(message + FIRE, "carl")).status_code == 204
     assert (await api.patch(message, "dora", {"content": "look here"})).status_code == 200
@@ -325,7 +326,7 @@ async def test_what_was_on_its_way_to_the_removed_goes_to_those_who_are_left(api
     """Each act had read the group's people, dora among them, when the removal was answered with its 204."""
     sent = await api.say("first", "carl", group)
     assert (await api.put(f"/channels/{group}/messages/{sent['id']}" + FIRE, "ada")).status_code == 204
-    assert len(await api.services.read_states.list_of(DORA)) == 1
+    assert len(await api.store.find(asked(DORA))) == 1
     api.bus.take()
 
     async def meanwhile() -> None:
@@ -339,7 +340,7 @@ async def test_what_was_on_its_way_to_the_removed_goes_to_those_who_are_left(api
     events = [event for event, _ in api.bus.take()]
     assert name in [event.name for event in events]
     assert [event.name for event in events if DORA in event.users] == []
-    assert await api.services.read_states.list_of(DORA) == []
+    assert await api.store.find(asked(DORA)) == []
 
 
 async def test_who_was_removed_while_writing_writes_nothing(api: Api, group: int) -> None:

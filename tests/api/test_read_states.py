@@ -10,11 +10,11 @@ from tests.support.api_world import ADA, BELL, CARL, DORA, GENERAL, LAB, STAFF_O
 from tocsin.model.entities import ReadState
 from tocsin.model.event import ScopeKind
 from tocsin.model.snowflake import snowflake_ms
-from tocsin.service.read_states import MENTION_WINDOW_MS
+from tocsin.service.read_states import MENTION_WINDOW_MS, asked
 
 
 async def states(api: Api, user_id: int) -> dict[int, ReadState]:
-    return {each.channel_id: each for each in await api.services.read_states.list_of(user_id)}
+    return {each.channel_id: each for each in await api.store.find(asked(user_id))}
 
 
 async def mentions(api: Api, user_id: int, channel: int = GENERAL) -> int:

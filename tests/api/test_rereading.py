@@ -10,7 +10,7 @@ from tocsin.service.client_settings import ClientSettings
 from tocsin.service.context import Context
 from tocsin.service.guild_settings import GuildSettingsService
 from tocsin.service.locks import KeyedLocks
-from tocsin.service.read_states import Ack, ReadStateService
+from tocsin.service.read_states import Ack, ReadStateService, asked
 
 PROCESSES = 8
 
@@ -50,6 +50,6 @@ async def test_acks_at_several_processes_never_move_a_read_state_back(api: Api) 
     for first in (100, 200):
         acks = (each.ack(carl, Ack(GENERAL, first + at)) for at, each in enumerate(reversed(services)))
         await asyncio.gather(*acks)
-        [state] = await api.services.read_states.list_of(CARL)
+        [state] = await api.store.find(asked(CARL))
         assert state.last_message_id == first + PROCESSES - 1
     assert state.version == 2 * PROCESSES

@@ -7,7 +7,6 @@ What changes during the awaits before it is noted in `Pending`, and membership i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import structlog
@@ -30,7 +29,7 @@ from tocsin.gateway.guilds import GuildRegistry, LiveGuild
 from tocsin.gateway.metrics import ControlMetrics
 from tocsin.gateway.own_sessions import OwnSessions, system_of
 from tocsin.gateway.presence import PresenceBook, initial
-from tocsin.gateway.ready import Own, ready
+from tocsin.gateway.ready import ready
 from tocsin.gateway.session import Pending, Session, Sessions, covers
 from tocsin.gateway.supplemental import NAME, PRIORITIZED_READY_PAYLOAD, supplemental
 from tocsin.gateway.unread import counted, roles_of
@@ -39,8 +38,8 @@ from tocsin.model.event import Scope, ScopeKind
 from tocsin.model.intents import Intents
 from tocsin.model.presence import SessionPresence, platform_of
 from tocsin.service.auth import Principal, digest_of, strip_scheme
+from tocsin.service.own import OF_BOTS, Own
 from tocsin.service.services import Services
-from tocsin.service.user_settings import PRELOADED
 
 CLOSE_UNKNOWN = 4000
 BOT_LARGE_THRESHOLD = 50
@@ -108,7 +107,6 @@ class Identifier:
         self._sessions.claim(pending, principal.id)
         await self._services.context.interest.follow(Scope(ScopeKind.USER, principal.id))
         guild_ids = await self._guild_ids(form, principal, pending)
-        dms: list[dict[str, Any]] = []
         own: Own | None = None
         while True:
             guild_ids |= self._joined(form, pending)
@@ -119,7 +117,7 @@ class Identifier:
                 guild_ids -= gone
                 pending.joined -= gone
             elif own is None or pending.read_again:
-                dms, own = await self._own(principal, pending, guild_ids)
+                own = await self._own(principal, pending, guild_ids)
             else:
                 break
         if pending.gone:
@@ -139,7 +137,7 @@ class Identifier:
             presence=presence,
             system=system_of(form.properties),
         )
-        self._accept(session, form, version, sorted(guild_ids), dms, own, pending)
+        self._accept(session, form, version, sorted(guild_ids), own, pending)
 
     # -- checks
 
@@ -187,24 +185,12 @@ class Identifier:
     def _joined(form: IdentifyForm, pending: Pending) -> set[int]:
         return {each for each in pending.joined if covers(form.shard, each)}
 
-    async def _own(
-        self, principal: Principal, pending: Pending, guild_ids: set[int]
-    ) -> tuple[list[dict[str, Any]], Own]:
-        """Read the person's DMs and what else is their own; what changes meanwhile is told after READY."""
+    async def _own(self, principal: Principal, pending: Pending, guild_ids: set[int]) -> Own:
+        """Read what is the person's own; what changes meanwhile is told after READY."""
         pending.begin_reading()
         if principal.is_bot:
-            return [], Own([], {}, "", {}, [], [])
-        settings = self._services.user_settings
-        return await self._services.dms.list_of(principal), Own(
-            await self._services.read_states.list_of(principal.id),
-            await settings.notes(principal.id),
-            await settings.settings(principal.id, PRELOADED),
-            await self._services.client_settings.get(principal.id),
-            await self._services.guild_settings.list_of(principal.id),
-            await self._services.read_states.role_mentions(
-                principal.id, roles_of(self._guilds, guild_ids, principal.id)
-            ),
-        )
+            return OF_BOTS
+        return await self._services.own.of(principal, roles_of(self._guilds, guild_ids, principal.id))
 
     # -- the synchronous section
 
@@ -214,7 +200,6 @@ class Identifier:
         form: IdentifyForm,
         version: int,
         guild_ids: list[int],
-        dms: list[dict[str, Any]],
         own: Own,
         pending: Pending,
     ) -> None:
@@ -223,7 +208,7 @@ class Identifier:
         shows_guilds = bool(session.intents & Intents.GUILDS)
         placed: list[tuple[int, int, Body | None]] = []
         known: list[tuple[LiveGuild, Cohort]] = []
-        seen = {int(each["id"]) for each in dms}
+        seen = {int(each["id"]) for each in own.dms}
         for guild_id in guild_ids:
             guild = self._guilds.get(guild_id)
             member = None if guild is None else guild.state.members.get(user_id)
@@ -241,7 +226,6 @@ class Identifier:
             session_id=session.id,
             shard=form.shard,
             guild_ids=[guild_id for guild_id, _, _ in placed],
-            private_channels=dms,
             sessions=self._own_sessions.ready(session),
             own=own._replace(
                 read_states=counted(
@@ -269,7 +253,7 @@ class Identifier:
         )
         if not session.bot and form.capabilities & PRIORITIZED_READY_PAYLOAD:
             # After the guilds, which READY only names: what it says is of guilds that the client knows.
-            partners = [int(each["id"]) for dm in dms for each in dm["recipients"]]
+            partners = [int(each["id"]) for dm in own.dms for each in dm["recipients"]]
             batch.dispatch(NAME, supplemental(session, known, partners), sessions=[session.key], ungated=True)
         for name, event in pending.missed if session.covers(0) else ():
             batch.dispatch(name, event, sessions=[session.key])

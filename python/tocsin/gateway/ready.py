@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from tocsin.model import wire
-from tocsin.model.entities import ReadState, RoleMention, UserGuildSettings
 from tocsin.service.auth import Principal
 from tocsin.service.guild_settings import body_of
+from tocsin.service.own import Own
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Own(NamedTuple):
-    """What READY shows to people of their own."""
-
-    read_states: list[ReadState]
-    notes: dict[str, str]
-    settings_proto: str
-    settings: dict[str, Any]
-    guild_settings: list[UserGuildSettings]
-    role_mentions: list[RoleMention]
 
 
 def ready(
@@ -33,7 +22,6 @@ def ready(
     session_id: str,
     shard: tuple[int, int] | None,
     guild_ids: Iterable[int],
-    private_channels: list[dict[str, Any]],
     sessions: list[dict[str, Any]],
     own: Own,
     resume_gateway_url: str,
@@ -48,7 +36,7 @@ def ready(
         "session_id": session_id,
         "resume_gateway_url": resume_gateway_url,
         "session_type": "normal",
-        "private_channels": private_channels,
+        "private_channels": own.dms,
         "relationships": [],
         "presences": [],
         "user_settings": own.settings,

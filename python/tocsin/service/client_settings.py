@@ -68,7 +68,7 @@ class ClientSettings:
     async def get(self, user_id: int) -> dict[str, Any]:
         """Return all settings of a person, with defaults where nothing was set."""
         kept = await self._kept(user_id)
-        return DEFAULTS if kept is None else DEFAULTS | _decode(kept.settings)
+        return settings_of(None if kept is None else kept.settings)
 
     async def update(self, actor: Principal, changes: dict[str, Any]) -> dict[str, Any]:
         """Change what is named, and return all."""
@@ -92,3 +92,8 @@ class ClientSettings:
     async def _kept(self, user_id: int) -> UserSettings | None:
         where = {"user_id": user_id, "type": KIND}
         return await self._context.store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
+
+
+def settings_of(kept: str | None) -> dict[str, Any]:
+    """Return all settings, with defaults where nothing was set."""
+    return DEFAULTS if kept is None else DEFAULTS | _decode(kept)

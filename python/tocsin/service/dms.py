@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import BadRequest, Forbidden, unknown
@@ -46,9 +47,11 @@ class DmService:
                 await self._reopen(actor, channel, recipient)
         return render(channel, actor.id, {actor.id: actor.user, recipient_id: recipient})
 
-    async def list_of(self, actor: Principal) -> list[dict[str, Any]]:
-        """Return the actor's DMs, the latest message first, without those they closed since."""
-        closed = {each.channel_id: each for each in await self._closed({"user_id": actor.id})}
+    async def list_of(self, actor: Principal, known: Sequence[ClosedDm] | None = None) -> list[dict[str, Any]]:
+        """Return the actor's DMs, the latest message first, without those they closed; `known`: which, if read."""
+        if known is None:
+            known = await self._closed({"user_id": actor.id})
+        closed = {each.channel_id: each for each in known}
         found = await self._context.store.dms_of(actor.id)
         channels = [each for each in found if not _is_closed(each, closed.get(each.id))]
         users = await self._context.world.users(each for channel in channels for each in channel.recipients)
@@ -56,7 +59,7 @@ class DmService:
         return [render(channel, actor.id, users) for channel in channels]
 
     async def _closed(self, where: dict[str, int]) -> list[ClosedDm]:
-        return await self._context.store.find(Select(entity=ClosedDm, table="closed_dms", where=where))
+        return await self._context.store.find(asked_closed(where))
 
     async def _reopen(self, actor: Principal, channel: Channel, recipient: User) -> None:
         """Open a DM that the actor closed, as if it were new to them."""
@@ -77,6 +80,11 @@ class DmService:
         ]
         await self._context.store.commit(rows.channel_ops(channel), created)
         return channel
+
+
+def asked_closed(where: dict[str, int]) -> Select[ClosedDm]:
+    """Ask for DMs that were closed."""
+    return Select(entity=ClosedDm, table="closed_dms", where=dict(where))
 
 
 def _is_closed(channel: Channel, closed: ClosedDm | None) -> bool:

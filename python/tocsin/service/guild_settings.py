@@ -36,11 +36,6 @@ class GuildSettingsService:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def list_of(self, user_id: int) -> list[UserGuildSettings]:
-        """Return what a person set, also of guilds that they left."""
-        asked = Select(entity=UserGuildSettings, table="user_guild_settings", where={"user_id": user_id})
-        return await self._context.store.find(asked)
-
     async def get(self, actor: Principal, guild_id: int) -> dict[str, Any]:
         """Return the settings of a guild that the actor is in. Raises 10004 or 50001."""
         await self._context.world.guild_access(guild_id, actor.id)
@@ -66,8 +61,13 @@ class GuildSettingsService:
 
     async def _of(self, user_id: int, guild_id: int) -> UserGuildSettings:
         where = {"user_id": user_id, "guild_id": guild_id}
-        asked = Select(entity=UserGuildSettings, table="user_guild_settings", where=where)
-        return await self._context.store.find_one(asked) or UserGuildSettings(user_id=user_id, guild_id=guild_id)
+        one = Select(entity=UserGuildSettings, table="user_guild_settings", where=where)
+        return await self._context.store.find_one(one) or UserGuildSettings(user_id=user_id, guild_id=guild_id)
+
+
+def asked(user_id: int) -> Select[UserGuildSettings]:
+    """Ask for what a person set, also of guilds that they left."""
+    return Select(entity=UserGuildSettings, table="user_guild_settings", where={"user_id": user_id})
 
 
 def body_of(kept: UserGuildSettings) -> dict[str, Any]:

@@ -49,10 +49,6 @@ class ReadStateService:
         self._store = context.store
         self._world = context.world
 
-    async def list_of(self, user_id: int) -> list[ReadState]:
-        """Return a person's read states, also of channels that they do not see any more."""
-        return await self._store.find(Select(entity=ReadState, table="read_states", where={"user_id": user_id}))
-
     async def role_mentions(self, user_id: int, role_ids: Sequence[int]) -> list[RoleMention]:
         """Return the mentions of some roles that a person has not read, the newest first.
 
@@ -163,3 +159,8 @@ def message_ops(message: Message, called: Sequence[int], *, by_person: bool) -> 
     for user_id in called:
         ops += rows.read_state_mention_ops(user_id, message.channel_id)
     return ops + rows.role_mention_ops(message, called) if message.guild_id else ops
+
+
+def asked(user_id: int) -> Select[ReadState]:
+    """Ask for a person's read states, also of channels that they do not see any more."""
+    return Select(entity=ReadState, table="read_states", where={"user_id": user_id})

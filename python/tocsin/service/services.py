@@ -24,6 +24,7 @@ from tocsin.service.interactions import InteractionService
 from tocsin.service.invites import InviteService
 from tocsin.service.members import MemberService
 from tocsin.service.messages import MessageService
+from tocsin.service.own import OwnService
 from tocsin.service.passwords import PasswordService
 from tocsin.service.pins import PinService
 from tocsin.service.prune import PruneService
@@ -74,6 +75,7 @@ class Services:
     client_settings: ClientSettings
     guild_settings: GuildSettingsService
     dms: DmService
+    own: OwnService
     group_dms: GroupDmService
     typing: TypingService
     session_starts: SessionStarts
@@ -93,6 +95,8 @@ def build_services(context: Context) -> Services:
     messages = MessageService(context, attachments, automod, thread_members)
     guilds = GuildService(context)
     commands = CommandService(context)
+    dms = DmService(context)
+    read_states = ReadStateService(context)
     group_dms = GroupDmService(context)
     return Services(
         context=context,
@@ -119,11 +123,12 @@ def build_services(context: Context) -> Services:
         reactions=ReactionService(context),
         emojis=EmojiService(context),
         pins=PinService(context),
-        read_states=ReadStateService(context),
+        read_states=read_states,
         user_settings=UserSettingsService(context),
         client_settings=ClientSettings(context),
         guild_settings=GuildSettingsService(context),
-        dms=DmService(context),
+        dms=dms,
+        own=OwnService(context, dms, read_states),
         group_dms=group_dms,
         typing=TypingService(context),
         session_starts=SessionStarts(context.settings, context.clock),

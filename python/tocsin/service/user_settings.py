@@ -38,8 +38,7 @@ class UserSettingsService:
 
     async def notes(self, user_id: int) -> dict[str, str]:
         """Return all notes of a person by the id of whom they are on."""
-        found = await self._store.find(Select(entity=UserNote, table="user_notes", where={"user_id": user_id}))
-        return {str(each.target_id): each.note for each in found}
+        return notes_of(await self._store.find(asked_notes(user_id)))
 
     async def note(self, actor: Principal, target_id: int) -> dict[str, Any]:
         """Return one note. Raises `errors.NotFound` (10013) where there is none."""
@@ -122,6 +121,21 @@ class UserSettingsService:
 
         async with self._locks.hold(("user_settings", actor.id)):
             return await reread(change)
+
+
+def asked(user_id: int) -> Select[UserSettings]:
+    """Ask for a person's settings of all types, those of `client_settings` among them."""
+    return Select(entity=UserSettings, table="user_settings", where={"user_id": user_id})
+
+
+def asked_notes(user_id: int) -> Select[UserNote]:
+    """Ask for a person's notes."""
+    return Select(entity=UserNote, table="user_notes", where={"user_id": user_id})
+
+
+def notes_of(kept: list[UserNote]) -> dict[str, str]:
+    """Render notes by the id of whom they are on."""
+    return {str(each.target_id): each.note for each in kept}
 
 
 def _invalid() -> InvalidForm:

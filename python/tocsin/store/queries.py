@@ -25,7 +25,7 @@ from tocsin.model.entities import (
 )
 from tocsin.model.event import ScopeKind
 from tocsin.store import sql
-from tocsin.store.base import Accounts, GuildSnapshot, ThreadQuery
+from tocsin.store.base import Accounts, GuildSnapshot, Select, T, ThreadQuery
 
 USERS = sql.Reader(User)
 APPLICATIONS = sql.Reader(Application)
@@ -86,6 +86,20 @@ def _member_rows(guild_id: int, condition: str, *parameters: object) -> sql.Ques
 def _member_and_user(row: Sequence[Any], roles: dict[int, tuple[int, ...]]) -> tuple[Member, User]:
     user = USERS.entity(row[MEMBERS.width :])
     return MEMBERS.entity(row, roles=roles.get(user.id, ())), user
+
+
+def found(selects: Sequence[Select[Any]]) -> sql.Question[list[list[Any]]]:
+    """Return what each of several questions asks for."""
+    answers = []
+    for select in selects:
+        answers.append((yield from _rows(select)))
+    return answers
+
+
+def _rows(select: Select[T]) -> sql.Question[list[T]]:
+    reader = sql.reader_of(select.entity)
+    rows = yield sql.select(select, reader.columns())
+    return [reader.entity(row) for row in rows]
 
 
 def accounts(ids: list[int], names: list[str], digests: list[bytes]) -> sql.Question[Accounts]:

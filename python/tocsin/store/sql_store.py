@@ -154,6 +154,10 @@ class SqlStore(ABC):
         found = await self.find(select)
         return found[0] if found else None
 
+    async def find_each(self, *selects: Select[Any]) -> list[list[Any]]:
+        """Return what each of several questions asks for, as of one moment."""
+        return await self._open()[1].read(queries.found(selects))
+
     # -- users and tokens
 
     async def user(self, user_id: int) -> User | None:
