@@ -295,8 +295,9 @@ def test_a_configured_voice_server_is_named_to_the_session_that_joins_and_no_oth
 def test_without_a_voice_server_none_is_named(town: Town) -> None:
     owner = town.person()
     place = town.place(owner)
+    channel = room(town, place)
     watch = town.listen(owner)
-    join(watch, place, room(town, place))
+    join(watch, place, channel)
     heard(watch, owner)
     assert "VOICE_SERVER_UPDATE" not in [name for name, _ in watch.flush()]
 
