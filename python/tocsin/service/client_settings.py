@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tocsin.model.entities import UserSettings
 from tocsin.service.auth import Principal
 from tocsin.service.events import to_user
 from tocsin.service.rereading import reread
-from tocsin.store.base import Select
+from tocsin.service.user_settings import asked
 from tocsin.store.rows import swap_ops
 
 if TYPE_CHECKING:
@@ -67,14 +66,14 @@ class ClientSettings:
 
     async def get(self, user_id: int) -> dict[str, Any]:
         """Return all settings of a person, with defaults where nothing was set."""
-        kept = await self._kept(user_id)
+        kept = await self._context.store.find_one(asked(user_id, KIND))
         return settings_of(None if kept is None else kept.settings)
 
     async def update(self, actor: Principal, changes: dict[str, Any]) -> dict[str, Any]:
         """Change what is named, and return all."""
 
         async def change() -> dict[str, Any]:
-            kept = await self._kept(actor.id)
+            kept = await self._context.store.find_one(asked(actor.id, KIND))
             before = {} if kept is None else _decode(kept.settings)
             shown = DEFAULTS | before
             news = {name: value for name, value in changes.items() if shown[name] != value}
@@ -88,10 +87,6 @@ class ClientSettings:
 
         async with self._context.locks.hold(("client_settings", actor.id)):
             return await reread(change)
-
-    async def _kept(self, user_id: int) -> UserSettings | None:
-        where = {"user_id": user_id, "type": KIND}
-        return await self._context.store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
 
 
 def settings_of(kept: str | None) -> dict[str, Any]:

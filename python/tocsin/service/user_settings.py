@@ -66,12 +66,8 @@ class UserSettingsService:
     async def settings(self, user_id: int, kind: int) -> str:
         """Return settings, empty at first. Raises `errors.InvalidForm` for an unknown type."""
         _check(kind)
-        found = await self._kept(user_id, kind)
+        found = await self._store.find_one(asked(user_id, kind))
         return "" if found is None else found.settings
-
-    async def _kept(self, user_id: int, kind: int) -> UserSettings | None:
-        where = {"user_id": user_id, "type": kind}
-        return await self._store.find_one(Select(entity=UserSettings, table="user_settings", where=where))
 
     async def set_settings(
         self, actor: Principal, kind: int, patch: str, required_version: int | None = None
@@ -98,7 +94,7 @@ class UserSettingsService:
             raise _invalid() from None
 
         async def change() -> tuple[str, bool]:
-            found = await self._kept(actor.id, kind)
+            found = await self._store.find_one(asked(actor.id, kind))
             kept = "" if found is None else found.settings
             before = base64.b64decode(kept)
             versioned = kind in VERSIONED
@@ -123,9 +119,10 @@ class UserSettingsService:
             return await reread(change)
 
 
-def asked(user_id: int) -> Select[UserSettings]:
-    """Ask for a person's settings of all types, those of `client_settings` among them."""
-    return Select(entity=UserSettings, table="user_settings", where={"user_id": user_id})
+def asked(user_id: int, kind: int | None = None) -> Select[UserSettings]:
+    """Ask for a person's settings of a type, or of all: those of `client_settings` are one."""
+    of_type = {} if kind is None else {"type": kind}
+    return Select(entity=UserSettings, table="user_settings", where={"user_id": user_id, **of_type})
 
 
 def asked_notes(user_id: int) -> Select[UserNote]:
