@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.cluster import clocks
+from tests.cluster.faultproxy import DEAF, FINE, Faults
 from tests.cluster.nemesis import run
 from tests.cluster.schedules import CLOCK_FAULTS, DISK_FAULTS, FAULTS, POSTGRES_DISK_FAULTS
-from tests.cluster.stage import Scale
+from tests.cluster.stage import Scale, Stage
 
 # Each outage of a frozen node lasts some heartbeats.
 QUICK_MS = 1500
@@ -66,6 +68,25 @@ async def test_full_disks_refuse_in_words_what_they_cannot_keep_and_end_nothing(
     assert found["right"], told(found)
     assert found["disturbed"] == {}, told(found)
     assert {*found["refused_posts"]} == {503}, told(found)
+
+
+@pytest.mark.timeout(60)
+async def test_of_the_first_events_of_a_log_none_is_lost_that_another_node_is_quicker_to_follow(tmp_path: Path) -> None:
+    async with Stage(tmp_path, Scale(nodes=2, sessions=20)) as stage:
+        slow, quick = stage.nodes
+        await asyncio.to_thread(slow.proxy.set, Faults(up=DEAF))
+        # Committed and answered, and on its way to Redis.
+        assert await stage.post(0, stage.guilds[0] + 1, at=slow)
+        second = await stage.post(0, stage.guilds[0] + 1, at=quick)
+        there = stage.sessions_at(quick)
+        while {each.last_id for each in there} != {second}:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(slow.proxy.set, FINE)
+        await stage.settle()
+        verdict = stage.judge()
+        assert verdict.right, verdict.summary()
+        assert there
+        assert {len(each.lives[0].ids) for each in stage.observers} == {3}
 
 
 @pytest.mark.timeout(180)

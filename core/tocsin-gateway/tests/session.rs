@@ -166,15 +166,17 @@ fn a_silent_client_is_asked_then_closed_and_its_session_kept() {
         ..GatewayConfig::default()
     });
     let mut closed = 0;
-    // On a busy machine a client may be too late even to identify: then another one is silent.
+    // On a busy machine a client may be too late even to identify, and the worker too late to ask: then another one is
+    // silent.
     let id = loop {
         let mut client = rig.connect();
         client.send(&json!({"op": 2, "d": {"token": "user-7"}}));
         let (heard, code) = all_of(&mut client);
         assert_eq!(code, Some(4000), "{heard:?}");
-        assert_eq!(heard.iter().filter(|each| each["op"] == 1).count(), 1);
+        let asked = heard.iter().filter(|each| each["op"] == 1).count();
+        assert!(asked <= 1, "{heard:?}");
         closed += 1;
-        if heard.iter().any(|each| each["t"] == "GUILD_CREATE") {
+        if asked == 1 && heard.iter().any(|each| each["t"] == "GUILD_CREATE") {
             let ready = heard.iter().find(|each| each["t"] == "READY");
             let id = ready.expect("READY came first")["d"]["session_id"].clone();
             break id.as_str().expect("an id").to_owned();

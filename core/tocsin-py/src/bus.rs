@@ -161,14 +161,13 @@ impl PyBus {
         self.with(|bus| bus.take(ticket, session, worker))
     }
 
-    /// Lets the next events of a scope in, whatever is missing before them.
-    fn forget(&self, scope_kind: u8, scope_id: u64) -> PyResult<()> {
-        self.with(|bus| {
-            bus.forget(Scope {
-                kind: scope_kind,
-                id: scope_id,
-            });
-        })
+    /// Goes on with a scope's log after a place, where that is not known, or over a hole that stays.
+    fn begin(&self, scope_kind: u8, scope_id: u64, after: u64, over_hole: bool) -> PyResult<()> {
+        let scope = Scope {
+            kind: scope_kind,
+            id: scope_id,
+        };
+        self.with(|bus| bus.begin(scope, after, over_hole))
     }
 
     /// The inbox of this incarnation may be read.

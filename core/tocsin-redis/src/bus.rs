@@ -173,10 +173,10 @@ impl Bus {
         self.lanes[self.names.partition(scope) as usize]
     }
 
-    /// Lets the next events of a scope in, whatever is missing before them: the nodes find the hole. For a hole that
-    /// nothing can fill any more.
-    pub fn forget(&self, scope: Scope) {
-        self.queues[self.lane(scope)].forget(scope);
+    /// Goes on with a scope's log after a place, as if all up to it had been published: where nobody knows how far it
+    /// was, or, if `over_hole`, where nothing can fill what is missing; the nodes find the hole.
+    pub fn begin(&self, scope: Scope, after: u64, over_hole: bool) {
+        self.queues[self.lane(scope)].begin(scope, after, over_hole);
     }
 
     /// The inbox of this incarnation may be read: its scopes are registered, and what was missed is made good.

@@ -1,20 +1,19 @@
-#!lua name=tocsin_bus_1
+#!lua name=tocsin_bus_2
 
 -- Publish events of one scope. KEYS: watermark, then interests, one at least. ARGV: what inbox keys begin with, the first event's place in
 -- the log (0: the events are ephemeral, all of them), how many entries an inbox holds at most, how long a watermark
 -- is kept in ms, then the entries.
--- Returns {how many were new, watermark}, or {-1, watermark} when places before the first one were never published.
+-- Returns {how many were new, watermark}, or {-1, watermark} when places before the first one were never published, or
+-- may not have been: without a watermark nobody knows, and another node may be about to publish them.
 local function publish(keys, args)
   local first, count, skip = tonumber(args[2]), #args - 4, 0
   local last = 0
   if first > 0 then
     last = first + count - 1
     local mark = tonumber(redis.call('GET', keys[1]) or '0')
-    if mark > 0 then
-      if first > mark + 1 then return {-1, mark} end
-      if last <= mark then return {0, mark} end
-      skip = mark + 1 - first
-    end
+    if first > mark + 1 then return {-1, mark} end
+    if last <= mark then return {0, mark} end
+    skip = mark + 1 - first
   end
   local interests = {unpack(keys, 2)}
   for _, node in ipairs(redis.call('SUNION', unpack(interests))) do
@@ -29,6 +28,16 @@ local function publish(keys, args)
   -- At last: where a slot of a cluster is being moved, a call above may fail, and all is sent again.
   if first > 0 then redis.call('SET', keys[1], string.format('%.0f', last), 'PX', args[4]) end
   return {count - skip, last}
+end
+
+-- Go on with a scope's log after a place, as if all up to it had been published: where there is no watermark, and where
+-- what is before it cannot be had. KEYS: watermark. ARGV: the place, whether to pass over a hole (1), how long a
+-- watermark is kept in ms. Returns 1, or 0 where nothing was changed.
+local function begin(keys, args)
+  local mark, after = tonumber(redis.call('GET', keys[1]) or '0'), tonumber(args[1])
+  if mark >= after or (mark > 0 and args[2] ~= '1') then return 0 end
+  redis.call('SET', keys[1], string.format('%.0f', after), 'PX', args[3])
+  return 1
 end
 
 -- Make an inbox. KEYS: it. ARGV: its time to live in ms. Returns 1, or 0 where one of that name was there: a name is
@@ -60,7 +69,8 @@ local function touch(keys, args)
   return 1
 end
 
-redis.register_function('tocsin_bus_1_publish', publish)
-redis.register_function('tocsin_bus_1_open', open)
-redis.register_function('tocsin_bus_1_register', register)
-redis.register_function('tocsin_bus_1_touch', touch)
+redis.register_function('tocsin_bus_2_publish', publish)
+redis.register_function('tocsin_bus_2_begin', begin)
+redis.register_function('tocsin_bus_2_open', open)
+redis.register_function('tocsin_bus_2_register', register)
+redis.register_function('tocsin_bus_2_touch', touch)

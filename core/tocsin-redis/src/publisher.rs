@@ -135,8 +135,19 @@ impl Publisher {
             match job {
                 Job::Publish(run) => self.publish(&mut pipeline, run),
                 Job::Register { node, scopes, .. } => self.register(&mut pipeline, node, scopes),
-                Job::Forget(scope) => {
-                    pipeline.cmd("DEL").arg(self.names.watermark(*scope));
+                Job::Begin {
+                    scope,
+                    after,
+                    over_hole,
+                } => {
+                    pipeline
+                        .cmd("FCALL")
+                        .arg("tocsin_bus_2_begin")
+                        .arg(1)
+                        .arg(self.names.watermark(*scope))
+                        .arg(*after)
+                        .arg(u8::from(*over_hole))
+                        .arg(millis(self.config.watermark_ttl));
                 }
             }
             calls.push(pipeline.len() - before);
@@ -150,7 +161,7 @@ impl Publisher {
                 match job {
                     Job::Publish(run) => self.published(run, answers.first()),
                     Job::Register { ticket, .. } => self.registered(*ticket, &answers),
-                    Job::Forget(_) => match answers.first() {
+                    Job::Begin { .. } => match answers.first() {
                         Some(Value::Int(_)) => Outcome::Done,
                         other => self.again(other),
                     },
@@ -161,7 +172,7 @@ impl Publisher {
 
     fn publish(&self, pipeline: &mut Pipeline, run: &Run) {
         let partition = self.names.partition(run.scope);
-        let call = pipeline.cmd("FCALL").arg("tocsin_bus_1_publish");
+        let call = pipeline.cmd("FCALL").arg("tocsin_bus_2_publish");
         call.arg(1 + run.interests.len())
             .arg(self.names.watermark(run.scope));
         for interest in &run.interests {
@@ -190,7 +201,7 @@ impl Publisher {
             if interests.is_empty() && !(scopes.is_empty() && partition == self.partitions[0]) {
                 continue;
             }
-            let call = pipeline.cmd("FCALL").arg("tocsin_bus_1_register");
+            let call = pipeline.cmd("FCALL").arg("tocsin_bus_2_register");
             call.arg(1 + interests.len())
                 .arg(self.names.inboxes(partition) + node);
             for interest in interests {

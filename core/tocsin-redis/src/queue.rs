@@ -59,7 +59,11 @@ pub(crate) enum Job {
         node: String,
         scopes: Vec<Scope>,
     },
-    Forget(Scope),
+    Begin {
+        scope: Scope,
+        after: u64,
+        over_hole: bool,
+    },
 }
 
 impl Job {
@@ -67,7 +71,7 @@ impl Job {
         match self {
             Self::Publish(run) => run.bytes(),
             Self::Register { scopes, .. } => scopes.len() * size_of::<Scope>(),
-            Self::Forget(_) => 0,
+            Self::Begin { .. } => 0,
         }
     }
 }
@@ -142,9 +146,13 @@ impl Queue {
         self.ready.notify_one();
     }
 
-    /// Appends the loss of a scope's watermark, whatever waits.
-    pub(crate) fn forget(&self, scope: Scope) {
-        self.lock().jobs.push_back(Job::Forget(scope));
+    /// Appends the place after which a scope's log goes on, whatever waits.
+    pub(crate) fn begin(&self, scope: Scope, after: u64, over_hole: bool) {
+        self.lock().jobs.push_back(Job::Begin {
+            scope,
+            after,
+            over_hole,
+        });
         self.ready.notify_one();
     }
 
@@ -258,7 +266,7 @@ mod tests {
         jobs.iter()
             .map(|job| match job {
                 Job::Publish(run) => (run.scope.id, run.first, run.entries.len()),
-                Job::Register { .. } | Job::Forget(_) => (0, 0, 0),
+                Job::Register { .. } | Job::Begin { .. } => (0, 0, 0),
             })
             .collect()
     }

@@ -221,7 +221,7 @@ impl Reader {
             let key = self.names.inboxes(partition) + &name;
             let opened = link.ask(
                 cmd("FCALL")
-                    .arg("tocsin_bus_1_open")
+                    .arg("tocsin_bus_2_open")
                     .arg(1)
                     .arg(&key)
                     .arg(millis(self.config.inbox_ttl)),
@@ -313,7 +313,7 @@ impl Reader {
             }
             let touched = link.ask(
                 cmd("FCALL")
-                    .arg("tocsin_bus_1_touch")
+                    .arg("tocsin_bus_2_touch")
                     .arg(1)
                     .arg(&inbox.key)
                     .arg(millis(self.config.inbox_ttl))

@@ -89,9 +89,47 @@ fn a_hole_that_cannot_be_filled_is_let_through_when_told() {
     let mut one = Node::start(redis.config("one"));
     one.follow(1, &[10]);
     one.bus.publish(&[event(10, 1)]);
-    one.bus.forget(scope(10));
+    one.bus.begin(scope(10), 4, true);
     one.bus.publish(&[event(10, 5), event(10, 6)]);
     assert_eq!(one.ear.places(3), [(10, 1), (10, 5), (10, 6)]);
+}
+
+#[test]
+fn of_a_log_that_nobody_knows_no_node_publishes_before_what_another_has_of_it() {
+    let redis = Redis::start(&[]);
+    let mut one = Node::start(redis.config("one"));
+    let two = Node::start(redis.config("two"));
+    one.follow(1, &[10, 11]);
+    let behind = |node: &Node, id| {
+        node.ear.note(|note| match note {
+            Note::Behind {
+                scope: found,
+                watermark,
+            } if *found == scope(id) => Some(*watermark),
+            _ => None,
+        })
+    };
+    // Committed as 1 and 2 by two nodes, the second of which is quicker to publish.
+    two.bus.publish(&[event(10, 2)]);
+    assert_eq!(behind(&two, 10), 0);
+    one.bus.publish(&[event(10, 1)]);
+    one.ear.places(1);
+    two.bus.begin(scope(10), 0, false);
+    two.bus.publish(&[event(10, 1), event(10, 2)]);
+    assert_eq!(one.ear.places(2), [(10, 1), (10, 2)]);
+    // A log that has gone on for long, of which Redis knows nothing any more.
+    two.bus.publish(&[event(11, 72)]);
+    assert_eq!(behind(&two, 11), 0);
+    two.bus.begin(scope(11), 70, false);
+    two.bus.publish(&[event(11, 71), event(11, 72)]);
+    one.ear.places(4);
+    // Who says so later changes nothing.
+    one.bus.begin(scope(11), 71, false);
+    one.bus.begin(scope(11), 60, true);
+    one.bus
+        .publish(&[event(11, 71), event(11, 72), event(11, 73)]);
+    let heard = one.ear.places(5);
+    assert_eq!(heard[2..], [(11, 71), (11, 72), (11, 73)]);
 }
 
 #[test]

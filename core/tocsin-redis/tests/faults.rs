@@ -60,6 +60,13 @@ fn a_redis_that_lost_everything_is_noticed_and_used_again() {
     assert_eq!(one.ear.opened(2), Why::Restart);
     one.follow(2, &[10]);
     one.bus.publish(&[event(10, 3)]);
+    // Nobody knows what else was committed: the outbox is asked, which has nothing older.
+    one.ear.note(|note| match note {
+        Note::Behind { watermark: 0, .. } => Some(()),
+        _ => None,
+    });
+    one.bus.begin(scope(10), 2, false);
+    one.bus.publish(&[event(10, 3)]);
     assert_eq!(one.ear.places(3)[2], (10, 3));
 }
 

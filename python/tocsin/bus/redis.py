@@ -32,14 +32,16 @@ class Wire(Protocol):
     """The core's part of the bus (`_core.Bus`)."""
 
     def register(self, ticket: int, incarnation: int, scopes: Sequence[tuple[int, int]], /) -> None: ...  # noqa: D102
-    def forget(self, scope_kind: int, scope_id: int, /) -> None: ...  # noqa: D102
+    def begin(self, scope_kind: int, scope_id: int, after: int, over_hole: bool, /) -> None: ...  # noqa: D102
     def go_on(self, incarnation: int, /) -> None: ...  # noqa: D102
 
 
 class Outbox(Protocol):
     """What the bus reads of the store."""
 
-    async def outbox_after(self, scope: Scope, seq: int, limit: int = 1000) -> list[Event]: ...  # noqa: D102
+    async def outbox_after(  # noqa: D102
+        self, scope: Scope, seq: int, limit: int = 1000, *, since_ms: int = 0
+    ) -> list[Event]: ...
     async def outbox_since(self, created_ms: int, limit: int = 100_000) -> list[tuple[int, Event]]: ...  # noqa: D102
 
 
@@ -69,11 +71,12 @@ class RedisBus(LocalBus):
         self._clock = clock
         self._wire: Wire | None = None
         self._incarnation = 0
+        self._opened_ms = clock()
         self._followed: dict[Scope, int] = {}  # since when, Unix ms
         self._settled: dict[Scope, asyncio.Future[None]] = {}
         self._tickets: dict[int, asyncio.Future[bool]] = {}
         self._last_ticket = 0
-        self._behind: set[Scope] = set()
+        self._behind: dict[Scope, int] = {}  # the newest watermark that was told of
         self._tasks: set[asyncio.Future[object]] = set()
         self._away = False
         self._away_since = 0
@@ -172,7 +175,7 @@ class RedisBus(LocalBus):
     def on_opened(self, incarnation: int, why: str) -> None:
         """The node has a new inbox."""
         log.info("inbox", incarnation=incarnation, why=why, scopes=len(self._followed))
-        self._incarnation = incarnation
+        self._incarnation, self._opened_ms = incarnation, self._clock()
         for answer in self._tickets.values():
             if not answer.done():
                 answer.set_result(False)
@@ -217,32 +220,44 @@ class RedisBus(LocalBus):
                 pause = min(pause * 2, 5.0)
 
     def on_behind(self, scope: Scope, watermark: int) -> None:
-        """Rows of the scope's log after the watermark were never published, whoever wrote them."""
+        """Rows of the scope's log after the watermark were never published, whoever wrote them; 0: how far it was
+        published, nobody knows.
+        """
         if scope not in self._behind:
-            self._behind.add(scope)
             self._spawn(self._catch_up(scope, watermark))
+        self._behind[scope] = watermark
 
     async def _catch_up(self, scope: Scope, watermark: int) -> None:
         try:
             seq = watermark
             while True:
-                events = await self._outbox.outbox_after(scope, seq)
+                # Of a log that Redis does not know: what is older than this node's inbox was swept by others, or all
+                # have recovered it, where another Redis had it.
+                since = 0 if seq else self._opened_ms - SWEPT_MS
+                events = await self._outbox.outbox_after(scope, seq, since_ms=since)
                 if not events:
-                    return
-                if watermark and seq == watermark and events[0].seq != watermark + 1 and self._wire is not None:
-                    # The outbox has forgotten what is missing: nodes find the hole and begin anew with the scope.
-                    log.error("events lost", scope=tuple(scope), expected=watermark + 1, got=events[0].seq)
-                    self._wire.forget(int(scope.kind), scope.id)
-                    if scope.kind is ScopeKind.CHANNEL:
-                        # Of a DM nodes find no hole: not all of it comes to each.
-                        people = {user for event in events for user in event.users}
-                        self.publish_ephemeral(Event(name=LOST, scope=scope, body=b"{}", users=tuple(sorted(people))))
+                    break
+                if seq == watermark and events[0].seq != watermark + 1 and self._wire is not None:
+                    if watermark:
+                        self._lose(scope, watermark, events)
+                    self._wire.begin(int(scope.kind), scope.id, events[0].seq - 1, bool(watermark))
                 self.publish(events)
                 seq = events[-1].seq
         except Exception:
             log.exception("not caught up", scope=tuple(scope))
         finally:
-            self._behind.discard(scope)
+            told = self._behind.pop(scope)
+        if told != watermark:
+            # What was published above was refused in its turn: by now Redis knows better.
+            self.on_behind(scope, told)
+
+    def _lose(self, scope: Scope, watermark: int, events: Sequence[Event]) -> None:
+        """The outbox has forgotten what is missing: nodes find the hole and begin anew with the scope."""
+        log.error("events lost", scope=tuple(scope), expected=watermark + 1, got=events[0].seq)
+        if scope.kind is ScopeKind.CHANNEL:
+            # Of a DM nodes find no hole: not all of it comes to each.
+            people = {user for event in events for user in event.users}
+            self.publish_ephemeral(Event(name=LOST, scope=scope, body=b"{}", users=tuple(sorted(people))))
 
     def on_away(self, why: str) -> None:
         """Redis cannot be reached, or can again when `why` is empty."""

@@ -17,7 +17,7 @@ TIMEOUT_S = 3.0
 SLOW_MS = 5.0
 """A publish and a read are one way each: beyond this a message's way over the bus is noticed."""
 ASKED = 20
-LIBRARY = "tocsin_bus_1"
+LIBRARY = "tocsin_bus_2"
 
 
 class Look(NamedTuple):

@@ -346,10 +346,14 @@ class SqlStore(ABC):
 
     # -- log
 
-    async def outbox_after(self, scope: Scope, seq: int, limit: int = 1000) -> list[Event]:
-        """Return a scope's events above `seq` that the outbox still holds, in order."""
-        text = "SELECT event FROM outbox WHERE scope_kind = ? AND scope_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-        return [_decode_event(row[0]) for row in await self._query(text, int(scope.kind), scope.id, seq, limit)]
+    async def outbox_after(self, scope: Scope, seq: int, limit: int = 1000, *, since_ms: int = 0) -> list[Event]:
+        """Return a scope's events above `seq` that the outbox still holds and that were committed since, in order."""
+        text = (
+            "SELECT event FROM outbox WHERE scope_kind = ? AND scope_id = ? AND seq > ? AND created_at >= ? "
+            "ORDER BY seq LIMIT ?"
+        )
+        rows = await self._query(text, int(scope.kind), scope.id, seq, since_ms, limit)
+        return [_decode_event(row[0]) for row in rows]
 
     async def outbox_since(self, created_ms: int, limit: int = 100_000) -> list[tuple[int, Event]]:
         """Return the events committed since then with their Unix ms, each scope's in order; the newest `limit`."""
