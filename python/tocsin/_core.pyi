@@ -190,7 +190,18 @@ class Batch:
         ungated: bool = False,
         bots_only: bool = False,
     ) -> None: ...
-    def resolve(self, ticket: int) -> None: ...
+    def decide(self, ticket: int) -> None: ...  # what follows, up to resolve, is said of the event of the ticket
+    # certain: whoever comes later would have been told the same, but for users, cohorts, and with by_cohort those
+    # cohorts that came later
+    def resolve(
+        self,
+        ticket: int,
+        *,
+        certain: bool = False,
+        users: Sequence[int] = ...,
+        by_cohort: bool = False,
+        cohorts: Sequence[int] = ...,
+    ) -> None: ...
     # -- sessions
     def end_session(self, session: int, close_code: int) -> None: ...  # close and forget
     def reconnect(self, session: int) -> None: ...  # op 7; the session is kept

@@ -91,11 +91,13 @@ async def run(
         wrong = not verdict.right or +stage.disturbed or stage.holes_found != stage.holes_made
         evidence = str(keep_evidence(stage, verdict)) if wrong else ""
     return {
-        "mode": mode, "seed": scale.seed, "nodes": scale.nodes, "rate": scale.rate, **figures, **found,
+        "mode": mode, "seed": scale.seed, "nodes": scale.nodes, "rate": scale.rate,
+        "changes": scale.changes, "takings": scale.takings, **figures, **found,
         "evidence": evidence, "disturbed": dict(+stage.disturbed),
         "stalls": stage.stalls, "stalls_told": stage.stalls_told,
         "tail_bytes": stage.tail_bytes, "holes_made": stage.holes_made, "holes_found": stage.holes_found,
-        **stage.logged(), "refused_posts": stage.refused, "unanswered_posts": stage.unanswered,
+        **stage.logged(), "changed": dict(stage.changed), "refused_posts": stage.refused,
+        "unanswered_posts": stage.unanswered,
         "seconds": round(time.monotonic() - began, 1), "load": os.getloadavg()[0],
     }  # fmt: skip
 
@@ -127,6 +129,7 @@ def table(found: dict[str, Any]) -> Table:
     if found["stalls"]:
         shown.add_row("readers that stalled, told 4000", f"{found['stalls']}, {found['stalls_told']}")
     logged = (
+        ("changed", "changes answered with 2xx"),
         ("inboxes", "inboxes begun"),
         ("takeovers_refused", "takeovers refused"),
         ("errors", "errors in logs"),
@@ -161,6 +164,15 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--members", type=int, default=20, help="sessions per guild")
     parser.add_argument("--rate", type=float, default=200, help="messages per second")
+    parser.add_argument(
+        "--changes", type=float, default=0, help="members per second who join, leave or are given another name"
+    )
+    parser.add_argument(
+        "--takings",
+        type=float,
+        default=0,
+        help="times per second a guild's members lose its open channel, or get it back",
+    )
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--judged", type=int, default=1_000_000, help="of revocation: messages told or withheld")
     parser.add_argument("--heartbeat-ms", type=int, default=HEARTBEAT_MS)
@@ -174,6 +186,7 @@ def main() -> int:
     scale = Scale(
         nodes=options.nodes, sessions=options.sessions, members=options.members, rate=options.rate,
         heartbeat_ms=options.heartbeat_ms, seed=seed, scatter=options.scatter,
+        changes=options.changes, takings=options.takings,
         postgres=options.postgres or options.mode in ("postgres", "clocks"),
         inbox_ttl_ms=LONG_TTL_MS if options.mode in ("kills", "rolling") else INBOX_TTL_MS,
     )  # fmt: skip

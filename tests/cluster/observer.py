@@ -25,10 +25,17 @@ ENDING_CODES = frozenset({4003, 4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014})
 """Close codes after which a client identifies anew (protocol.md §2); after others it resumes."""
 
 INTENTS = 1 | 1 << 9 | 1 << 15
+MEMBERS = 1 << 1
+MOVERS_FROM = 30_000_000
+"""Ids of the accounts that join and leave, or are given other names, and are none of the observers'."""
+
 ANSWER_S = 10.0
 """How long a connection may take to be answered before another is tried."""
 
 AGAIN_S = 0.05
+_TIMELESS = 1 << 40
+"""Marks below are not made as ids are."""
+
 DISCORD_EPOCH_MS = 1_420_070_400_000
 
 
@@ -47,12 +54,40 @@ class _Ready(msgspec.Struct):
     session_id: str
 
 
+class _User(msgspec.Struct):
+    id: str
+
+
 class _Subject(msgspec.Struct):
     id: str = "0"
 
 
+class _Member(msgspec.Struct):
+    user: _User
+    nick: str | None = None
+
+
 _payload = msgspec.json.Decoder(_Payload).decode
 _subject = msgspec.json.Decoder(_Subject).decode
+_member = msgspec.json.Decoder(_Member).decode
+
+
+def mark_of(name: str, body: bytes | msgspec.Raw) -> int:
+    """Return what stands for a member's event among messages' ids, 0 for one that is not judged.
+
+    An account joins and leaves once. A name is a number that is made as an id is.
+    """
+    member = _member(body)
+    user = int(member.user.id)
+    if user < MOVERS_FROM:
+        return 0
+    match name:
+        case "GUILD_MEMBER_ADD":
+            return 2 * user
+        case "GUILD_MEMBER_REMOVE":
+            return 2 * user + 1
+        case _:
+            return int(member.nick or 0)
 
 
 def created_s(snowflake: int) -> float:
@@ -115,8 +150,8 @@ class Record:
         """When the writing of each acknowledged message began, Unix seconds."""
 
     def made_s(self, message: int) -> float | None:
-        """Return when a message was made, in Unix seconds, as far as is known."""
-        return self.begun.get(message) if self.clocks_moved else created_s(message)
+        """Return when a message or a change was made, in Unix seconds, as far as is known."""
+        return self.begun.get(message) if self.clocks_moved or message < _TIMELESS else created_s(message)
 
 
 class _Link(asyncio.Protocol):
@@ -199,11 +234,21 @@ class Observer:
     Args:
         guild: the guild it is in, and whose messages it counts.
         scatter: whether it resumes at any node, not at the one that READY named.
+        members: whether it is told of members, and counts what it is told.
     """
 
     def __init__(
-        self, places: Places, record: Record, token: str, guild: int, dice: random.Random, *, scatter: bool = False
+        self,
+        places: Places,
+        record: Record,
+        token: str,
+        guild: int,
+        dice: random.Random,
+        *,
+        scatter: bool = False,
+        members: bool = False,
     ) -> None:
+        self._intents = INTENTS | MEMBERS if members else INTENTS
         self.places, self.record, self.token, self.guild, self.scatter = places, record, token, guild, scatter
         self.lives: list[Life] = []
         self.link: _Link | None = None
@@ -313,7 +358,7 @@ class Observer:
             link.send(6, {"token": self.token, "session_id": life.session_id, "seq": life.s})
         else:
             properties = {"os": "linux", "browser": "nemesis", "device": "nemesis"}
-            link.send(2, {"token": self.token, "intents": INTENTS, "properties": properties})
+            link.send(2, {"token": self.token, "intents": self._intents, "properties": properties})
 
     # -- what comes
 
@@ -389,6 +434,10 @@ class Observer:
         match payload.t:
             case "MESSAGE_CREATE":
                 self._on_message(link, life, int(_subject(payload.d).id))
+            case "GUILD_MEMBER_ADD" | "GUILD_MEMBER_REMOVE" | "GUILD_MEMBER_UPDATE":
+                if mark := mark_of(payload.t, payload.d):
+                    life.ids.append(mark)
+                    self.record.deliveries += 1
             case "RESUMED":
                 self._back(link, life)
             case "GUILD_CREATE" if not life.ready_s:

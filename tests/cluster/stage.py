@@ -12,7 +12,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ import msgspec
 
 from tests.cluster import clocks
 from tests.cluster.faultproxy import ProxyProcess, running_proxy
-from tests.cluster.observer import Observer, Record, all_up
+from tests.cluster.observer import DISCORD_EPOCH_MS, MOVERS_FROM, Observer, Record, all_up
 from tests.cluster.verdict import Logged, Verdict, judge, postgres_rows, read_logs, sqlite_rows
 from tests.support.full_disk import FullDisk
 from tests.support.postgres_server import PostgresServer, running_postgres
@@ -53,6 +53,8 @@ class _Refusal(msgspec.Struct):
 class Scale:
     """How large a run is. `rate`: messages per second, over all guilds; `members`: sessions per guild.
 
+    `changes`: of members per second; `takings`: of what they may see of a guild's open channel.
+
     `settle_s`: how long sessions have at the end to hear of all there is, before it counts as lost.
     """
 
@@ -66,6 +68,13 @@ class Scale:
     settle_s: float = 60.0
     postgres: bool = False
     inbox_ttl_ms: int = INBOX_TTL_MS
+    changes: float = 0
+    takings: float = 0
+
+    @property
+    def movers(self) -> int:
+        """How many accounts join and leave a guild, each once; after that names change only."""
+        return max(12, self.members) if self.changes else 0
 
     @property
     def guilds(self) -> int:
@@ -88,8 +97,13 @@ def secret_channel(guild: int) -> int:
     return guild + 2
 
 
+def mover(number: int, each: int) -> int:
+    """An account of the n-th guild that no observer has; its first one is a member from the start."""
+    return MOVERS_FROM + number * 100_000 + each
+
+
 def world(scale: Scale) -> dict[str, Any]:
-    """Each guild has an owner, who writes, and members, each of whom has one session."""
+    """Each guild has an owner, who writes, and members, each of whom has one session; and those who come and go."""
     users: list[dict[str, Any]] = []
     guilds: list[dict[str, Any]] = []
     for number in range(scale.guilds):
@@ -99,6 +113,10 @@ def world(scale: Scale) -> dict[str, Any]:
         for each in range(number * scale.members, min(scale.sessions, (number + 1) * scale.members)):
             users.append({"id": str(20_000_000 + each), "username": f"member{each}", "token": f"member-{each}"})
             members.append({"user": f"member{each}"})
+        if scale.changes:
+            for each in range(scale.movers + 1):
+                users.append({"id": str(mover(number, each)), "username": f"mover{number}-{each}"})
+            members.append({"user": f"mover{number}-0"})
         secret = {"overwrites": [{"role": "@everyone", "deny": "1024"}]}
         channels = [
             {"id": str(open_channel(guild)), "name": "open", "type": 0},
@@ -277,6 +295,11 @@ class Stage:
         self._left = contextlib.AsyncExitStack()
         self._writing: set[asyncio.Task[None]] = set()
         self._counter = itertools.count()
+        self._absent = {number: list(range(1, scale.movers + 1)) for number in range(scale.guilds)}
+        self._present: dict[int, list[int]] = {number: [] for number in range(scale.guilds)}
+        self._hidden: set[int] = set()
+        self.changed: Counter[str] = Counter()
+        """Changes that were answered with 2xx."""
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -327,7 +350,10 @@ class Stage:
         for number in range(self.scale.sessions):
             guild = guild_id(number // self.scale.members)
             dice = random.Random(self.dice.randrange(1 << 30))
-            each = Observer(self, self.record, f"member-{number}", guild, dice, scatter=self.scale.scatter)
+            each = Observer(
+                self, self.record, f"member-{number}", guild, dice,
+                scatter=self.scale.scatter, members=self.scale.changes > 0,
+            )  # fmt: skip
             self.observers.append(each)
             each.start()
 
@@ -362,19 +388,20 @@ class Stage:
 
     def write(self) -> None:
         """Begin to write `rate` messages a second, at any node."""
-        task = asyncio.create_task(self._write())
+        task = asyncio.create_task(self._go_on(lambda: self.rate, self._one))
         self._writing.add(task)
 
-    async def _write(self) -> None:
+    async def _go_on(self, rate: Callable[[], float], one: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin something so many times a second."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            due = max(due + 1 / self.rate, loop.time() - 1)
+            due = max(due + 1 / rate(), loop.time() - 1)
             if (pause := due - loop.time()) > 0:
                 await asyncio.sleep(pause)
             if len(self._writing) > 500 or not self.alive():
                 continue
-            task = asyncio.create_task(self._one())
+            task = asyncio.create_task(one())
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
 
@@ -425,18 +452,81 @@ class Stage:
         except msgspec.DecodeError:
             self.disturbed["refusals without words"] += 1
 
+    async def _change(self) -> None:
+        """Change a guild's members: one joins or leaves, or is given another name."""
+        number = self.dice.randrange(self.scale.guilds)
+        guild, present, absent = guild_id(number), self._present[number], self._absent[number]
+        kind = self.dice.randrange(4)
+        path = f"/guilds/{guild}/members/"
+        if kind == 0 and absent:
+            each = absent.pop()
+            mark = 2 * mover(number, each)
+            if await self._ask(number, "PUT", f"{path}{mover(number, each)}", mark, {}):
+                present.append(each)
+        elif kind == 1 and present:
+            mark = 2 * mover(number, present.pop()) + 1
+            await self._ask(number, "DELETE", f"{path}{mark // 2}", mark)
+        else:
+            made_ms = time.time_ns() // 1_000_000 - DISCORD_EPOCH_MS
+            mark = made_ms << 22 | next(self._counter) & 0x3FFFFF
+            await self._ask(number, "PATCH", f"{path}{mover(number, 0)}", mark, {"nick": str(mark)})
+
+    async def _take(self) -> None:
+        """Take the sight of a guild's open channel, or give it back."""
+        number = self.dice.randrange(self.scale.guilds)
+        await self._show(number, number in self._hidden)
+
+    async def _show(self, number: int, shown: bool) -> bool:
+        guild = guild_id(number)
+        body = {"type": 0, "deny": "0" if shown else "1024", "allow": "0"}
+        (self._hidden.discard if shown else self._hidden.add)(number)
+        return await self._ask(number, "PUT", f"/channels/{open_channel(guild)}/permissions/{guild}", 0, body)
+
+    async def _ask(self, number: int, method: str, path: str, mark: int, body: Any = None) -> bool:
+        """Ask any node for a change as a guild's owner; return whether it was made for certain."""
+        node = self.dice.choice(self.alive() or self.nodes)
+        if node.server is None:
+            return False
+        if mark:
+            self.record.begun[mark] = time.time()
+        headers = {"Authorization": f"owner-{number}"}
+        try:
+            async with self.http.request(method, node.server.api + path, json=body, headers=headers) as reply:
+                if reply.status not in (200, 201, 204):
+                    self._refuse(reply.status, await reply.read())
+                    return False
+        except (TimeoutError, OSError, aiohttp.ClientError):
+            self.unanswered += 1
+            return False
+        self.changed[method] += 1
+        if mark:
+            self.acknowledged[mark] = guild_id(number)
+        return True
+
     @contextlib.asynccontextmanager
     async def load(self) -> AsyncIterator[None]:
-        """Write while the block runs."""
-        task = asyncio.create_task(self._write())
-        self._writing.add(task)
+        """Write, and change what the scale says, while the block runs."""
+        scale = self.scale
+        tasks = [asyncio.create_task(self._go_on(lambda: self.rate, self._one))]
+        if scale.changes:
+            tasks.append(asyncio.create_task(self._go_on(lambda: scale.changes, self._change)))
+        if scale.takings:
+            tasks.append(asyncio.create_task(self._go_on(lambda: scale.takings, self._take)))
         try:
             yield
         finally:
-            self._writing.discard(task)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*self._writing, return_exceptions=True)
+            if scale.takings:
+                await asyncio.gather(*map(self._show_at_last, range(scale.guilds)))
+
+    async def _show_at_last(self, number: int) -> None:
+        for _ in range(600):
+            if await self._show(number, True):
+                return
+            await asyncio.sleep(0.1)
 
     # -- the end
 

@@ -14,7 +14,7 @@ from tests.cluster import clocks
 from tests.cluster.faultproxy import DEAF, FINE, Faults
 from tests.cluster.nemesis import run
 from tests.cluster.schedules import CLOCK_FAULTS, DISK_FAULTS, FAULTS, POSTGRES_DISK_FAULTS
-from tests.cluster.stage import Scale, Stage
+from tests.cluster.stage import LONG_TTL_MS, Scale, Stage
 
 # Each outage of a frozen node lasts some heartbeats.
 QUICK_MS = 1500
@@ -38,6 +38,18 @@ async def test_whatever_befalls_three_nodes_no_session_loses_anything_in_silence
     assert found["disturbed"] == {}, told(found)
     assert found["stalls"] > 0, told(found)
     assert found["tail_bytes"] > 0, told(found)
+
+
+@pytest.mark.timeout(180)
+async def test_members_who_come_and_go_and_channels_that_are_taken_beside_kills_are_told_right(tmp_path: Path) -> None:
+    scale = Scale(
+        nodes=3, sessions=60, members=30, rate=40, changes=20, takings=1, seed=20261128, inbox_ttl_ms=LONG_TTL_MS
+    )
+    found = await run(tmp_path, "kills", scale, times=4, pause_s=0.3)
+    assert found["right"], found
+    assert found["resumed_elsewhere"] > 0, found
+    assert {*found["changed"]} == {"PUT", "PATCH", "DELETE"}, found
+    assert found["errors"] == {}, found["errors"]
 
 
 @pytest.mark.timeout(180)

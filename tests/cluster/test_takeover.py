@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 from collections.abc import Iterator
@@ -189,6 +190,98 @@ def test_who_lost_a_channel_meanwhile_begins_anew_and_hears_nothing_of_it(
         say(ada, GENERAL, "secret")
         dora.ask(nodes[1])
         assert dora.refused()
+
+
+STRANGER = "1005"
+
+
+def come_and_go(ada: ApiClient) -> None:
+    """A stranger joins, is given a name and leaves again, between messages."""
+    say(ada, GENERAL, "1")
+    ada.ok("PUT", f"/guilds/2001/members/{STRANGER}", {})
+    say(ada, GENERAL, "2")
+    ada.ok("PATCH", f"/guilds/2001/members/{STRANGER}", {"nick": "passing by"})
+    ada.ok("DELETE", f"/guilds/2001/members/{STRANGER}")
+    say(ada, GENERAL, "3")
+
+
+def told_of(heard: list[dict[str, Any]]) -> list[str]:
+    """What a client was dispatched: messages by their contents, other events by their names."""
+    return [each["d"]["content"] if each["t"] == "MESSAGE_CREATE" else each["t"] for each in heard]
+
+
+COME_AND_GO = ["1", "GUILD_MEMBER_ADD", "2", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE", "3"]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["its node has the guild", "its node reads the guild for it"])
+def test_who_came_and_went_meanwhile_is_told_once_and_in_order(
+    nodes: tuple[Server, Server], ada: ApiClient, known: bool
+) -> None:
+    with contextlib.ExitStack() as stack:
+        dora = stack.enter_context(client(nodes[0], "dora-token"))
+        bell = stack.enter_context(client(nodes[1], "bell-token")) if known else None
+        nodes[0].kill()
+        before = len(dora.heard)
+        come_and_go(ada)
+        if bell is not None:
+            assert bell.contents(3) == ["1", "2", "3"]
+        dora.ask(nodes[1])
+        dora.wait("RESUMED")
+        assert told_of(dora.heard[before:]) == [*COME_AND_GO, "RESUMED"]
+        assert dora.seq == len(dora.heard)
+        # And live.
+        before = len(dora.heard)
+        come_and_go(ada)
+        assert dora.contents(3) == ["1", "2", "3"]
+        assert told_of(dora.heard[before:]) == COME_AND_GO
+
+
+def test_what_it_was_told_of_members_where_it_was_it_is_not_told_again(
+    nodes: tuple[Server, Server], ada: ApiClient
+) -> None:
+    with client(nodes[0], "dora-token") as dora, client(nodes[1], "bell-token") as bell:
+        for node in (nodes[1], nodes[0], nodes[1]):
+            before = len(dora.heard)
+            come_and_go(ada)
+            # All of it, some, or nothing has arrived; at most the first of it is read.
+            dora.wait("MESSAGE_CREATE")
+            dora.ask(node)
+            dora.wait("RESUMED")
+            assert told_of(dora.heard[before:]) == [*COME_AND_GO, "RESUMED"]
+        assert bell.contents(9) == ["1", "2", "3"] * 3
+        assert dora.seq == len(dora.heard)
+
+
+def test_a_role_that_loses_sight_makes_its_holders_begin_anew_and_others_go_on(
+    nodes: tuple[Server, Server], ada: ApiClient
+) -> None:
+    seers = ada.ok("POST", "/guilds/2001/roles", {"name": "seers", "permissions": "0"})["id"]
+    ada.ok("PUT", f"/guilds/2001/members/1003/roles/{seers}")
+    ada.ok("PUT", f"/channels/{STAFF_ONLY}/permissions/{seers}", {"type": 0, "allow": "1024", "deny": "0"})
+    plain = 1 | 1 << 9
+    with (
+        client(nodes[0], "dora-token", plain) as dora,
+        client(nodes[0], "clerk-token", plain) as clerk,
+        client(nodes[1], "bell-token") as bell,
+        client(nodes[1], "dora-token", plain) as witness,
+    ):
+        say(ada, STAFF_ONLY, "for seers")
+        assert clerk.contents(1) == [""]
+        nodes[0].kill()
+        # It takes nobody's sight, so far as the role goes; then it does.
+        ada.ok("PATCH", f"/guilds/2001/roles/{seers}", {"permissions": "8192"})
+        ada.ok("PATCH", "/guilds/2001/roles/2101", {"permissions": "9216"})
+        say(ada, GENERAL, "for all")
+        assert bell.contents(2) == ["for seers", "for all"]
+        assert witness.contents(1) == ["for all"]
+        dora.ask(nodes[1])
+        assert dora.contents(1) == ["for all"]
+        dora.wait("RESUMED")
+        assert [each["t"] for each in dora.heard if "ROLE" in each["t"]] == ["GUILD_ROLE_UPDATE"] * 2
+        ada.ok("PUT", f"/channels/{STAFF_ONLY}/permissions/{seers}", {"type": 0, "allow": "0", "deny": "1024"})
+        say(ada, STAFF_ONLY, "secret")
+        clerk.ask(nodes[1])
+        assert clerk.refused()
 
 
 def test_who_left_a_guild_meanwhile_begins_anew(nodes: tuple[Server, Server], ada: ApiClient) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
-from tests.cluster.observer import DISCORD_EPOCH_MS, Life, Outage, Record, created_s
+from tests.cluster.observer import DISCORD_EPOCH_MS, MOVERS_FROM, Life, Outage, Record, created_s, mark_of
 from tests.cluster.verdict import Logged, Verdict, judge
 
 GUILD, START_MS = 1, 1_800_000_000_000
@@ -105,6 +106,34 @@ def test_outages_are_counted_by_how_they_ended() -> None:
     assert found.endings == {"op 9": 1}
     assert found.resumed_percent == 66.667
     assert found.summary()["back_ms"] == {"count": 3, "p50": 500.0, "p99": 2000.0, "max": 2000.0}
+
+
+def test_a_change_of_a_member_is_judged_as_a_message_is() -> None:
+    user = MOVERS_FROM + 7
+    bodies = {
+        "GUILD_MEMBER_ADD": {"user": {"id": str(user)}},
+        "GUILD_MEMBER_UPDATE": {"user": {"id": str(user)}, "nick": str(made(31) + 1)},
+        "GUILD_MEMBER_REMOVE": {"user": {"id": str(user)}},
+    }
+    marks = [mark_of(name, msgspec.json.encode(body)) for name, body in bodies.items()]
+    assert marks == [2 * user, made(31) + 1, 2 * user + 1]
+    assert mark_of("GUILD_MEMBER_UPDATE", b'{"user":{"id":"1004"},"nick":"Dora"}') == 0
+    log = [*LOG[:30], *(Logged(mark, True) for mark in marks), *LOG[30:]]
+    due = [each.id for each in log if each.seen]
+    record = Record()
+    record.begun = dict.fromkeys(marks, created_s(made(30)) + 0.1)
+
+    def judged(ids: list[int], ready: int = 0) -> dict[str, int]:
+        return wrong(judge([(GUILD, [life(ids, ready=ready)], True)], {GUILD: log}, record, {}))
+
+    assert judged(due) == {}
+    for mark in marks:
+        at = due.index(mark)
+        assert judged(due[:at] + due[at + 1 :]) == {"lost": 1}
+        assert judged([*due[: at + 1], *due[at:]]) == {"duplicated": 1}
+    # It began before them, and was told from after them on.
+    after = due.index(marks[-1]) + 1
+    assert judged(due[after:], ready=29) == {"lost": 3}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tests.cluster.observer import Life, Record
+from tests.cluster.observer import Life, Record, mark_of
 from tests.support.postgres_server import PostgresServer
 
 VIEW = 1 << 10
@@ -29,7 +29,10 @@ Made = Callable[[int], float | None]
 
 
 class Logged(NamedTuple):
-    """One message of a guild's log, and whether a plain member could view its channel at that place."""
+    """One message of a guild's log, and whether a plain member could view its channel at that place.
+
+    Or the mark of a member's change (`mark_of`), which all are told.
+    """
 
     id: int
     seen: bool
@@ -82,6 +85,9 @@ def read_logs(
             event = _event(raw)
             if event.name == "MESSAGE_CREATE":
                 log.append(Logged(int(_body(event.body).id), event.channel_id not in unseen))
+            elif event.name in ("GUILD_MEMBER_ADD", "GUILD_MEMBER_REMOVE", "GUILD_MEMBER_UPDATE"):
+                if mark := mark_of(event.name, event.body):
+                    log.append(Logged(mark, True))
             elif event.name == "CHANNEL_UPDATE":
                 body = _body(event.body)
                 denied = any(int(each.deny) & VIEW for each in body.permission_overwrites if each.id == str(guild))

@@ -1,12 +1,13 @@
 """Rig: the control side over a real store, with a small model of the Rust dispatcher at its one seam.
 
-`Dispatcher` carries out every command at once as `_core.pyi` says, and keeps what each session was told.
+`Dispatcher` carries out every command at once as `_core.pyi` says, and keeps what each session was told. Whatever the
+policy vouches for of an event (`Effect`) is held against what the event did (`Promise`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,6 +65,65 @@ class Modelled:
         self.told: list[Told] = []
 
 
+BY_NAME = {"GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE", "GUILD_EMOJIS_UPDATE"}
+"""What `decided.rs` tells to a guild by itself, but for one user."""
+
+CHANGE_NO_SIGHT = {
+    *("GUILD_BAN_ADD", "GUILD_BAN_REMOVE", "GUILD_AUDIT_LOG_ENTRY_CREATE"),
+    *("INVITE_CREATE", "INVITE_DELETE", "WEBHOOKS_UPDATE", "AUTO_MODERATION_ACTION_EXECUTION"),
+    *("AUTO_MODERATION_RULE_CREATE", "AUTO_MODERATION_RULE_UPDATE", "AUTO_MODERATION_RULE_DELETE"),
+}
+"""What it takes to change nobody's sight."""
+
+
+class Promise:
+    """What a guild is like before an event, to be compared with what the policy vouches for."""
+
+    def __init__(self, core: Dispatcher, name: str, guild_id: int, exclude_user: int) -> None:
+        self._core, self._name, self._guild_id, self._excluded = core, name, guild_id, exclude_user
+        self._sessions = {key: (core.cohort(key, guild_id), core.sees(key, guild_id)) for key in core.sessions}
+        self._people = self._sight()
+        self.apart: set[int] = set()
+        """Sessions that were told by their keys."""
+
+    def _sight(self) -> dict[int, tuple[Any, frozenset[int]]]:
+        """Return what decides over each member's sight, and that, whether they are here or not."""
+        guild = None if self._core.guilds is None else self._core.guilds.get(self._guild_id)
+        if guild is None:
+            return {}
+        keys = {member.user_id: guild.cohorts.key_of(member) for member in guild.state.members.values()}
+        return {user_id: (key, guild.cohorts.compute(key)) for user_id, key in keys.items()}
+
+    def check(self, certain: bool, users: Sequence[int], by_cohort: bool, cohorts: Sequence[int]) -> None:
+        guild = None if self._core.guilds is None else self._core.guilds.get(self._guild_id)
+        if self._name in BY_NAME and guild is not None and not len(guild.voice):
+            assert (certain, by_cohort, [*cohorts]) == (True, False, []), self._name
+            assert set(users) <= {self._excluded}, self._name
+        if self._name in CHANGE_NO_SIGHT:
+            users, cohorts, certain = (), (), True
+            self.apart.clear()
+        if not certain:
+            return
+        for key, (cohort, seen) in self._sessions.items():
+            session = self._core.sessions.get(key)
+            if session is None or cohort is None or session.user_id in users or cohort in cohorts:
+                continue
+            assert self._core.cohort(key, self._guild_id) == cohort, self._name
+            assert self._core.sees(key, self._guild_id) == seen, self._name
+            assert key not in self.apart, self._name
+        after = self._sight()
+        for user_id, (key, view) in self._people.items():
+            if user_id in users or user_id not in after:
+                assert user_id in after or user_id in users, f"{self._name}: a member went unnamed"
+                continue
+            assert after[user_id][0] == key, f"{self._name}: another key for {user_id}"
+            assert guild is not None
+            found = guild.cohorts.find(key)
+            if after[user_id][1] != view:
+                assert by_cohort or cohorts, f"{self._name}: {user_id} sees something else"
+                assert found is None or found.id in cohorts, f"{self._name}: {user_id} sees something else"
+
+
 class Dispatcher:
     """A `Batch` that does at once what it is told."""
 
@@ -74,9 +134,25 @@ class Dispatcher:
         self.ended: dict[int, str] = {}
         self.tickets: deque[tuple[int, int, int, int, str, bytes]] = deque()
         self.resolved: list[int] = []
+        self.certain: Counter[str] = Counter()
+        """Events that the policy vouched for."""
         self.answered = asyncio.Event()
         self.log: list[str] = []
+        self.guilds: GuildRegistry | None = None
+        self._excluded: dict[int, tuple[str, int, int]] = {}
+        self._promise: Promise | None = None
         self._ticket = 0
+
+    def cohort(self, key: int, guild_id: int) -> int | None:
+        """Return a session's cohort in a guild."""
+        return self.sessions[key].cohorts.get(guild_id)
+
+    def sees(self, key: int, guild_id: int) -> frozenset[int]:
+        """Return the channels of a guild whose events reach a session, by the index."""
+        cohort = self.cohort(key, guild_id)
+        return frozenset(
+            channel for (guild, channel), viewers in self.views.items() if guild == guild_id and cohort in viewers
+        )
 
     def __len__(self) -> int:
         return 0
@@ -85,6 +161,7 @@ class Dispatcher:
         audience.pop("traced", False)
         if audience.pop("state", False):
             self._ticket += 1
+            self._excluded[self._ticket] = name, audience.get("guild", 0), audience.get("exclude_user", 0)
             self.tickets.append((self._ticket, scope_kind, scope_id, seq, name, body))
             return
         self.dispatch(name, body, **audience)
@@ -167,6 +244,8 @@ class Dispatcher:
         bots_only: bool = False,
     ) -> None:
         self.log.append(name)
+        if self._promise is not None:
+            self._promise.apart.update(sessions)
         needs = 0 if ungated else NEEDS.get(name, Intents.GUILDS if guild else 0)
         for key, session in self.sessions.items():
             cohort = session.cohorts.get(guild)
@@ -188,7 +267,23 @@ class Dispatcher:
                 continue
             session.told.append((name, msgspec.json.decode(body)))
 
-    def resolve(self, ticket: int) -> None:
+    def decide(self, ticket: int) -> None:
+        if ticket in self._excluded:
+            self._promise = Promise(self, *self._excluded[ticket])
+
+    def resolve(
+        self,
+        ticket: int,
+        *,
+        certain: bool = False,
+        users: Sequence[int] = (),
+        by_cohort: bool = False,
+        cohorts: Sequence[int] = (),
+    ) -> None:
+        if self._promise is not None:
+            self._promise.check(certain, users, by_cohort, cohorts)
+            self._promise = None
+            self.certain[self._excluded[ticket][0]] += certain
         self.resolved.append(ticket)
         self.answered.set()
 
@@ -229,6 +324,7 @@ class Rig:
         self.presences = PresenceBook(
             settings, clock, orders, self.sessions, self.guilds, loop.call_soon, loop.call_later
         )
+        self.core.guilds = self.guilds
         metrics = ControlMetrics()
         self.identifier = Identifier(
             self.services,

@@ -13,7 +13,7 @@ use tocsin_proto::SessionId;
 use crate::envelope::Scope;
 use crate::octets::{Damaged, Rest, put, put_bytes, put_ids};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const SNAPSHOT: u8 = 1;
 const BEGIN: u8 = 1;
 const EVENT: u8 = 2;

@@ -233,22 +233,22 @@ impl Sequencer {
         self.waiting
     }
 
-    /// Whether the policy looks at an event of the scope's log.
+    /// The place of the event that the policy looks at by this ticket, while it is open; 0 for one of no log.
     #[must_use]
-    pub fn is_deciding(&self, scope: Scope) -> bool {
-        self.held.get(&scope).is_some_and(|held| held.asked != 0)
+    pub fn asked(&self, ticket: u64) -> Option<(Scope, u64)> {
+        let scope = self.tickets.get(&ticket)?;
+        Some((*scope, self.held.get(scope)?.asked))
     }
 
-    /// Whether the event at a place of the scope's log has come, and waits behind one that the policy looks at.
-    #[must_use]
-    pub fn is_waiting(&self, scope: Scope, seq: u64) -> bool {
-        let held = self.held.get(&scope);
-        held.is_some_and(|held| held.waiting.iter().any(|envelope| envelope.seq == seq))
-    }
-
-    /// The events that have come and wait behind one that the policy looks at.
-    pub fn waiting(&self) -> impl Iterator<Item = &Envelope> {
-        self.held.values().flat_map(|held| &held.waiting)
+    /// The places of the events that have come, and which the policy looks at or which wait behind such a one.
+    pub fn undecided(&self) -> impl Iterator<Item = (Scope, u64)> {
+        self.held.iter().flat_map(|(&scope, held)| {
+            let waiting = held.waiting.iter().map(|envelope| envelope.seq);
+            std::iter::once(held.asked)
+                .chain(waiting)
+                .filter(|&seq| seq != 0)
+                .map(move |seq| (scope, seq))
+        })
     }
 
     /// Whether no scope waits for the policy.

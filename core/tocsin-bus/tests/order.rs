@@ -124,22 +124,25 @@ fn a_skipped_place_is_counted() {
 }
 
 #[test]
-fn what_waits_is_known_by_its_place_and_an_ephemeral_question_decides_nothing() {
+fn what_is_undecided_is_known_by_its_place_and_what_is_of_no_log_has_none() {
     let scope = Scope { kind: 1, id: 9 };
     let mut sequencer = Sequencer::default();
+    let undecided = |sequencer: &Sequencer| sequencer.undecided().collect::<Vec<_>>();
     let Some(Step::Ask { ticket, .. }) = sequencer.push(envelope(9, 0, true)) else {
         panic!("a question");
     };
-    assert!(!sequencer.is_deciding(scope) && !sequencer.is_settled());
-    assert!(sequencer.push(envelope(9, 1, false)).is_none());
-    assert!(sequencer.push(envelope(9, 2, true)).is_none());
-    assert!(sequencer.is_waiting(scope, 1) && !sequencer.is_waiting(scope, 3));
-    let places: Vec<_> = sequencer.waiting().map(|each| each.seq).collect();
-    assert_eq!(places, [1, 2]);
+    assert!(undecided(&sequencer).is_empty() && !sequencer.is_settled());
+    assert_eq!(sequencer.asked(ticket), Some((scope, 0)));
+    for (seq, state) in [(1, false), (0, false), (2, true), (3, false)] {
+        assert!(sequencer.push(envelope(9, seq, state)).is_none());
+    }
+    assert_eq!(undecided(&sequencer), [(scope, 1), (scope, 2), (scope, 3)]);
     sequencer.resolve(ticket);
-    assert!(sequencer.is_deciding(scope) && !sequencer.is_waiting(scope, 1));
+    assert_eq!(undecided(&sequencer), [(scope, 2), (scope, 3)]);
+    assert_eq!(sequencer.asked(ticket), None);
+    assert_eq!(sequencer.asked(ticket + 1), Some((scope, 2)));
     sequencer.resolve(ticket + 1);
-    assert!(sequencer.is_settled());
+    assert!(undecided(&sequencer).is_empty() && sequencer.is_settled());
 }
 
 #[test]

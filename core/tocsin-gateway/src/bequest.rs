@@ -3,16 +3,41 @@
 //! Everything before that place comes from the other node's journal and inbox, everything after it from this node's own.
 //! Where an audience of the time between cannot be known, the client begins anew.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tocsin_bus::{Envelope, Inheritance, Scope};
 use tocsin_codec::{ContentGate, EncodedDispatch};
 
-use crate::dispatcher::{Dispatcher, GUILD_SCOPE};
+use crate::decided::Place;
+use crate::dispatcher::Dispatcher;
 use crate::key::SessionKey;
 use crate::message::Order;
 use crate::metrics::ResumeOutcome;
+
+/// A session of another node, and how far it has each log.
+struct Heir {
+    key: SessionKey,
+    /// The last place of the log that it was given anything of: of what was before, it had what was for it.
+    had: HashMap<Scope, u64>,
+}
+
+impl Heir {
+    fn new(key: SessionKey, known: &HashSet<Place>, tail: &[Envelope]) -> Self {
+        let mut had = HashMap::new();
+        for envelope in tail {
+            if known.contains(&(envelope.scope, envelope.seq)) {
+                let last = had.entry(envelope.scope).or_default();
+                *last = envelope.seq.max(*last);
+            }
+        }
+        Self { key, had }
+    }
+
+    fn lacks(&self, (scope, seq): Place) -> bool {
+        self.had.get(&scope).is_none_or(|&last| last < seq)
+    }
+}
 
 impl Dispatcher {
     /// Gives the heirs what was theirs.
@@ -29,83 +54,67 @@ impl Dispatcher {
                 });
                 Arc::new(EncodedDispatch::new(&missed.name, missed.body, gate))
             });
-            if !settled || self.is_waiting(key) {
-                self.tell_owner(key, Order::Disown(key, ResumeOutcome::Undecided));
-            } else {
+            if settled {
                 self.tell_owner(key, Order::Bequeath(key, missed.collect()));
-                certain.push((key, heir.known));
+                certain.push(Heir::new(key, &heir.known, &tail));
+            } else {
+                self.tell_owner(key, Order::Disown(key, ResumeOutcome::Undecided));
             }
         }
-        self.spare(&mut certain);
+        let undecided: HashSet<Place> = self.sequencer.undecided().collect();
+        self.spare(&certain, &undecided, &tail);
         for envelope in tail {
             // Ephemeral events are not worth a doubt: what was typed is old by now.
             if envelope.seq == 0 {
                 continue;
             }
-            // It comes from this node's own inbox yet.
-            if self.sequencer.is_waiting(envelope.scope, envelope.seq) && !envelope.state {
-                continue;
-            }
             let place = (envelope.scope, envelope.seq);
+            let lacking = certain.iter().filter(|heir| heir.lacks(place));
+            let mut keys: Vec<_> = lacking.map(|heir| heir.key).collect();
             if envelope.state {
-                certain.retain(|(key, known)| {
-                    let doubted = !known.contains(&place) && self.concerns(&envelope, *key);
-                    if doubted {
-                        let key = *key;
-                        self.tell_owner(key, Order::Disown(key, ResumeOutcome::Changed));
-                    }
-                    !doubted
-                });
+                keys.retain(|&key| self.concerns(&envelope, key));
+            }
+            if keys.is_empty() {
                 continue;
             }
-            let keys: Vec<_> = certain
-                .iter()
-                .filter(|(_, known)| !known.contains(&place))
-                .map(|(key, _)| *key)
-                .collect();
-            if !keys.is_empty() {
+            if undecided.contains(&place) {
+                // It comes from this node's own inbox yet. Of a state event the policy may find that it had it: then it
+                // says nothing of it to anybody.
+                if envelope.state {
+                    let awaited = self.awaited.entry(place);
+                    let awaited = awaited.or_insert_with(|| (envelope, Vec::new()));
+                    awaited.1.extend(keys);
+                }
+            } else if envelope.state {
+                let doubted = self.tell_again(&envelope, keys);
+                certain.retain(|heir| !doubted.contains(&heir.key));
+            } else {
                 self.fan_out(envelope, Some(&keys));
             }
         }
-        for (key, _) in certain {
+        for Heir { key, .. } in certain {
             self.settling.push((key.worker(), Order::Revive(key)));
         }
     }
 
-    /// Events that wait here for the policy come out after this place, also those that an heir had where it was: it is
-    /// not to get them again. Of state events the policy decides for all, so that such an heir begins anew.
-    fn spare(&mut self, heirs: &mut Vec<(SessionKey, HashSet<(Scope, u64)>)>) {
-        let waiting = self.sequencer.waiting().filter(|each| each.seq != 0);
-        let places: Vec<_> = waiting
-            .map(|each| ((each.scope, each.seq), each.state))
-            .collect();
-        for (place, state) in places {
-            let had = |(_, known): &(_, HashSet<(Scope, u64)>)| known.contains(&place);
-            let keys: Vec<_> = heirs
+    /// Events that are yet undecided here come out after this place, also those that an heir had where it was, or came
+    /// after: it is not to get them again.
+    fn spare(&mut self, heirs: &[Heir], undecided: &HashSet<Place>, tail: &[Envelope]) {
+        if undecided.is_empty() {
+            return;
+        }
+        let tail = tail.iter().map(|each| (each.scope, each.seq));
+        let open: HashSet<Place> = tail.filter(|place| undecided.contains(place)).collect();
+        for place in undecided {
+            // What the other node's inbox does not have by now was given there before.
+            let having = heirs
                 .iter()
-                .filter(|&heir| had(heir))
-                .map(|heir| heir.0)
-                .collect();
-            if keys.is_empty() {
-                continue;
-            }
-            if state {
-                heirs.retain(|heir| !had(heir));
-                for key in keys {
-                    self.tell_owner(key, Order::Disown(key, ResumeOutcome::Undecided));
-                }
-            } else {
-                self.had.entry(place).or_default().extend(keys);
+                .filter(|heir| !open.contains(place) || !heir.lacks(*place));
+            let keys: Vec<_> = having.map(|heir| heir.key).collect();
+            if !keys.is_empty() {
+                self.had.entry(*place).or_default().extend(keys);
             }
         }
-    }
-
-    /// Whether the policy is at work on a guild of the session: who may see what there is about to change.
-    fn is_waiting(&self, key: SessionKey) -> bool {
-        self.reach.guilds_of(key).any(|id| {
-            let kind = GUILD_SCOPE;
-            self.sequencer.is_deciding(Scope { kind, id })
-        })
     }
 
     fn concerns(&self, envelope: &Envelope, key: SessionKey) -> bool {

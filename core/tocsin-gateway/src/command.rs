@@ -133,6 +133,18 @@ pub struct Dispatch {
     pub bots_only: bool,
 }
 
+/// What the policy vouches for of a state event: all who are in the guild at that time, wherever, are told by guild,
+/// channel or cohort, and see what they saw, but for those named here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Users whose sight may change, or who are told apart.
+    pub users: Vec<u64>,
+    /// Cohorts were chosen: those that came later are none of them.
+    pub by_cohort: bool,
+    /// Cohorts whose sight changed.
+    pub cohorts: Vec<u32>,
+}
+
 /// In place of an event's name: whichever comes.
 pub const ANY_EVENT: &str = "*";
 
@@ -224,10 +236,17 @@ pub enum Command {
     },
     /// An event with its audience decided.
     Dispatch(Box<Dispatch>),
+    /// What follows, up to the ticket's `Resolve`, is what the policy says of its event.
+    Decide {
+        /// The ticket of the policy request.
+        ticket: u64,
+    },
     /// A held scope goes on.
     Resolve {
         /// The ticket of the policy request.
         ticket: u64,
+        /// Whether, and for whom not, what was said can be said again to sessions that come later.
+        effect: Option<Effect>,
     },
     /// Close and forget.
     EndSession {

@@ -13,6 +13,7 @@ use tocsin_codec::{ContentGate, EncodedDispatch};
 use tocsin_proto::Intents;
 
 use crate::command::{Command, Dispatch, Target};
+use crate::decided::{Decided, Deciding, Place};
 use crate::directory::Directory;
 use crate::event::Delivery;
 use crate::flight::{Flight, Trace};
@@ -97,12 +98,19 @@ impl Inbox {
 
 /// The dispatcher thread's state.
 pub(crate) struct Dispatcher {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) sequencer: Sequencer,
     pub(crate) directory: Directory,
     pub(crate) reach: Reach,
     /// Sessions of other nodes that have an event already which waits here for the policy, by its place.
-    pub(crate) had: HashMap<(Scope, u64), Vec<SessionKey>>,
+    pub(crate) had: HashMap<Place, Vec<SessionKey>>,
+    /// State events that are undecided here, and sessions of other nodes that do not have them, by their places.
+    pub(crate) awaited: HashMap<Place, (Envelope, Vec<SessionKey>)>,
+    /// What the policy says now belongs to this.
+    pub(crate) deciding: Option<Deciding>,
+    pub(crate) decided: Decided,
+    /// Sessions of other nodes may come.
+    pub(crate) inherits: bool,
     /// Guilds that had passive sessions: only there are those looked up that a message is for in any case.
     with_passive: HashSet<u64>,
     progress: Progress,
@@ -115,7 +123,7 @@ pub(crate) struct Dispatcher {
     /// What each worker is told at the end of the turn.
     orders: Vec<Vec<Order>>,
     /// When this turn began.
-    taken: Instant,
+    pub(crate) taken: Instant,
     /// The traced events of this turn.
     traced: Vec<Arc<Delivery>>,
 }
@@ -125,11 +133,15 @@ impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let workers = shared.mailboxes.len();
         Self {
+            inherits: shared.config.session_tag.is_some(),
             shared,
             sequencer: Sequencer::default(),
             directory: Directory::default(),
             reach: Reach::new(workers),
             had: HashMap::default(),
+            awaited: HashMap::default(),
+            deciding: None,
+            decided: Decided::default(),
             with_passive: HashSet::default(),
             progress: Progress::new(workers),
             has_bus: false,
@@ -189,6 +201,8 @@ impl Dispatcher {
                 self.shared.metrics.dispatcher.panics.add(1);
             }
         }
+        // A decision is in one batch.
+        self.deciding = None;
     }
 
     /// One message per worker that has orders.
@@ -225,9 +239,11 @@ impl Dispatcher {
     }
 
     fn on_command(&mut self, command: Command, arrived: bool) {
+        self.decided.note_cohorts(&command);
         match command {
             Command::Publish(envelope) => self.on_event(*envelope, arrived),
-            Command::Resolve { ticket } => self.on_resolve(ticket),
+            Command::Decide { ticket } => self.on_decide(ticket),
+            Command::Resolve { ticket, effect } => self.on_resolve(ticket, effect),
             Command::Dispatch(dispatch) => self.on_dispatch(*dispatch),
             Command::Accept(accept) => {
                 let guilds = accept.guilds.iter().map(|place| place.guild);
@@ -357,7 +373,7 @@ impl Dispatcher {
         self.give_keys(delivery, keys, Recipients::Sessions);
     }
 
-    fn give_keys(
+    pub(crate) fn give_keys(
         &mut self,
         delivery: &Arc<Delivery>,
         keys: impl IntoIterator<Item = SessionKey>,
@@ -431,15 +447,7 @@ impl Dispatcher {
         }
     }
 
-    fn on_resolve(&mut self, ticket: u64) {
-        for step in self.sequencer.resolve(ticket) {
-            self.on_step(step);
-        }
-        let held = self.sequencer.held() as u64;
-        self.shared.metrics.dispatcher.held.set(held);
-    }
-
-    fn on_step(&mut self, step: Step) {
+    pub(crate) fn on_step(&mut self, step: Step) {
         match step {
             Step::Forward(envelope) => self.fan_out(envelope, None),
             Step::Ask { ticket, envelope } => self.shared.host.push_always(HostRequest::Policy {
@@ -523,7 +531,7 @@ impl Dispatcher {
     }
 
     /// Who had an event at another node; asked once.
-    fn had_by(&mut self, scope: Scope, seq: u64) -> Vec<SessionKey> {
+    pub(crate) fn had_by(&mut self, scope: Scope, seq: u64) -> Vec<SessionKey> {
         if self.had.is_empty() {
             return Vec::new();
         }
@@ -541,8 +549,11 @@ impl Dispatcher {
             exclude_user: dispatch.exclude_user,
             bots_only: dispatch.bots_only,
             whole: !tocsin_proto::is_for_lookers(&dispatch.name),
-            place: None,
-            had_by: Vec::new(),
+            place: self.deciding.as_ref().and_then(|each| each.place),
+            had_by: match &self.deciding {
+                Some(deciding) => deciding.had_by.clone(),
+                None => Vec::new(),
+            },
             guild: match dispatch.target {
                 Target::Channel { guild, .. } | Target::Guild(guild) => guild,
                 _ => dispatch.guild,
@@ -550,6 +561,9 @@ impl Dispatcher {
             event: Arc::new(EncodedDispatch::new(&dispatch.name, dispatch.body, gate)),
             flight: Flight::new(self.taken, None),
         });
+        if let Some(deciding) = &mut self.deciding {
+            deciding.note(&delivery, &dispatch.target);
+        }
         match dispatch.target {
             Target::Sessions(keys) => self.give_sessions(&delivery, keys),
             Target::Users(users) => {

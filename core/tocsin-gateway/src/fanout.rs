@@ -157,7 +157,10 @@ impl Worker {
         let event = Rc::new(LocalEvent(Arc::clone(&delivery.event)));
         let many = !matches!(
             recipients,
-            Recipients::Sessions(_) | Recipients::Named(..) | Recipients::Only(..)
+            Recipients::Sessions(_)
+                | Recipients::Named(..)
+                | Recipients::Only(..)
+                | Recipients::Among(..)
         );
         let (whole, which) = (delivery.whole, delivery.which());
         self.packing.begin(delivery.guild, many);
@@ -209,6 +212,16 @@ impl Worker {
                         index.may_view(key, *guild, *channel)
                     };
                     if there && (whole || !index.is_passive(key, *guild)) {
+                        to.offer(key, &delivery, &event);
+                    }
+                }
+            }
+            Recipients::Among(guild, cohorts, keys) => {
+                for &key in keys {
+                    let cohort = index.cohort_of(key, *guild);
+                    if cohort.is_some_and(|each| cohorts.contains(&each))
+                        && (whole || !index.is_passive(key, *guild))
+                    {
                         to.offer(key, &delivery, &event);
                     }
                 }

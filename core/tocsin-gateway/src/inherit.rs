@@ -16,6 +16,7 @@ use crate::event::LocalEvent;
 use crate::fanout::remember;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
+use crate::message::Doubt;
 use crate::metrics::ResumeOutcome;
 use crate::sessions::{Kept, Mode, Session};
 use crate::worker::Worker;
@@ -93,6 +94,20 @@ impl Worker {
         for event in missed {
             let variant = session.variant_of(&event);
             remember(session, &Rc::new(LocalEvent(event)), variant);
+        }
+    }
+
+    /// What was decided in a guild may not have reached all of its cohort there.
+    pub(crate) fn doubt(&mut self, key: SessionKey, guild: u64, required: Intents, doubt: &Doubt) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        if !required.is_empty() && !session.intents.intersects(required) {
+            return;
+        }
+        let cohort = self.subscriptions.cohort_of(key, guild);
+        if cohort.is_none_or(|each| each > doubt.newest || doubt.cohorts.contains(&each)) {
+            self.disown(key, ResumeOutcome::Changed);
         }
     }
 

@@ -6,6 +6,7 @@ pub mod command;
 mod config;
 mod connection;
 mod control;
+mod decided;
 mod directory;
 mod dispatcher;
 mod drain;

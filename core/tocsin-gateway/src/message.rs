@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tocsin_bus::journal::{JournalSink, Position};
 use tocsin_codec::EncodedDispatch;
+use tocsin_proto::Intents;
 
 use crate::command::{Accept, Adopt};
 use crate::event::Delivery;
@@ -81,6 +82,8 @@ pub(crate) enum Order {
     Adopt(Box<Adopt>),
     /// What its client missed there.
     Bequeath(SessionKey, Vec<Arc<EncodedDispatch>>),
+    /// It begins anew if its cohort in the guild is one of which a decision says too little, and it has such an intent.
+    Doubt(SessionKey, u64, Intents, Arc<Doubt>),
     /// It goes on.
     Revive(SessionKey),
     /// It does not, and how that counts.
@@ -95,6 +98,15 @@ pub(crate) enum Order {
     Stall(SessionKey, u64),
 }
 
+/// Cohorts for which it is not certain what was said of an event; at first all.
+#[derive(Debug, Default)]
+pub(crate) struct Doubt {
+    /// Those with a higher number did not exist.
+    pub(crate) newest: u32,
+    /// The others.
+    pub(crate) cohorts: Vec<u32>,
+}
+
 /// Which of a worker's sessions a delivery concerns.
 pub(crate) enum Recipients {
     /// These, all of this worker.
@@ -107,6 +119,8 @@ pub(crate) enum Recipients {
     Guild(u64),
     /// Those of these who are in the guild, or may view the channel if it is not 0.
     Only(u64, u64, Vec<SessionKey>),
+    /// Those of these who are in the guild by one of the cohorts.
+    Among(u64, Arc<[u32]>, Vec<SessionKey>),
     /// Those of these who may view the channel, are passive in the guild and hold none of the roles.
     Named(u64, u64, Arc<[u64]>, Vec<SessionKey>),
     /// Those who may view the channel, are passive in the guild and hold one of the roles.

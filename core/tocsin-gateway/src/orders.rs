@@ -54,6 +54,7 @@ impl Worker {
             Order::BreakFrame(key, event) => self.break_frame(key, event),
             Order::Adopt(adopt) => self.make_heir(*adopt),
             Order::Bequeath(key, missed) => self.bequeath(key, missed),
+            Order::Doubt(key, guild, required, doubt) => self.doubt(key, guild, required, &doubt),
             Order::Revive(key) => self.revive(key),
             Order::Disown(key, outcome) => self.disown(key, outcome),
             Order::Memo(key, memo) => self.keep_memo(key, memo),

@@ -109,12 +109,6 @@ impl Reach {
         })
     }
 
-    /// The guilds a session is in.
-    pub(crate) fn guilds_of(&self, key: SessionKey) -> impl Iterator<Item = u64> {
-        let known = self.sessions.get(&key.as_u64()).into_iter().flatten();
-        known.filter_map(|ticket| self.guilds.get(ticket).map(|guild| guild.id))
-    }
-
     /// A session is gone.
     pub(crate) fn end(&mut self, key: SessionKey) {
         for ticket in self.sessions.remove(&key.as_u64()).unwrap_or_default() {

@@ -110,7 +110,10 @@ fn a_traced_event_that_waits_behind_a_policy_says_so_and_one_for_nobody_says_not
     };
     let held = Duration::from_millis(30);
     std::thread::sleep(held);
-    rig.submit(vec![Command::Resolve { ticket }]);
+    rig.submit(vec![Command::Resolve {
+        ticket,
+        effect: None,
+    }]);
     client.dispatch("MESSAGE_CREATE", 3);
     let found = passages(&rig);
     assert_eq!((found.len(), found[0].receivers), (1, 1));

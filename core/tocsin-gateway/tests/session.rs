@@ -386,7 +386,10 @@ fn a_state_event_holds_its_scope_until_the_policy_has_resolved_it() {
             name,
             ..dispatch(Target::Guild(GUILD))
         })),
-        Command::Resolve { ticket },
+        Command::Resolve {
+            ticket,
+            effect: None,
+        },
     ]);
     client.dispatch("CHANNEL_UPDATE", 3);
     assert_eq!(client.dispatch("MESSAGE_CREATE", 4)["content"], "after");

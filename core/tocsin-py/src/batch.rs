@@ -6,7 +6,9 @@ use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use tocsin_gateway::command::{Accept, Adopt, Command, Dispatch, Place, SharedBody, Target};
+use tocsin_gateway::command::{
+    Accept, Adopt, Command, Dispatch, Effect, Place, SharedBody, Target,
+};
 use tocsin_gateway::{Envelope, Scope, SessionKey};
 
 use crate::fragment::Fragment;
@@ -286,9 +288,28 @@ impl Batch {
         Ok(())
     }
 
-    /// The policy has applied a state event: its scope goes on.
-    fn resolve(&mut self, ticket: u64) {
-        self.commands.push(Command::Resolve { ticket });
+    /// What follows is what the policy says of a state event.
+    fn decide(&mut self, ticket: u64) {
+        self.commands.push(Command::Decide { ticket });
+    }
+
+    /// The policy has applied a state event: its scope goes on. `certain`: what was said is the same for whoever comes
+    /// later, but for the users, the cohorts, and with `by_cohort` those cohorts that came later.
+    #[pyo3(signature = (ticket, *, certain = false, users = vec![], by_cohort = false, cohorts = vec![]))]
+    fn resolve(
+        &mut self,
+        ticket: u64,
+        certain: bool,
+        users: Vec<u64>,
+        by_cohort: bool,
+        cohorts: Vec<u32>,
+    ) {
+        let effect = certain.then_some(Effect {
+            users,
+            by_cohort: by_cohort || !cohorts.is_empty(),
+            cohorts,
+        });
+        self.commands.push(Command::Resolve { ticket, effect });
     }
 
     /// Close and forget.

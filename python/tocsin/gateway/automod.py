@@ -5,9 +5,11 @@ A bot without MESSAGE_CONTENT gets no text (protocol.md §2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from tocsin.gateway.batch import Batch
+from tocsin.gateway.batch import Batch, Effect
 from tocsin.gateway.guilds import LiveGuild
 from tocsin.model.event import Event
 from tocsin.model.intents import Intents
@@ -17,12 +19,13 @@ _MANAGE_GUILD = int(Permission.MANAGE_GUILD)
 _CONTENT = int(Intents.MESSAGE_CONTENT)
 
 
-def tell_rule(guild: LiveGuild, event: Event, batch: Batch) -> None:
+def tell_rule(guild: LiveGuild, event: Event, batch: Batch) -> Effect:
     """AUTO_MODERATION_RULE_*."""
     guild.state.apply(event)
     cohorts = [each.id for each in guild.cohorts.with_any(_MANAGE_GUILD)]
     if cohorts:
         batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
+    return Effect(by_cohort=True)
 
 
 def tell_execution(guild: LiveGuild, event: Event, batch: Batch) -> None:
@@ -46,7 +49,7 @@ def tell_execution(guild: LiveGuild, event: Event, batch: Batch) -> None:
         batch.dispatch(event.name, body, sessions=blank, guild=guild.id)
 
 
-HANDLERS = {
+HANDLERS: dict[str, Callable[[LiveGuild, Event, Batch], Effect | None]] = {
     "AUTO_MODERATION_RULE_CREATE": tell_rule,
     "AUTO_MODERATION_RULE_UPDATE": tell_rule,
     "AUTO_MODERATION_RULE_DELETE": tell_rule,

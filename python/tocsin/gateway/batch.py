@@ -8,7 +8,7 @@ Invariant: batches are submitted in the order they were filled, and a synchronou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tocsin.bus.local import Inbox
 
@@ -81,13 +81,38 @@ class Batch(Inbox, Protocol):
         ungated: bool = False,
         bots_only: bool = False,
     ) -> None: ...
-    def resolve(self, ticket: int) -> None: ...
+    def decide(self, ticket: int) -> None: ...
+    def resolve(
+        self,
+        ticket: int,
+        *,
+        certain: bool = False,
+        users: Sequence[int] = (),
+        by_cohort: bool = False,
+        cohorts: Sequence[int] = (),
+    ) -> None: ...
     def end_session(self, session: int, close_code: int) -> None: ...
     def reconnect(self, session: int) -> None: ...
     def invalidate(self, session: int, resumable: bool) -> None: ...
     def drop_connection(self, session: int, close_code: int) -> None: ...
     def break_frame(self, session: int, event: str | None = None) -> None: ...
     def stall(self, session: int, for_ms: int) -> None: ...
+
+
+class Effect(NamedTuple):
+    """What is certain of a state event, so that a session of another node that comes later can be told (ADR 0019).
+
+    Whoever is in the guild, here or not, sees what they saw, and is told by guild, channel or cohort, but for some.
+
+    Args:
+        users: whose sight may change, or who are told apart.
+        by_cohort: cohorts were chosen, those too that had nobody here; cohorts made later are none of them.
+        cohorts: those whose sight changed.
+    """
+
+    users: Sequence[int] = ()
+    by_cohort: bool = False
+    cohorts: Sequence[int] = ()
 
 
 class Orders:

@@ -224,18 +224,19 @@ class CohortTable:
         return [cohort for cohort in found if cohort.users]
 
     def viewers_with(self, channel_id: int, wanted: int) -> list[Cohort]:
-        """Return the cohorts with users that may view the channel and hold any of the permissions there."""
+        """Return the cohorts, with users or without, that may view the channel and hold any of the permissions."""
         channel = self._state.channels.get(channel_id)
-        return (
-            [] if channel is None else [each for each in self.viewers(channel_id) if self._in(each, channel) & wanted]
-        )
+        if channel is None:
+            return []
+        found = (self.by_id[cohort_id] for cohort_id in sorted(self._viewers.get(channel_id, ())))
+        return [each for each in found if self._in(each, channel) & wanted]
 
     def _in(self, cohort: Cohort, channel: Channel) -> int:
         return self._held(self.base(cohort.key), cohort.key, channel)
 
     def with_any(self, wanted: int) -> list[Cohort]:
-        """Return the cohorts with users that hold any of the guild-wide permissions."""
-        return [each for each in self.by_id.values() if each.users and self.base(each.key) & wanted]
+        """Return the cohorts, with users or without, that hold any of the guild-wide permissions."""
+        return [each for each in self.by_id.values() if self.base(each.key) & wanted]
 
     # -- the index
 

@@ -15,7 +15,7 @@ import structlog
 
 from tocsin.gateway import automod, threads
 from tocsin.gateway.across import NAMES, Across
-from tocsin.gateway.batch import Batch
+from tocsin.gateway.batch import Batch, Effect
 from tocsin.gateway.cohorts import CohortKey
 from tocsin.gateway.guild_body import json_of
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
@@ -46,6 +46,9 @@ _GUILD_HOLDERS = {
 }
 """Events of a guild for those who hold any of these permissions there (§2)."""
 
+_SIGHT = int(Permission.VIEW_CHANNEL | Permission.MANAGE_THREADS | Permission.ADMINISTRATOR)
+"""What of a role's permissions decides who sees what."""
+
 log = structlog.get_logger("tocsin.gateway")
 
 
@@ -71,7 +74,7 @@ class Policy:
         self._clock = clock
         self._loading: set[asyncio.Task[None]] = set()
         self.across: Across | None = None
-        self._handlers: dict[str, Callable[[LiveGuild, Event, Batch], None]] = {
+        self._handlers: dict[str, Callable[[LiveGuild, Event, Batch], Effect | None]] = {
             **automod.HANDLERS,
             **threads.HANDLERS,
             "GUILD_CREATE": self._guild_create,
@@ -106,7 +109,9 @@ class Policy:
         event = Event(name=name, scope=scope, body=body, guild_id=guild_id, state=True, seq=seq)
         if self._heard is not None and name not in NAMES:
             self._hear(event)
+        effect = None
         if scope_kind == ScopeKind.USER:
+            self._orders().decide(ticket)
             self._user_event(scope_id, name, body)
         elif scope_kind == ScopeKind.GUILD:
             if self._guilds.get(scope_id) is None and (self._guilds.is_loading(scope_id) or self._is_wanted(event)):
@@ -115,8 +120,8 @@ class Policy:
                 self._loading.add(task)
                 task.add_done_callback(self._loading.discard)
                 return
-            self._guild_event(event)
-        self._orders().resolve(ticket)
+            effect = self._guild_event(event, ticket)
+        _resolve(self._orders(), ticket, effect)
         self._metrics.applied(perf_counter() - started)
 
     def _hear(self, event: Event) -> None:
@@ -144,43 +149,52 @@ class Policy:
         return wanted
 
     async def _load_and_apply(self, ticket: int, event: Event) -> None:
+        effect = None
         try:
             await self._guilds.load(event.guild_id)
-            self._guild_event(event)
+            effect = self._guild_event(event, ticket)
         except Exception:
             log.exception("guild not loaded", guild=event.guild_id)
         finally:
-            self._orders().resolve(ticket)
+            _resolve(self._orders(), ticket, effect)
 
     # -- guild events
 
-    def _guild_event(self, event: Event) -> None:
+    def _guild_event(self, event: Event, ticket: int = 0) -> Effect | None:
+        """Apply an event; return what is certain of it. What its ticket's decision says of it is in one batch."""
         guild = self._guilds.get(event.guild_id)
         if guild is None:
-            return
+            return None
         if event.name in NAMES:
             if self.across is not None:
                 self.across.hear(guild, event.name, event.body)
-            return
+            return None
         batch = self._orders()
         try:
             if event.seq and event.seq <= guild.state.seq:
                 # The snapshot held it already: all that is left is to seat those it brought in.
                 for user_id in _entrants(event):
                     self._enter(guild, user_id, batch)
-                return
+                return None
+            if ticket:
+                batch.decide(ticket)
             handler = self._handlers.get(event.name)
             if handler is None:
                 guild.state.apply(event)
                 batch.dispatch(event.name, event.body, guild=guild.id)
-            else:
-                handler(guild, event, batch)
-                if len(guild.voice):
-                    guild.voice.settle(batch, self._clock())
+                return Effect()
+            effect = handler(guild, event, batch)
+            if len(guild.voice):
+                said = len(batch)
+                guild.voice.settle(batch, self._clock())
+                if len(batch) != said:
+                    return None
+            return effect
         except Exception:
             log.exception("policy failed; the guild is read anew", guild=guild.id, event_name=event.name, seq=event.seq)
             self._metrics.failed()
             self._start_over(guild, batch)
+            return None
 
     def _start_over(self, guild: LiveGuild, batch: Batch) -> None:
         """Trust nothing of the guild any more: its sessions identify again and it is read from the store."""
@@ -195,27 +209,30 @@ class Policy:
         for user_id in _entrants(event):
             self._enter(guild, user_id, batch)
 
-    def _guild_update(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _guild_update(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect | None:
         owner = guild.state.guild.owner_id
         shift = Shift(guild)
         guild.state.apply(event)
         guild.bodies.guild_changed()
-        if guild.state.guild.owner_id != owner:
+        same = guild.state.guild.owner_id == owner
+        if not same:
             shift.rekey((owner, guild.state.guild.owner_id))
             shift.emit(batch)
             guild.lists.reshape()
         batch.dispatch(event.name, event.body, guild=guild.id)
+        return Effect() if same else None
 
     def _guild_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         batch.dispatch(event.name, event.body, guild=guild.id)
         self._guilds.drop(guild.id, batch)
 
-    def _emojis_update(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _emojis_update(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         guild.state.apply(event)
         guild.bodies.guild_changed()
         batch.dispatch(event.name, event.body, guild=guild.id)
+        return Effect()
 
-    def _role_change(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _role_change(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         role_id = int(_decode(event.body)["role"]["id"])
         former = guild.state.roles.get(role_id)
         shift = Shift(guild)
@@ -234,6 +251,9 @@ class Policy:
         if role.hoist if former is None else _shape(former) != _shape(role):
             guild.lists.reshape()
         batch.dispatch(event.name, event.body, guild=guild.id)
+        if former is None or not (former.permissions ^ role.permissions) & _SIGHT:
+            return Effect()
+        return Effect(by_cohort=True, cohorts=shift.touched())
 
     def _role_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         role_id = int(_decode(event.body)["role_id"])
@@ -259,14 +279,15 @@ class Policy:
         guild.lists.reshape()
         batch.dispatch(event.name, event.body, guild=guild.id)
 
-    def _channel_change(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _channel_change(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect | None:
         channel_id = int(_decode(event.body)["id"])
         former = guild.state.channels.get(channel_id)
         shift = Shift(guild)
         guild.state.apply(event)
         guild.bodies.channel_changed(channel_id)
         channel = guild.state.channels.get(channel_id)
-        if former is None or channel is None or former.overwrites != channel.overwrites:
+        same = former is not None and channel is not None and former.overwrites == channel.overwrites
+        if not same:
             if event.name != "CHANNEL_UPDATE":
                 shift.use_body(channel_id, event.body)
             renamed = guild.cohorts.note_channel(channel_id)
@@ -276,17 +297,19 @@ class Policy:
             guild.lists.reshape()
         if event.name == "CHANNEL_UPDATE":
             shift.tell_stayers(batch, channel_id, event.name, event.body)
+        return Effect() if same else None
 
-    def _channel_pins(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _channel_pins(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         channel_id = int(_decode(event.body)["channel_id"])
         guild.state.apply(event)
         guild.bodies.note_pin(channel_id)
         guild.lookers.note(channel_id)
         batch.dispatch(event.name, event.body, guild=guild.id, channel=channel_id)
+        return Effect()
 
     # -- members
 
-    def _member_add(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _member_add(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         user_id = _user_of(event)
         known = user_id in guild.state.members
         guild.state.apply(event)
@@ -300,6 +323,7 @@ class Policy:
             pending.joined.add(guild.id)
         self._enter(guild, user_id, batch)
         batch.dispatch(event.name, event.body, guild=guild.id, exclude_user=user_id)
+        return Effect(users=(user_id,))
 
     def _enter(self, guild: LiveGuild, user_id: int, batch: Batch) -> None:
         """Seat all the user's sessions that are not seated yet, each told by GUILD_CREATE."""
@@ -321,7 +345,7 @@ class Policy:
         if entered:
             self._presences.touch(user_id, (guild.id,))
 
-    def _member_update(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _member_update(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         user_id = _user_of(event)
         shift = Shift(guild)
         guild.state.apply(event)
@@ -335,8 +359,9 @@ class Policy:
             # One's own update needs no intent (§2).
             batch.dispatch(event.name, event.body, sessions=own, guild=guild.id, ungated=True)
         batch.dispatch(event.name, event.body, guild=guild.id, exclude_user=user_id)
+        return Effect(users=(user_id,))
 
-    def _member_remove(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _member_remove(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         user_id = _user_of(event)
         left = [each for each, members in guild.state.thread_members.items() if user_id in members]
         guild.state.apply(event)
@@ -355,6 +380,7 @@ class Policy:
         self._leave(guild, user_id, batch)
         guild.cohorts.flush(batch)
         batch.dispatch(event.name, event.body, guild=guild.id, exclude_user=user_id)
+        return Effect(users=(user_id,))
 
     def _leave(self, guild: LiveGuild, user_id: int, batch: Batch) -> None:
         seat = guild.seats.get(user_id)
@@ -367,19 +393,21 @@ class Policy:
             guild.unseat(session, self._clock())
             self._sessions.changed(session)
 
-    def _to_guild_holders(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _to_guild_holders(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         guild.state.apply(event)
         cohorts = [each.id for each in guild.cohorts.with_any(_GUILD_HOLDERS[event.name])]
         if cohorts:
             batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id)
+        return Effect(by_cohort=True)
 
-    def _to_holders(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
+    def _to_holders(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
         guild.state.apply(event)
         wanted, bots_only = _HOLDERS[event.name]
         channel_id = int(_decode(event.body)["channel_id"])
         cohorts = [each.id for each in guild.cohorts.viewers_with(channel_id, wanted)]
         if cohorts:
             batch.dispatch(event.name, event.body, cohorts=cohorts, guild=guild.id, bots_only=bots_only)
+        return Effect(by_cohort=True)
 
     # -- users
 
@@ -396,6 +424,14 @@ class Policy:
             pending.user = user
         if self._sessions.concerns(user_id):
             self._orders().dispatch(name, body, users=[user_id], ungated=True)
+
+
+def _resolve(batch: Batch, ticket: int, effect: Effect | None) -> None:
+    if effect is None:
+        batch.resolve(ticket)
+    else:
+        users, by_cohort, cohorts = effect
+        batch.resolve(ticket, certain=True, users=users, by_cohort=by_cohort, cohorts=cohorts)
 
 
 def _shape(role: Role) -> tuple[int, bool, int]:

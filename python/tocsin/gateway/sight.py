@@ -77,6 +77,11 @@ class Shift:
         table.recompute_channels((channel_id, *under))
         self.rekey(named)
 
+    def touched(self) -> list[int]:
+        """Return the cohorts that see more or less than before, also those that have nobody here. Nobody moved."""
+        before = self._before
+        return [each.id for each in self._guild.cohorts.by_id.values() if before.get(each.id, each.view) != each.view]
+
     def emit(self, batch: Batch) -> None:
         """Tell losers, the index, and gainers."""
         guild = self._guild

@@ -17,14 +17,15 @@ from tocsin.model.event import Event, Scope, ScopeKind
 _encode = msgspec.json.Encoder().encode
 
 
-def state_event(name: str, guild_id: int, body: dict[str, Any], channel_id: int = 0) -> Event:
-    """Build a state event of a guild's log."""
+def state_event(name: str, guild_id: int, body: dict[str, Any], channel_id: int = 0, exclude_user: int = 0) -> Event:
+    """Build a state event of a guild's log. `exclude_user`: whom it is about, and who is told apart."""
     return Event(
         name=name,
         scope=Scope(ScopeKind.GUILD, guild_id),
         body=_encode(body),
         guild_id=guild_id,
         channel_id=channel_id,
+        exclude_user=exclude_user,
         state=True,
     )
 
@@ -124,20 +125,20 @@ def channel_delete(channel: Channel) -> Event:
 
 def member_add(member: Member, user: User) -> Event:
     """GUILD_MEMBER_ADD."""
-    return state_event(
-        "GUILD_MEMBER_ADD", member.guild_id, {"guild_id": str(member.guild_id), **wire.member(member, user)}
-    )
+    body = {"guild_id": str(member.guild_id), **wire.member(member, user)}
+    return state_event("GUILD_MEMBER_ADD", member.guild_id, body, exclude_user=user.id)
 
 
 def member_update(member: Member, user: User) -> Event:
     """GUILD_MEMBER_UPDATE."""
     body = {"guild_id": str(member.guild_id), **wire.member(member, user)}
-    return state_event("GUILD_MEMBER_UPDATE", member.guild_id, body)
+    return state_event("GUILD_MEMBER_UPDATE", member.guild_id, body, exclude_user=user.id)
 
 
 def member_remove(guild_id: int, user: User) -> Event:
     """GUILD_MEMBER_REMOVE: kicked, banned or left."""
-    return state_event("GUILD_MEMBER_REMOVE", guild_id, {"guild_id": str(guild_id), "user": wire.user(user)})
+    body = {"guild_id": str(guild_id), "user": wire.user(user)}
+    return state_event("GUILD_MEMBER_REMOVE", guild_id, body, exclude_user=user.id)
 
 
 def ban_add(guild_id: int, user: User) -> Event:

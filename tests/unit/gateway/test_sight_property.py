@@ -328,6 +328,7 @@ async def test_each_session_knows_exactly_the_channels_and_threads_it_may_view(t
             for _ in range(story.random.randrange(1, 4)):
                 told.append(await story.step())
             await story.check()
+        assert sum(rig.core.certain.values()) > 0, "the policy vouched for nothing"
     except AssertionError as error:
         raise AssertionError(f"seed {seed} after {told[-4:]}: {error}") from error
     finally:
