@@ -292,15 +292,24 @@ class Node:
     async def _prune(self) -> None:
         while True:
             await asyncio.sleep(PRUNE_S)
+            await self.prune()
+
+    async def prune(self) -> None:
+        """Let go of what is past its age. What fails keeps nothing else: files may be what fills a disk."""
+        now, services = self._clock(), self.services
+        works: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+            ("files", services.attachments.sweep),
+            ("outbox", lambda: self.store.prune(now)),
+            ("audit log", lambda: services.audit.prune(now)),
+            ("read states", lambda: services.read_states.prune(now)),
+            ("interactions", lambda: services.interactions.prune(now)),
+            ("threads", services.threads.archive_stale),
+        ]
+        for what, work in works:
             try:
-                await self.store.prune(self._clock())
-                await self.services.attachments.sweep()
-                await self.services.audit.prune(self._clock())
-                await self.services.read_states.prune(self._clock())
-                await self.services.interactions.prune(self._clock())
-                await self.services.threads.archive_stale()
+                await work()
             except Exception:
-                log.exception("prune failed")
+                log.exception("prune failed", what=what)
 
     async def failed(self) -> None:
         """Return when the HTTP server has ended by itself. Cancel it to stop waiting."""

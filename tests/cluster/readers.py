@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.cluster.observer import all_up
+from tests.cluster.observer import Observer, all_up
 
 if TYPE_CHECKING:
     from tests.cluster.stage import Node, Stage
@@ -51,23 +52,30 @@ async def stalled(stage: Stage) -> None:
     while (slow := await _slow(stage) - slow_before) < len(some) and time.monotonic() < until:
         posted = await asyncio.gather(*(stage.post(number, guild + 1, body=LARGE) for _ in range(20)))
         last = max(*posted, last)
+        # Who reads is not to be taken for stalled because this process does not come to it.
+        await _have(others, last, until)
     if slow != len(some):
         stage.disturbed["stalled readers that were not closed"] += len(some) - slow
     grown = max(after - before for after, before in zip(_rss(stage), rss_before, strict=True))
     if grown > SLACK_BYTES + len(some) * OUTBOUND_BYTES:
         stage.disturbed["nodes grew by stalled readers"] += 1
     # The others of the guild were never in the way of each other.
-    until = time.monotonic() + FLOOD_S
-    while not all(each.up and each.last_id >= last for each in others):
-        if time.monotonic() > until:
-            stage.disturbed["others waited for stalled readers"] += 1
-            break
-        await asyncio.sleep(0.02)
+    if not await _have(others, last, time.monotonic() + FLOOD_S):
+        stage.disturbed["others waited for stalled readers"] += 1
     for each in some:
         each.read(True)
     await all_up(stage.observers, BACK_S)
     stage.stalls += len(some)
     stage.stalls_told += stage.record.closes[4000] - closed_before
+
+
+async def _have(some: Sequence[Observer], message: int, until: float) -> bool:
+    """Wait until all have been told a message, or it is too late."""
+    while not all(each.up and each.last_id >= message for each in some):
+        if time.monotonic() > until:
+            return False
+        await asyncio.sleep(0.02)
+    return True
 
 
 async def storm(stage: Stage) -> None:

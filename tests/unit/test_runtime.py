@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tocsin.config import Settings
-from tocsin.errors import WorldFileError
+from tocsin.errors import StoreFull, WorldFileError
 from tocsin.runtime import Node
 
 WORLD = {
@@ -218,3 +218,22 @@ print("imported", {name.partition(".")[0] for name in sys.modules} & {"alembic",
     command = [sys.executable, "-c", script, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "imported set()"
+
+
+async def test_what_cannot_be_let_go_of_is_in_the_way_of_nothing_else(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    async def refuse(*_: object) -> None:
+        raise StoreFull("its disk is full")
+
+    async def archive() -> int:
+        done.append("threads")
+        return 0
+
+    monkeypatch.setattr(node.services.attachments, "sweep", refuse)
+    monkeypatch.setattr(node.store, "prune", refuse)
+    monkeypatch.setattr(node.services.threads, "archive_stale", archive)
+    await node.prune()
+    assert done == ["threads"]

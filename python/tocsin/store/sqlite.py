@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from tocsin.errors import ConfigError, StoreUnavailable
+from tocsin.errors import ConfigError, StoreFull, StoreUnavailable
 from tocsin.store import sqlite_schema
 from tocsin.store.sql_store import SqlStore
 from tocsin.store.sqlite_reader import SqliteReaders
-from tocsin.store.sqlite_writer import SqliteWriter
+from tocsin.store.sqlite_writer import SqliteWriter, is_full
 
 OLDEST_SQLITE = (3, 38, 0)
 """The first version that always has JSON functions; RETURNING and upserts are older."""
@@ -53,6 +53,8 @@ class SqliteStore(SqlStore):
             await asyncio.to_thread(self._make_current)
             self._connect().close()
         except (OSError, sqlite3.Error) as error:
+            if is_full(error):
+                raise StoreFull(f"cannot open {self.path}: its disk is full ({error})") from error
             raise StoreUnavailable(f"cannot open {self.path}: {error}") from error
         self._parts = SqliteWriter(self._connect, self._clock, self._publish), SqliteReaders(self._connect)
 

@@ -185,13 +185,18 @@ def _is_own_fault(error: Exception) -> bool:
     return code is None or code & 0xFF in _OWN_FAULT
 
 
+def is_full(error: Exception) -> bool:
+    """Return whether SQLite says so because there is no room."""
+    return getattr(error, "sqlite_errorcode", None) in _FULL
+
+
 def _refusal(error: Exception) -> Exception:
     """Return what the caller of a commit gets for what happened to it."""
     if isinstance(error, Conflict):
         return error
     if getattr(error, "sqlite_errorcode", None) in _DUPLICATE:
         return Conflict(str(error))
-    refused = StoreFull if getattr(error, "sqlite_errorcode", None) in _FULL else StoreUnavailable
+    refused = StoreFull if is_full(error) else StoreUnavailable
     refusal = refused(
         f"SQLite refused: {error}" if isinstance(error, sqlite3.Error) else f"the commit failed: {error!r}"
     )
