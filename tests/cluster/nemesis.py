@@ -91,7 +91,7 @@ async def run(
         wrong = not verdict.right or +stage.disturbed or stage.holes_found != stage.holes_made
         evidence = str(keep_evidence(stage, verdict)) if wrong else ""
     return {
-        "mode": mode, "seed": scale.seed, "nodes": scale.nodes, "rate": scale.rate,
+        "mode": mode, "seed": scale.seed, "nodes": scale.nodes, "partitions": scale.partitions, "rate": scale.rate,
         "changes": scale.changes, "takings": scale.takings, **figures, **found,
         "evidence": evidence, "disturbed": dict(+stage.disturbed),
         "stalls": stage.stalls, "stalls_told": stage.stalls_told,
@@ -174,6 +174,7 @@ def main() -> int:
         help="times per second a guild's members lose its open channel, or get it back",
     )
     parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--partitions", type=int, default=1, help="of the bus")
     parser.add_argument("--judged", type=int, default=1_000_000, help="of revocation: messages told or withheld")
     parser.add_argument("--heartbeat-ms", type=int, default=HEARTBEAT_MS)
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between faults")
@@ -185,7 +186,7 @@ def main() -> int:
     times = options.times or (0 if options.minutes else 200)
     scale = Scale(
         nodes=options.nodes, sessions=options.sessions, members=options.members, rate=options.rate,
-        heartbeat_ms=options.heartbeat_ms, seed=seed, scatter=options.scatter,
+        heartbeat_ms=options.heartbeat_ms, seed=seed, scatter=options.scatter, partitions=options.partitions,
         changes=options.changes, takings=options.takings,
         postgres=options.postgres or options.mode in ("postgres", "clocks"),
         inbox_ttl_ms=LONG_TTL_MS if options.mode in ("kills", "rolling") else INBOX_TTL_MS,

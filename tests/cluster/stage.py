@@ -68,6 +68,7 @@ class Scale:
     settle_s: float = 60.0
     postgres: bool = False
     inbox_ttl_ms: int = INBOX_TTL_MS
+    partitions: int = 1
     changes: float = 0
     takings: float = 0
 
@@ -147,7 +148,7 @@ class Node:
             *UNLIMITED, f"--database={stage.database_url}", f"--bus=redis://127.0.0.1:{self.proxy.port}",
             f"--node-id=n{self.number}", f"--node-number={self.number}", "--outbox-window-ms=86400000",
             f"--heartbeat-interval-ms={stage.scale.heartbeat_ms}", "--log-format=json",
-            f"--bus-inbox-ttl-ms={stage.scale.inbox_ttl_ms}",
+            f"--bus-inbox-ttl-ms={stage.scale.inbox_ttl_ms}", f"--bus-partitions={stage.scale.partitions}",
         )  # fmt: skip
         environment = clocks.environment(self._clock, stage.environment) if stage.clocks else stage.environment
         given = world(stage.scale) if self.number == 1 and not stage.seeded else None

@@ -1,7 +1,7 @@
 //! The journal: what each session of a worker was given, written before the clients get it, so that another node can go
 //! on with the sessions of one that died (ADR 0019).
 //!
-//! An entry is a run of items with the place in the node's inbox up to which everything had been given when it was
+//! An entry is a run of items with the place in the node's inboxes up to which everything had been given when it was
 //! written. A session's `s` is that of its `Begin`, plus one for each event after it that names its slot.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use tocsin_proto::SessionId;
 use crate::envelope::Scope;
 use crate::octets::{Damaged, Rest, put, put_bytes, put_ids};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const SNAPSHOT: u8 = 1;
 const BEGIN: u8 = 1;
 const EVENT: u8 = 2;
@@ -22,14 +22,26 @@ const END: u8 = 4;
 const HAS_BODY: u8 = 1;
 const HAS_GATE: u8 = 2;
 const HAS_PLACE: u8 = 4;
+/// More partitions are taken as damage.
+const MAX_PARTITIONS: u64 = 1_024;
 
-/// A place in an inbox: everything up to it was given to the sessions.
+/// A place in a node's inboxes, of which it has one in each partition: everything up to it was given to the sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Position {
-    /// The inbox's key, empty for none yet.
+    /// The key of the inbox in the first partition, empty for none yet. The others have the same name in theirs.
     pub inbox: Arc<str>,
-    /// The entry's number.
-    pub entry: u64,
+    /// The number of the entry in each; 0 where it is not known.
+    pub entries: Arc<[u64]>,
+    /// Stands for the Redis that numbered them, or those of all partitions: another one gives the numbers anew.
+    pub redis: u32,
+}
+
+impl Position {
+    /// Whether there is a place in each partition.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.inbox.is_empty() && !self.entries.is_empty() && !self.entries.contains(&0)
+    }
 }
 
 /// A session as its heir has to know it.
@@ -215,11 +227,12 @@ impl Writer {
 
     /// Writes the entry of the items so far, and forgets them.
     pub fn take(&mut self, epoch: u64, snapshot: bool, position: &Position) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.items.len() + position.inbox.len() + 32);
+        let mut out = Vec::with_capacity(self.items.len() + position.inbox.len() + 64);
         out.extend([VERSION, u8::from(snapshot) * SNAPSHOT]);
         put(&mut out, epoch);
         put_bytes(&mut out, position.inbox.as_bytes());
-        put(&mut out, position.entry);
+        put(&mut out, position.redis.into());
+        put_ids(&mut out, &position.entries);
         out.append(&mut self.items);
         self.items.shrink_to(1 << 20);
         out
@@ -258,10 +271,7 @@ pub fn read(entry: &Bytes) -> Result<Entry, Damaged> {
     }
     let snapshot = rest.octet()? & SNAPSHOT != 0;
     let epoch = rest.number()?;
-    let position = Position {
-        inbox: rest.text()?.into(),
-        entry: rest.number()?,
-    };
+    let position = read_position(&mut rest)?;
     let mut items = Vec::new();
     while !rest.0.is_empty() {
         items.push(match rest.octet()? {
@@ -277,6 +287,19 @@ pub fn read(entry: &Bytes) -> Result<Entry, Damaged> {
         snapshot,
         position,
         items,
+    })
+}
+
+fn read_position(rest: &mut Rest<'_>) -> Result<Position, Damaged> {
+    let (inbox, redis) = (rest.text()?.into(), rest.small()?);
+    let entries = rest.ids()?;
+    if entries.len() as u64 > MAX_PARTITIONS {
+        return Err(Damaged);
+    }
+    Ok(Position {
+        inbox,
+        entries: entries.into(),
+        redis,
     })
 }
 
@@ -366,6 +389,7 @@ mod tests {
         fn what_is_written_is_read(
             slots in prop::collection::btree_set(0..3_000_u32, 0..400), dense in any::<bool>(), body in any::<Option<Vec<u8>>>(),
             place in any::<Option<(u8, u64, u64)>>(), gate in any::<Option<(u64, [u64; 2])>>(), at in any::<prop::sample::Index>(),
+            entries in prop::collection::vec(any::<u64>(), 0..5),
         ) {
             let mut slots: Vec<u32> = slots.into_iter().map(|slot| if dense { slot / 8 } else { slot }).collect();
             slots.dedup();
@@ -377,7 +401,7 @@ mod tests {
             writer.given("MESSAGE_CREATE", body.as_deref(), gated, place, &mut shuffled);
             writer.memo(3, b"other");
             writer.end(3);
-            let position = Position { inbox: "inbox:n1.2".into(), entry: 70_000 };
+            let position = Position { inbox: "inbox:n1.2".into(), entries: entries.into(), redis: 70_000 };
             let octets = Bytes::from(writer.take(5, true, &position));
             prop_assert!(writer.is_empty());
             let entry = read(&octets).expect("it was just written");

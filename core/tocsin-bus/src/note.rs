@@ -78,7 +78,7 @@ pub enum Doubt {
     Trimmed,
     /// It is another node's by now, or this one's own.
     Taken,
-    /// There is no one place in the inboxes: one of them is gone, or there are several partitions.
+    /// There is no certain place in the inboxes: one of them is gone, or the other node read another Redis.
     Place,
     /// This node's own reader waited for too long.
     Late,

@@ -1,12 +1,13 @@
-//! Sessions of another node go on here: the dispatcher's part, at one place of the inbox (ADR 0019).
+//! Sessions of another node go on here: the dispatcher's part, at one place of each inbox (ADR 0019).
 //!
 //! Everything before that place comes from the other node's journal and inbox, everything after it from this node's own.
+//! Each partition has its part, for the scopes that it has the logs of; what a client missed goes before the first.
 //! Where an audience of the time between cannot be known, the client begins anew.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tocsin_bus::{Envelope, Inheritance, Scope};
+use tocsin_bus::{Envelope, Inheritance, Missed, Scope};
 use tocsin_codec::{ContentGate, EncodedDispatch};
 
 use crate::decided::Place;
@@ -14,6 +15,7 @@ use crate::dispatcher::Dispatcher;
 use crate::key::SessionKey;
 use crate::message::Order;
 use crate::metrics::ResumeOutcome;
+use crate::parts::Part;
 
 /// A session of another node, and how far it has each log.
 struct Heir {
@@ -42,26 +44,37 @@ impl Heir {
 impl Dispatcher {
     /// Gives the heirs what was theirs.
     pub(crate) fn on_inherit(&mut self, inheritance: Inheritance) {
-        let Inheritance { heirs, tail } = inheritance;
+        let Inheritance {
+            partition,
+            partitions,
+            heirs,
+            tail,
+        } = inheritance;
+        self.parts.of(partitions);
+        let bit = self.parts.bit_of(partition);
         let mut certain = Vec::new();
         let settled = self.recovered.is_settled();
         for heir in heirs {
             let key = SessionKey::from_u64(heir.session);
-            let missed = heir.missed.into_iter().map(|missed| {
-                let gate = missed.gate.map(|(author, mentions)| ContentGate {
-                    author,
-                    mentions: mentions.into_boxed_slice(),
-                });
-                Arc::new(EncodedDispatch::new(&missed.name, missed.body, gate))
-            });
+            if !self.reach.knows(key) {
+                continue;
+            }
+            let missed = match self.parts.begin(key) {
+                Part::First => heir.missed.iter().map(event_of).collect(),
+                Part::Next => Vec::new(),
+                Part::Vain => continue,
+            };
             if settled {
-                self.tell_owner(key, Order::Bequeath(key, missed.collect()));
+                self.tell_owner(key, Order::Bequeath(key, missed, bit));
                 certain.push(Heir::new(key, &heir.known, &tail));
             } else {
-                self.tell_owner(key, Order::Disown(key, ResumeOutcome::Undecided));
+                self.disown(key, ResumeOutcome::Undecided);
             }
         }
-        let undecided: HashSet<Place> = self.sequencer.undecided().collect();
+        // Of what other partitions have, their own parts decide.
+        let undecided = self.sequencer.undecided();
+        let undecided = undecided.filter(|place| self.parts.bit(place.0) == bit);
+        let undecided: HashSet<Place> = undecided.collect();
         self.spare(&certain, &undecided, &tail);
         for envelope in tail {
             // Ephemeral events are not worth a doubt: what was typed is old by now.
@@ -93,8 +106,16 @@ impl Dispatcher {
             }
         }
         for Heir { key, .. } in certain {
-            self.settling.push((key.worker(), Order::Revive(key)));
+            if self.parts.end(key, bit) {
+                self.settling.push((key.worker(), Order::Revive(key)));
+            }
         }
+    }
+
+    /// What came to a session of another node is not certain: its client begins anew.
+    pub(crate) fn disown(&mut self, key: SessionKey, why: ResumeOutcome) {
+        self.parts.lose(key);
+        self.tell_owner(key, Order::Disown(key, why));
     }
 
     /// Events that are yet undecided here come out after this place, also those that an heir had where it was, or came
@@ -124,4 +145,16 @@ impl Dispatcher {
         let named = self.directory.sessions(&envelope.users, 0, "USER_UPDATE");
         named.contains(&key)
     }
+}
+
+fn event_of(missed: &Missed) -> Arc<EncodedDispatch> {
+    let gate = missed.gate.as_ref().map(|(author, mentions)| ContentGate {
+        author: *author,
+        mentions: mentions.clone().into_boxed_slice(),
+    });
+    Arc::new(EncodedDispatch::new(
+        &missed.name,
+        missed.body.clone(),
+        gate,
+    ))
 }

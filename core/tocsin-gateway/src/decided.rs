@@ -268,14 +268,14 @@ impl Dispatcher {
         let kept = known.is_some();
         let Some(decision) = known.or_else(|| Decision::by_name(envelope)) else {
             for &key in &keys {
-                self.tell_owner(key, Order::Disown(key, ResumeOutcome::Changed));
+                self.disown(key, ResumeOutcome::Changed);
             }
             return keys;
         };
         let own = self.directory.sessions(&decision.users, guild, "");
         let (doubted, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| own.contains(key));
         for &key in &doubted {
-            self.tell_owner(key, Order::Disown(key, ResumeOutcome::Changed));
+            self.disown(key, ResumeOutcome::Changed);
         }
         if let Some(doubt) = &decision.doubt {
             // Where nobody's sight changed, it is only about who is told of the event itself.
@@ -296,6 +296,7 @@ impl Dispatcher {
                 bots_only: said.bots_only,
                 whole: said.whole,
                 place: Some(place),
+                part: self.parts.bit(envelope.scope),
                 had_by: Vec::new(),
                 guild,
                 flight: Flight::new(self.taken, None),

@@ -22,6 +22,7 @@ use crate::host::HostRequest;
 use crate::key::SessionKey;
 use crate::message::{Order, Recipients, WorkerMessage};
 use crate::metrics::ResumeOutcome;
+use crate::parts::Parts;
 use crate::progress::Progress;
 use crate::reach::Reach;
 use crate::recovered::Recovered;
@@ -36,7 +37,7 @@ const LOST: &str = "TOCSIN_LOST";
 pub(crate) enum Item {
     /// Commands of the control plane, in their order.
     Batch(Vec<Command>),
-    /// Events of the inbox, all there were up to the place if it is given.
+    /// Events of the inboxes, all there were up to the places that are given.
     Arrived(Vec<Command>, Position),
     /// A session is gone from its worker.
     SessionEnded(SessionKey),
@@ -111,6 +112,7 @@ pub(crate) struct Dispatcher {
     pub(crate) decided: Decided,
     /// Sessions of other nodes may come.
     pub(crate) inherits: bool,
+    pub(crate) parts: Parts,
     /// Guilds that had passive sessions: only there are those looked up that a message is for in any case.
     with_passive: HashSet<u64>,
     progress: Progress,
@@ -142,6 +144,7 @@ impl Dispatcher {
             awaited: HashMap::default(),
             deciding: None,
             decided: Decided::default(),
+            parts: Parts::default(),
             with_passive: HashSet::default(),
             progress: Progress::new(workers),
             has_bus: false,
@@ -171,13 +174,12 @@ impl Dispatcher {
                     Item::Arrived(commands, position) => {
                         self.has_bus = true;
                         self.on_batch(commands, true);
-                        if !position.inbox.is_empty() {
-                            self.progress.arrived = position;
-                        }
+                        self.progress.arrive(position);
                     }
                     Item::SessionEnded(key) => {
                         self.directory.remove(key);
                         self.reach.end(key);
+                        self.parts.forget(key);
                     }
                     Item::Journal {
                         worker,
@@ -495,6 +497,7 @@ impl Dispatcher {
             bots_only: false,
             whole: to_all || !tocsin_proto::is_for_lookers(&envelope.name),
             place: (envelope.seq != 0).then_some((envelope.scope, envelope.seq)),
+            part: self.parts.bit(envelope.scope),
             had_by,
             guild: envelope.guild,
             event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
@@ -539,6 +542,7 @@ impl Dispatcher {
     }
 
     fn on_dispatch(&mut self, dispatch: Dispatch) {
+        let part = self.part_of(&dispatch);
         let gate = gate(dispatch.gated, dispatch.author, dispatch.mentions);
         let delivery = Arc::new(Delivery {
             required: if dispatch.ungated {
@@ -550,6 +554,7 @@ impl Dispatcher {
             bots_only: dispatch.bots_only,
             whole: !tocsin_proto::is_for_lookers(&dispatch.name),
             place: self.deciding.as_ref().and_then(|each| each.place),
+            part,
             had_by: match &self.deciding {
                 Some(deciding) => deciding.had_by.clone(),
                 None => Vec::new(),

@@ -11,6 +11,7 @@ use tocsin_proto::Intents;
 
 use crate::flight::Flight;
 use crate::key::SessionKey;
+use crate::parts::PartBit;
 
 /// An event with the conditions that do not depend on the index.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Delivery {
     pub(crate) whole: bool,
     /// Its place in a scope's log, if it has one.
     pub(crate) place: Option<(Scope, u64)>,
+    /// The partition that it comes from, for sessions that have only some of their parts yet; 0: it has none.
+    pub(crate) part: PartBit,
     /// Sessions that had it at another node. Hardly ever any.
     pub(crate) had_by: Vec<SessionKey>,
     /// The guild whose events it resembles, 0 for none: where compression looks for matches.

@@ -1,7 +1,8 @@
 //! Sessions of other nodes: asked for by a resume, made ready, and gone on with at one place of the inbox (ADR 0019).
 //!
 //! A session that is taken over is dormant from its entry into the index to that place, quiet while it is given what its
-//! client missed, and live after that.
+//! client missed, and live after that. Of several partitions each has such a place, and it is quiet from the first to the
+//! last: what comes from those that are still to come is not for it until then.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::host::HostRequest;
 use crate::key::SessionKey;
 use crate::message::Doubt;
 use crate::metrics::ResumeOutcome;
+use crate::parts::PartBit;
 use crate::sessions::{Kept, Mode, Session};
 use crate::worker::Worker;
 
@@ -65,6 +67,7 @@ impl Worker {
                 shard: adopt.shard,
                 memo: adopt.memo,
                 had: adopt.seq,
+                open: 0,
             })),
             mode: Mode::Dormant,
             connection: reserved.connection,
@@ -82,15 +85,23 @@ impl Worker {
         }
     }
 
-    /// What its client missed elsewhere.
-    pub(crate) fn bequeath(&mut self, key: SessionKey, missed: Vec<Arc<EncodedDispatch>>) {
+    /// What its client missed elsewhere; what comes from this partition is for it from here on.
+    pub(crate) fn bequeath(
+        &mut self,
+        key: SessionKey,
+        missed: Vec<Arc<EncodedDispatch>>,
+        part: PartBit,
+    ) {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        if session.mode != Mode::Dormant {
+        if session.mode == Mode::Live {
             return;
         }
         session.mode = Mode::Quiet;
+        if let Some(kept) = &mut session.kept {
+            kept.open |= part;
+        }
         for event in missed {
             let variant = session.variant_of(&event);
             remember(session, &Rc::new(LocalEvent(event)), variant);

@@ -27,6 +27,7 @@ mod mailbox;
 mod message;
 mod metrics;
 mod orders;
+mod parts;
 mod progress;
 mod reach;
 mod recovered;

@@ -12,6 +12,7 @@ use crate::command::{Accept, Adopt};
 use crate::event::Delivery;
 use crate::key::SessionKey;
 use crate::metrics::ResumeOutcome;
+use crate::parts::PartBit;
 use crate::resume::Moved;
 
 /// A message to one worker.
@@ -80,10 +81,10 @@ pub(crate) enum Order {
     BreakFrame(SessionKey, Option<Box<str>>),
     /// A session of another node gets its place.
     Adopt(Box<Adopt>),
-    /// What its client missed there.
-    Bequeath(SessionKey, Vec<Arc<EncodedDispatch>>),
     /// It begins anew if its cohort in the guild is one of which a decision says too little, and it has such an intent.
     Doubt(SessionKey, u64, Intents, Arc<Doubt>),
+    /// What its client missed there, with the first of its parts, and whose part this is.
+    Bequeath(SessionKey, Vec<Arc<EncodedDispatch>>, PartBit),
     /// It goes on.
     Revive(SessionKey),
     /// It does not, and how that counts.

@@ -1,5 +1,6 @@
-//! `Progress`: how far into the inbox everything was given to the workers; their journals say so to an heir.
+//! `Progress`: how far into the inboxes everything was given to the workers; their journals say so to an heir.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tocsin_bus::journal::Position;
@@ -11,10 +12,12 @@ const TELL_ALL: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// The last place of the inbox that came; its inbox is empty without a bus.
-    pub(crate) arrived: Position,
+    /// The last places of the inboxes that came; the inbox is empty without a bus.
+    arrived: Position,
+    /// Another one each time.
+    version: u64,
     told: Vec<u64>,
-    told_inbox: std::sync::Arc<str>,
+    told_inbox: Arc<str>,
     told_all: Option<Instant>,
 }
 
@@ -24,9 +27,34 @@ impl Progress {
         Self {
             told_inbox: arrived.inbox.clone(),
             arrived,
+            version: 0,
             told: vec![0; workers],
             told_all: None,
         }
+    }
+
+    /// Something came, and here are the places of those who brought it, if they have any.
+    pub(crate) fn arrive(&mut self, position: Position) {
+        if position.inbox.is_empty() {
+            return;
+        }
+        let arrived = &mut self.arrived;
+        let of_others = position.redis != arrived.redis
+            || position.entries.len() != arrived.entries.len()
+            || position.inbox != arrived.inbox;
+        let news = |(old, new): (&u64, &u64)| new > old;
+        if !of_others && !arrived.entries.iter().zip(&*position.entries).any(news) {
+            return;
+        }
+        if of_others || position.is_whole() {
+            *arrived = position;
+        } else {
+            let entries = Arc::make_mut(&mut arrived.entries);
+            for (entry, &new) in entries.iter_mut().zip(&*position.entries) {
+                *entry = new.max(*entry);
+            }
+        }
+        self.version += 1;
     }
 
     /// For now no place says what was given: tells all workers so, once.
@@ -44,7 +72,7 @@ impl Progress {
     /// Everything that arrived is in these orders or was in earlier ones: says so to those who get any, to those who
     /// must know, and to all now and then.
     pub(crate) fn tell(&mut self, orders: &mut [Vec<Order>], must_know: impl Fn(usize) -> bool) {
-        if self.arrived.inbox.is_empty() {
+        if !self.arrived.is_whole() {
             return;
         }
         let mut all = self.told_all.is_none_or(|at| at.elapsed() >= TELL_ALL);
@@ -58,10 +86,72 @@ impl Progress {
         }
         for (worker, (orders, told)) in orders.iter_mut().zip(&mut self.told).enumerate() {
             let tells = all || !orders.is_empty() || must_know(worker);
-            if tells && *told != self.arrived.entry {
-                *told = self.arrived.entry;
+            if tells && *told != self.version {
+                *told = self.version;
                 orders.push(Order::Reached(self.arrived.clone()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(inbox: &str, entries: &[u64]) -> Position {
+        Position {
+            inbox: inbox.into(),
+            entries: entries.into(),
+            redis: 1,
+        }
+    }
+
+    /// What the workers are told.
+    fn told(progress: &mut Progress, must_know: bool) -> Vec<Vec<Position>> {
+        let mut orders = vec![Vec::new(), Vec::new()];
+        progress.tell(&mut orders, |worker| must_know && worker == 1);
+        let positions = |orders: Vec<Order>| {
+            let positions = orders.into_iter().map(|order| match order {
+                Order::Reached(position) => position,
+                _ => panic!("something else"),
+            });
+            positions.collect()
+        };
+        orders.into_iter().map(positions).collect()
+    }
+
+    #[test]
+    fn a_place_is_told_once_each_partition_has_one_and_of_one_node_only() {
+        let mut progress = Progress::new(2);
+        progress.arrive(Position::default());
+        progress.arrive(position("a", &[7, 0]));
+        assert_eq!(told(&mut progress, true), [vec![], vec![]]);
+        progress.arrive(position("a", &[0, 4]));
+        let both = position("a", &[7, 4]);
+        assert_eq!(
+            told(&mut progress, false),
+            [vec![both.clone()], vec![both.clone()]]
+        );
+        progress.arrive(position("a", &[0, 4]));
+        assert_eq!(told(&mut progress, true), [vec![], vec![]], "nothing new");
+        progress.arrive(position("a", &[9, 0]));
+        progress.told_all = Some(Instant::now());
+        assert_eq!(
+            told(&mut progress, true),
+            [vec![], vec![position("a", &[9, 4])]]
+        );
+        assert_eq!(both, position("a", &[7, 4]), "what was told stays");
+        progress.arrive(position("b", &[1, 0]));
+        assert_eq!(told(&mut progress, true), [vec![], vec![]]);
+        progress.arrive(position("b", &[0, 1]));
+        let new = position("b", &[1, 1]);
+        assert_eq!(
+            told(&mut progress, false),
+            [vec![new.clone()], vec![new.clone()]]
+        );
+        let mut orders = vec![Vec::new(), Vec::new()];
+        progress.withdraw(&mut orders);
+        assert!(orders.iter().all(|orders| orders.len() == 1));
+        assert_eq!(told(&mut progress, true), [vec![new.clone()], vec![new]]);
     }
 }

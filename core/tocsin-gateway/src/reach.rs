@@ -49,6 +49,11 @@ impl Reach {
         }
     }
 
+    /// Whether the session has begun and is not gone.
+    pub(crate) fn knows(&self, key: SessionKey) -> bool {
+        self.sessions.contains_key(&key.as_u64())
+    }
+
     /// A session is put into a guild; nothing if it has ended or never began, as its worker does.
     pub(crate) fn enter(&mut self, key: SessionKey, guild: u64) {
         let worker = key.worker();

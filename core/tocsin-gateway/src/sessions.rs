@@ -9,6 +9,7 @@ use tocsin_session::ReplayLog;
 
 use crate::event::{Delivery, LocalEvent};
 use crate::key::SessionKey;
+use crate::parts::PartBit;
 
 /// What a replay log remembers of a dispatch: the event and which variant this session was given.
 pub(crate) type Remembered = (Rc<LocalEvent>, Variant);
@@ -20,7 +21,7 @@ pub(crate) enum Mode {
     Live,
     /// Just taken over: what comes is what it is about to be given, and is left out.
     Dormant,
-    /// It is given what its client missed: numbered, and not yet sent.
+    /// It is given what its client missed, and what comes from partitions that are open: numbered, and not yet sent.
     Quiet,
 }
 
@@ -33,6 +34,8 @@ pub(crate) struct Kept {
     pub(crate) memo: Bytes,
     /// The last `s` its client had when it was taken over.
     pub(crate) had: u64,
+    /// While it is quiet: the partitions whose parts have come.
+    pub(crate) open: PartBit,
 }
 
 /// An accepted session.
@@ -60,7 +63,7 @@ pub(crate) struct Session {
 impl Session {
     /// The variant of an event for this session, or `None` if it does not get it.
     pub(crate) fn admits(&self, delivery: &Delivery) -> Option<Variant> {
-        if self.mode == Mode::Dormant
+        if (self.mode != Mode::Live && !self.is_open(delivery.part))
             || (!delivery.required.is_empty() && !self.intents.intersects(delivery.required))
             || (delivery.exclude_user != 0 && delivery.exclude_user == self.user_id)
             || (delivery.bots_only && !self.bot)
@@ -68,6 +71,12 @@ impl Session {
             return None;
         }
         Some(self.variant_of(&delivery.event))
+    }
+
+    /// Whether what comes from a partition is for it, which is not live yet.
+    fn is_open(&self, part: PartBit) -> bool {
+        let open = self.kept.as_ref().map_or(0, |kept| kept.open);
+        self.mode == Mode::Quiet && (part == 0 || open & part != 0)
     }
 
     /// The variant of an event that it gets in any case.

@@ -373,6 +373,7 @@ mod tests {
             bots_only: false,
             whole: true,
             place: None,
+            part: 0,
             had_by: Vec::new(),
             guild,
             flight: Flight::new(Instant::now(), None),

@@ -95,6 +95,8 @@ impl Stage {
     fn inherit(&self, session: SessionKey, tail: &[&Envelope], known: &[u64]) {
         let known: HashSet<_> = known.iter().map(|&seq| (SCOPE, seq)).collect();
         self.door.order(Command::Inherit(Box::new(Inheritance {
+            partition: 0,
+            partitions: 1,
             heirs: vec![Heir {
                 session: session.as_u64(),
                 known,

@@ -1,7 +1,7 @@
 //! The desk between those who ask for sessions of other nodes, the heir's thread and the reader; and the mark, whose
 //! entry is where they meet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use tocsin_bus::{Inheritance, SessionId};
 
 /// How long this node's own reader waits at a mark for what goes there.
 const AT_THE_MARK: Duration = Duration::from_secs(2);
+/// Marks of other nodes that are remembered, so that those of one number in several partitions count once.
+const REMEMBERED: usize = 4_096;
 
 /// A session that was asked for.
 #[derive(Debug, Clone)]
@@ -30,9 +32,12 @@ pub(crate) enum Job {
 #[derive(Debug, Default)]
 struct State {
     jobs: Vec<Job>,
-    /// What goes to which mark; `None`: it came to nothing.
-    made: HashMap<u64, Option<Inheritance>>,
-    given_up: HashSet<u64>,
+    /// What goes to the mark of a number in a partition; `None`: it came to nothing.
+    made: HashMap<(u64, u32), Option<Inheritance>>,
+    given_up: HashSet<(u64, u32)>,
+    /// Marks of other nodes, the oldest first.
+    fenced: HashSet<(Box<str>, u64)>,
+    fenced_in_order: VecDeque<(Box<str>, u64)>,
     incarnation: u64,
     ended: bool,
 }
@@ -64,36 +69,57 @@ impl Desk {
         self.changed.notify_all();
     }
 
-    /// The inbox that is read is this one.
+    /// The inboxes that are read are these. Nobody comes to marks of the ones before.
     pub(crate) fn reads(&self, incarnation: u64) {
-        self.lock().incarnation = incarnation;
+        let mut state = self.lock();
+        state.incarnation = incarnation;
+        state.made.retain(|(mark, _), _| mark >> 32 == incarnation);
+        state.given_up.retain(|(mark, _)| mark >> 32 == incarnation);
     }
 
-    /// Waits for what goes to a mark.
-    pub(crate) fn at_mark(&self, mark: u64) -> Option<Inheritance> {
+    /// Waits for what goes to a mark in a partition.
+    pub(crate) fn at_mark(&self, mark: u64, partition: u32) -> Option<Inheritance> {
+        let place = (mark, partition);
         let (mut state, _) = self
             .changed
             .wait_timeout_while(self.lock(), AT_THE_MARK, |state| {
-                !state.made.contains_key(&mark) && !state.ended
+                !state.made.contains_key(&place) && !state.ended
             })
             .unwrap_or_else(PoisonError::into_inner);
-        let made = state.made.remove(&mark);
+        let made = state.made.remove(&place);
         if made.is_none() {
-            state.given_up.insert(mark);
+            state.given_up.insert(place);
         }
         made.flatten()
     }
 
-    /// Puts what goes to a mark; `false`: nobody waits for it any more.
-    pub(crate) fn put(&self, mark: u64, made: Option<Inheritance>) -> bool {
+    /// Puts what goes to a mark in a partition; `false`: nobody waits for it any more.
+    pub(crate) fn put(&self, mark: u64, partition: u32, made: Option<Inheritance>) -> bool {
         let mut state = self.lock();
-        if state.given_up.remove(&mark) {
+        if state.given_up.remove(&(mark, partition)) {
             return false;
         }
-        state.made.insert(mark, made);
+        state.made.insert((mark, partition), made);
         drop(state);
         self.changed.notify_all();
         true
+    }
+
+    /// Fences at another node's mark, the first time that one of its number is met: what comes after it in other
+    /// partitions comes after the fence too, and a session that has come back meanwhile is not fenced again.
+    pub(crate) fn fence_once(&self, inbox: &str, mark: u64, fence: impl FnOnce()) {
+        let mut state = self.lock();
+        let mark = (Box::from(inbox), mark);
+        if !state.fenced.insert(mark.clone()) {
+            return;
+        }
+        state.fenced_in_order.push_back(mark);
+        if state.fenced_in_order.len() > REMEMBERED
+            && let Some(oldest) = state.fenced_in_order.pop_front()
+        {
+            state.fenced.remove(&oldest);
+        }
+        fence();
     }
 
     /// Waits for jobs, for so long if not for good; `None` at the end.
@@ -151,10 +177,32 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_is_not_kept() {
         let desk = Desk::default();
-        assert!(desk.put(1, Some(Inheritance::default())));
-        assert_eq!(desk.at_mark(1), Some(Inheritance::default()));
+        desk.reads(1);
+        let mark = 1 << 32 | 1;
+        assert!(desk.put(mark, 0, Some(Inheritance::default())));
+        assert!(desk.put(mark, 3, None));
+        assert_eq!(desk.at_mark(mark, 0), Some(Inheritance::default()));
+        assert_eq!(desk.at_mark(mark, 3), None);
         desk.end();
-        assert_eq!(desk.at_mark(2), None);
-        assert!(!desk.put(2, None));
+        assert_eq!(desk.at_mark(mark + 1, 0), None);
+        assert!(!desk.put(mark + 1, 0, None));
+        assert!(desk.put(mark + 1, 1, None));
+        desk.reads(2);
+        let state = desk.lock();
+        assert!(state.made.is_empty() && state.given_up.is_empty());
+    }
+
+    #[test]
+    fn a_mark_fences_once_in_whatever_partition_it_is_met_first() {
+        let desk = Desk::default();
+        let mut fenced = Vec::new();
+        for (inbox, mark) in [("a.1", 1), ("a.1", 1), ("b.1", 1), ("a.1", 2), ("a.1", 1)] {
+            desk.fence_once(inbox, mark, || fenced.push((inbox, mark)));
+        }
+        assert_eq!(fenced, [("a.1", 1), ("b.1", 1), ("a.1", 2)]);
+        for mark in 0..2 * REMEMBERED as u64 {
+            desk.fence_once("c.1", mark, || {});
+        }
+        assert_eq!(desk.lock().fenced.len(), REMEMBERED);
     }
 }

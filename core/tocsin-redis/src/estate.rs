@@ -188,7 +188,8 @@ mod tests {
     fn position(entry: u64) -> Position {
         Position {
             inbox: "inbox".into(),
-            entry,
+            entries: [entry, 7].into(),
+            redis: 9,
         }
     }
 

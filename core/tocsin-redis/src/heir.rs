@@ -1,28 +1,30 @@
 //! The heir's thread: finds the sessions of other nodes in their journals, and takes them over (ADR 0019).
 //!
-//! Taking is one step of Redis: the sessions get another owner, and both inboxes a mark. What came before the mark is
-//! read from the other node's inbox, what comes after it from this node's own. So it does not matter whether the other
-//! node is dead, frozen or well: whatever it still says, it says to connections that were left.
+//! Taking is one step of Redis: the sessions get another owner, and both inboxes a mark. Where there are several
+//! partitions, one step in each follows, with a mark of the same number. What came before the mark of a partition is
+//! read from the other node's inbox there, what comes after it from this node's own. So it does not matter whether the
+//! other node is dead, frozen or well: whatever it still says, it says to connections that were left.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value, cmd};
-use tocsin_bus::{Doubt, Envelope, Found, Heir, Inheritance, Note};
+use tocsin_bus::{Doubt, Found, Heir, Inheritance, Missed, Note};
 
-use crate::config::{BusConfig, millis};
-use crate::desk::{Desk, Job, Wanted, mark};
-use crate::entry;
-use crate::estate::Estate;
+use crate::config::BusConfig;
+use crate::desk::{Desk, Job, Wanted};
+use crate::estate::{Estate, Share};
 use crate::link::Link;
+use crate::links::Links;
+use crate::marks::Inboxes;
 use crate::names::{Claim, Names, Owner};
-use crate::reader::{entry_of, inbox_name};
+use crate::reader::entry_of;
 use crate::routes::Routes;
 use crate::sink::Sink;
 
 /// Entries of one read.
-const COUNT: usize = 1_000;
+pub(crate) const COUNT: usize = 1_000;
 /// After which pause, and for how long, a journal is read again that does not have yet what the client has.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(300));
 /// How long what was read of a journal is kept after it was last asked for.
@@ -31,21 +33,21 @@ const KEPT: Duration = Duration::from_secs(120);
 const TOGETHER: usize = 256;
 
 /// A session that was found, until it is taken.
-struct Held {
-    wanted: Wanted,
+pub(crate) struct Held {
+    pub(crate) wanted: Wanted,
     from: From,
     /// What the key of its owner says.
-    said: Option<Claim>,
+    pub(crate) said: Option<Claim>,
     since: Instant,
 }
 
 /// From whom a session is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct From {
+pub(crate) struct From {
     /// In whose journal it is.
-    owner: Owner,
+    pub(crate) owner: Owner,
     /// Who claimed it since, and has not given it anything.
-    claimed_by: Option<Owner>,
+    pub(crate) claimed_by: Option<Owner>,
 }
 
 /// What was read of journals, and when it was last asked for.
@@ -76,11 +78,11 @@ impl Desktop {
     }
 }
 
-/// Where sessions are taken over: a worker of this node, and a mark in an inbox of it.
-struct Place {
-    worker: usize,
-    incarnation: u64,
-    mark: u64,
+/// Where sessions are taken over: a worker of this node, and marks of one number in its inboxes.
+pub(crate) struct Place {
+    pub(crate) worker: usize,
+    pub(crate) incarnation: u64,
+    pub(crate) mark: u64,
 }
 
 pub(crate) struct Heirs {
@@ -95,12 +97,12 @@ impl Heirs {
     /// Works until told to end.
     pub(crate) fn run(self) {
         let mut desk = Desktop::default();
-        let mut link: Option<Link> = None;
+        let mut links: Option<Links> = None;
         let mut marks = 0;
         while let Some((jobs, incarnation)) = self.desk.jobs(desk.pause()) {
             desk.clear();
-            if link.is_none() {
-                link = Link::open(&self.routes, 0, Duration::ZERO).ok();
+            if links.is_none() {
+                links = Links::open(&self.routes).ok();
             }
             let mut groups: HashMap<(From, usize), Vec<(Held, u64)>> = HashMap::new();
             for job in jobs {
@@ -115,8 +117,8 @@ impl Heirs {
                     },
                 }
             }
-            let mut good = link.is_some();
-            good &= self.find_all(link.as_mut(), &mut desk).is_ok();
+            let mut good = links.is_some();
+            good &= self.find_all(links.as_mut(), &mut desk).is_ok();
             for ((from, worker), group) in groups {
                 for chunk in group.chunks(TOGETHER) {
                     marks += 1;
@@ -125,9 +127,9 @@ impl Heirs {
                         incarnation,
                         mark: incarnation << 32 | marks,
                     };
-                    let left = match &mut link {
-                        Some(link) if good => {
-                            self.take(link, &mut desk.estates, from, &place, chunk)
+                    let left = match &mut links {
+                        Some(links) if good => {
+                            self.take(links, &mut desk.estates, from, &place, chunk)
                         }
                         _ => Ok(all_of(chunk, Doubt::Away)),
                     };
@@ -138,7 +140,7 @@ impl Heirs {
                 }
             }
             if !good {
-                link = None;
+                links = None;
             }
         }
     }
@@ -148,15 +150,13 @@ impl Heirs {
     }
 
     /// Answers all that were asked for and can be answered now; an error is that of Redis.
-    fn find_all(&self, link: Option<&mut Link>, desk: &mut Desktop) -> RedisResult<()> {
+    fn find_all(&self, links: Option<&mut Links>, desk: &mut Desktop) -> RedisResult<()> {
         let asked = std::mem::take(&mut desk.asked);
         if asked.is_empty() {
             return Ok(());
         }
-        let found = match link {
-            // One place of the inbox for all scopes: there is none over several partitions.
-            _ if self.names.partitions() != 1 => Ok(vec![Err(Doubt::Place); asked.len()]),
-            Some(link) => self.look_for(link, &mut desk.estates, &asked),
+        let found = match links {
+            Some(links) => self.look_for(links.first(), &mut desk.estates, &asked),
             None => Ok(vec![Err(Doubt::Away); asked.len()]),
         };
         let (found, whole) = match found {
@@ -287,41 +287,43 @@ impl Heirs {
         }
     }
 
-    /// Takes sessions over, and returns the keys of those that it did not: the others wait for what goes to the mark.
+    /// Takes sessions over, and returns the keys of those that it did not: the others wait for what goes to the marks.
     fn take(
         &self,
-        link: &mut Link,
+        links: &mut Links,
         estates: &mut Estates,
         from: From,
         place: &Place,
         group: &[(Held, u64)],
     ) -> RedisResult<Vec<(u64, Doubt)>> {
-        let mut inboxes = Vec::new();
+        let mut inboxes = Inboxes::new();
         if let Some(owner) = from.claimed_by {
-            let inbox = self.refresh(link, owner, estates)?.position.inbox.clone();
+            let estate = self.refresh(links.first(), owner, estates)?;
+            let inbox = estate.position.inbox.clone();
             if inbox.is_empty() {
                 // It could not be told.
                 return Ok(all_of(group, Doubt::Place));
             }
             inboxes.push(inbox);
         }
-        // Before the mark: what the journal has from here on is behind it.
-        let estate = self.refresh(link, from.owner, estates)?;
+        // Before the marks: what the journal has from here on is behind them.
+        let estate = self.refresh(links.first(), from.owner, estates)?;
         let position = estate.position.clone();
-        if position.inbox.is_empty() || place.incarnation == 0 {
+        // Another Redis, or the same begun anew, may have lost entries and given their numbers to others.
+        if !position.is_whole()
+            || position.entries.len() != self.names.partitions() as usize
+            || position.redis != links.redis
+            || place.incarnation == 0
+        {
             return Ok(all_of(group, Doubt::Place));
         }
         inboxes.insert(0, position.inbox.clone());
-        let (mut heirs, mut wanted, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut shares, mut wanted, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for (held, session) in group {
             match estate.share(held.wanted.id, held.wanted.seq) {
                 Ok(share) => {
                     wanted.push(held);
-                    heirs.push(Heir {
-                        session: *session,
-                        missed: share.missed,
-                        known: share.known,
-                    });
+                    shares.push((*session, share));
                 }
                 Err(doubt) => left.push((*session, doubt)),
             }
@@ -329,7 +331,7 @@ impl Heirs {
         if wanted.is_empty() {
             return Ok(left);
         }
-        let (before, taken) = self.claim(link, from, place, &inboxes, &wanted)?;
+        let (before, taken) = self.claim(links.first(), from, place, &inboxes, &wanted)?;
         if before == 0 {
             // Without an answer for each an inbox is gone.
             let doubt = if taken.is_empty() {
@@ -337,134 +339,57 @@ impl Heirs {
             } else {
                 Doubt::Taken
             };
-            left.extend(heirs.iter().map(|heir| (heir.session, doubt)));
+            left.extend(shares.iter().map(|(session, _)| (*session, doubt)));
             return Ok(left);
         }
         let mut taken = taken.into_iter();
-        heirs.retain(|heir| {
+        let mut ids = Vec::new();
+        let mut each = wanted.iter();
+        shares.retain(|(session, _)| {
             let taken = taken.next().unwrap_or(false);
-            if !taken {
-                left.push((heir.session, Doubt::Taken));
+            let id = each.next().map(|held| held.wanted.id);
+            if taken {
+                ids.extend(id);
+            } else {
+                left.push((*session, Doubt::Taken));
             }
             taken
         });
-        let keys: Vec<_> = heirs.iter().map(|heir| heir.session).collect();
-        let tail = self.tail(link, &position.inbox, position.entry, before);
-        // Said in any case: the reader waits at the mark.
-        let (whole, made) = match tail {
-            Ok(tail) => (Ok(()), tail.map(|tail| Inheritance { heirs, tail })),
-            Err(error) => (Err(error), None),
-        };
-        let there = made.is_some();
-        let waited_for = self.desk.put(place.mark, made);
-        whole?;
-        let doubt = match (there, waited_for) {
-            (true, true) => return Ok(left),
-            (true, false) => Doubt::Late,
-            _ => Doubt::Place,
-        };
-        left.extend(keys.into_iter().map(|session| (session, doubt)));
+        let keys: Vec<_> = shares.iter().map(|(session, _)| *session).collect();
+        let mut before = Some(before);
+        for (partition, heirs) in (0..).zip(parts_of(shares, &self.names)) {
+            let made = self.part(
+                links,
+                partition,
+                before.take(),
+                place,
+                &inboxes,
+                &ids,
+                &position,
+            );
+            let (whole, made) = match made {
+                Ok(tail) => (Ok(()), tail),
+                Err(error) => (Err(error), None),
+            };
+            let there = made.is_some();
+            let made = made.map(|tail| Inheritance {
+                partition,
+                partitions: self.names.partitions(),
+                heirs,
+                tail,
+            });
+            // Said in any case: the reader waits at the mark, if there is one.
+            let waited_for = self.desk.put(place.mark, partition, made);
+            whole?;
+            let doubt = match (there, waited_for) {
+                (true, true) => continue,
+                (true, false) => Doubt::Late,
+                _ => Doubt::Place,
+            };
+            left.extend(keys.into_iter().map(|session| (session, doubt)));
+            break;
+        }
         Ok(left)
-    }
-
-    /// Makes this node the owner and marks all inboxes; the mark's place in the first of `inboxes`, or 0, and which of
-    /// the sessions it became the owner of.
-    fn claim(
-        &self,
-        link: &mut Link,
-        from: From,
-        place: &Place,
-        inboxes: &[Arc<str>],
-        wanted: &[&Held],
-    ) -> RedisResult<(u64, Vec<bool>)> {
-        let own = inbox_name(&self.config.node, place.incarnation);
-        let by = Owner {
-            tag: self.config.tag,
-            worker: place.worker,
-        };
-        let mut command = cmd("FCALL");
-        command
-            .arg("tocsin_sessions_2_claim")
-            .arg(1 + 2 * inboxes.len() + wanted.len())
-            .arg(self.names.inboxes(0) + &own);
-        for inbox in inboxes {
-            command.arg(&**inbox);
-        }
-        for owner in [Some(from.owner), from.claimed_by].into_iter().flatten() {
-            command.arg(self.names.taken_from(owner.tag));
-        }
-        for held in wanted {
-            command.arg(self.names.owner(held.wanted.id));
-        }
-        let ids: Vec<_> = wanted.iter().map(|held| held.wanted.id).collect();
-        command
-            .arg(inboxes.len())
-            .arg(millis(self.config.claim_ttl))
-            .arg(mark(&own, place.mark, &ids));
-        for held in wanted {
-            let claim = Claim {
-                by,
-                from: from.owner,
-                seq: held.wanted.seq,
-            };
-            command
-                .arg(held.wanted.id.to_string())
-                .arg(held.said.map(|said| said.to_string()).unwrap_or_default())
-                .arg(claim.to_string());
-        }
-        let Value::Array(answer) = link.ask(&command)? else {
-            return Ok((0, Vec::new()));
-        };
-        let mut numbers = answer.iter().map(|each| match each {
-            Value::Int(number) => u64::try_from(*number).unwrap_or(0),
-            _ => 0,
-        });
-        let before = numbers.next().unwrap_or(0);
-        Ok((before, numbers.map(|taken| taken == 1).collect()))
-    }
-
-    /// The events in an inbox between two places; `None` if some are gone.
-    fn tail(
-        &self,
-        link: &mut Link,
-        inbox: &str,
-        after: u64,
-        before: u64,
-    ) -> RedisResult<Option<Vec<Envelope>>> {
-        let mut events = Vec::new();
-        let mut last = after;
-        while last + 1 < before {
-            let read = link.ask(
-                cmd("XRANGE")
-                    .arg(inbox)
-                    .arg(format!("1-{}", last + 1))
-                    .arg(format!("1-{}", before - 1))
-                    .arg("COUNT")
-                    .arg(COUNT),
-            )?;
-            let Value::Array(entries) = read else {
-                return Ok(None);
-            };
-            if entries.is_empty() {
-                return Ok(None);
-            }
-            for each in entries {
-                let Some((id, kind, octets)) = entry_of(each) else {
-                    return Ok(None);
-                };
-                if crate::cursor::number_of(&id) != Some(last + 1) {
-                    return Ok(None);
-                }
-                last += 1;
-                if kind == b"e" {
-                    match entry::decode(&octets) {
-                        Ok(envelope) => events.push(envelope),
-                        Err(_) => return Ok(None),
-                    }
-                }
-            }
-        }
-        Ok(Some(events))
     }
 }
 
@@ -479,6 +404,35 @@ fn record(estates: &Estates, owner: Owner, wanted: &Wanted) -> Result<Found, Dou
         shard: record.shard,
         memo: record.memo.clone(),
     })
+}
+
+/// The heirs of each partition: what they missed in all, what they had in its own.
+fn parts_of(shares: Vec<(u64, Share)>, names: &Names) -> Vec<Vec<Heir>> {
+    let mut parts: Vec<Vec<Heir>> = (0..names.partitions()).map(|_| Vec::new()).collect();
+    for (session, share) in shares {
+        let missed: Arc<[Missed]> = share.missed.into();
+        for part in &mut parts {
+            part.push(Heir {
+                session,
+                missed: Arc::clone(&missed),
+                known: HashSet::new(),
+            });
+        }
+        if let [only] = &mut parts[..] {
+            // There is nothing to part.
+            if let Some(heir) = only.last_mut() {
+                heir.known = share.known;
+            }
+            continue;
+        }
+        for (scope, seq) in share.known {
+            let part = &mut parts[names.partition(scope) as usize];
+            if let Some(heir) = part.last_mut() {
+                heir.known.insert((scope, seq));
+            }
+        }
+    }
+    parts
 }
 
 fn all_of(group: &[(Held, u64)], doubt: Doubt) -> Vec<(u64, Doubt)> {

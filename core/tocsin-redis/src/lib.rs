@@ -15,6 +15,8 @@ mod figures;
 mod heir;
 mod journal;
 mod link;
+mod links;
+mod marks;
 mod names;
 mod outages;
 mod publisher;

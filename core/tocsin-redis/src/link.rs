@@ -7,7 +7,11 @@ use redis::{Cmd, Connection, ConnectionLike, Pipeline, RedisResult, Value, cmd};
 use crate::error::BusError;
 use crate::routes::Routes;
 
-const FUNCTIONS: [&str; 2] = [include_str!("functions.lua"), include_str!("sessions.lua")];
+const FUNCTIONS: [&str; 3] = [
+    include_str!("functions.lua"),
+    include_str!("sessions.lua"),
+    include_str!("marks.lua"),
+];
 const OLDEST_MAJOR: u32 = 7;
 
 /// Which Redis this is: another one, or the same begun anew, has another.
@@ -15,6 +19,23 @@ const OLDEST_MAJOR: u32 = 7;
 pub(crate) struct Identity {
     run: String,
     replication: String,
+    /// Of one that was a replica: whose.
+    former: String,
+}
+
+impl Identity {
+    /// Stands for it, as that of a partition. Alike on every node, whenever it asked: a master that gets its first
+    /// replica has another replication id and has lost nothing.
+    pub(crate) fn digest(&self, partition: u32) -> u32 {
+        let octets = self.run.bytes().chain(self.former.bytes());
+        // FNV-1a; each partition's own, so that two that change places are others.
+        let hash = octets
+            .chain(partition.to_le_bytes())
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, octet| {
+                (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+            });
+        (hash >> 32) as u32
+    }
 }
 
 /// A connection whose Redis was found fit.
@@ -90,6 +111,7 @@ fn check(info: &str) -> Result<Identity, BusError> {
     Ok(Identity {
         run: field("run_id"),
         replication: field("master_replid"),
+        former: field("master_replid2"),
     })
 }
 
@@ -145,6 +167,13 @@ mod tests {
         let same = check(FIT).expect("fit");
         assert_eq!(same, check(FIT).expect("fit"));
         assert_ne!(same, other);
+        let followed = check(&FIT.replace("def", "deg")).expect("fit");
+        assert_ne!(same, followed);
+        let promoted = check(&format!("{FIT}master_replid2:cba\r\n")).expect("fit");
+        let digests = [&same, &followed, &other, &promoted].map(|each| each.digest(0));
+        assert_eq!(digests[0], digests[1]);
+        assert!(digests[0] != digests[2] && digests[0] != digests[3]);
+        assert_ne!(same.digest(0), same.digest(1));
     }
 
     #[test]

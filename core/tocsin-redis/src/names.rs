@@ -100,9 +100,7 @@ impl Names {
     /// The partition of a scope, alike on every node.
     #[must_use]
     pub const fn partition(&self, scope: Scope) -> u32 {
-        // Snowflakes count up in their low bits only within a millisecond: the time above is mixed in.
-        let mixed = (scope.id ^ (scope.id >> 22)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        (mixed % self.partitions as u64) as u32
+        scope.partition(self.partitions)
     }
 
     /// The slot of a cluster that all keys of a partition have.
@@ -115,6 +113,13 @@ impl Names {
     #[must_use]
     pub fn inboxes(&self, partition: u32) -> String {
         format!("{{{}:{partition}}}:inbox:", self.prefix)
+    }
+
+    /// The inbox in a partition that has the name of one in the first; `None`: that is no inbox's key.
+    #[must_use]
+    pub(crate) fn inbox_like(&self, partition: u32, first: &str) -> Option<String> {
+        let name = first.strip_prefix(&self.inboxes(0))?;
+        Some(self.inboxes(partition) + name)
     }
 
     /// The nodes that want the events of a guild, or those that name a user, as far as this partition has them.
@@ -177,6 +182,20 @@ mod tests {
         ] {
             assert!(key.starts_with(&tag), "{key}");
             assert_eq!(slot_of(&key), slot);
+        }
+    }
+
+    #[test]
+    fn a_nodes_inboxes_have_one_name_in_all_partitions() {
+        let names = Names::new("tocsin", 3);
+        let first = names.inboxes(0) + "node.7";
+        assert_eq!(names.inbox_like(0, &first), Some(first.clone()));
+        assert_eq!(
+            names.inbox_like(2, &first),
+            Some("{tocsin:2}:inbox:node.7".to_owned())
+        );
+        for other in ["", "node.7", "{tocsin:1}:inbox:node.7"] {
+            assert_eq!(names.inbox_like(1, other), None, "{other}");
         }
     }
 

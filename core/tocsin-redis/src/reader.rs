@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use redis::{Value, cmd};
 use tocsin_bus::journal::Position;
-use tocsin_bus::{Note, Why};
+use tocsin_bus::{Envelope, Note, Why};
 
 use crate::config::{BusConfig, millis};
 use crate::cursor::{Cursor, Misplaced};
@@ -49,6 +49,7 @@ pub(crate) struct Reader {
 
 /// One partition's inbox.
 struct Inbox {
+    partition: u32,
     key: String,
     cursor: Cursor,
     /// When which entry had been read, the oldest first: what retention trims by.
@@ -60,6 +61,9 @@ struct Part {
     number: u64,
     identity: Identity,
     inboxes: Vec<Inbox>,
+    /// The key of the inbox in the first partition, and what stands for the Redis of all: known when it has begun.
+    first: Arc<str>,
+    redis: u32,
     /// Its beginning was told.
     begun: bool,
     touched: Instant,
@@ -154,7 +158,8 @@ impl Reader {
         if why != Why::First && self.has_journals() {
             self.fence(link)?;
         }
-        if self.steering.opened(number) {
+        let redis = part.identity.digest(self.partitions[0]);
+        if self.steering.opened(number, redis) {
             self.desk.reads(number);
             self.sink.note(Note::Opened {
                 incarnation: number,
@@ -203,14 +208,22 @@ impl Reader {
         }
     }
 
+    /// How far this lane's inboxes were read.
     fn position(&self, current: &Part) -> Position {
-        // Of several inboxes there is no one place.
-        match &current.inboxes[..] {
-            [inbox] if self.names.partitions() == 1 => Position {
-                inbox: inbox.key.as_str().into(),
-                entry: inbox.cursor.number(),
-            },
-            _ => Position::default(),
+        let entries = match &current.inboxes[..] {
+            [inbox] if self.names.partitions() == 1 => [inbox.cursor.number()].into(),
+            inboxes => {
+                let mut entries = vec![0; self.names.partitions() as usize];
+                for inbox in inboxes {
+                    entries[inbox.partition as usize] = inbox.cursor.number();
+                }
+                entries.into()
+            }
+        };
+        Position {
+            inbox: Arc::clone(&current.first),
+            entries,
+            redis: current.redis,
         }
     }
 
@@ -232,6 +245,7 @@ impl Reader {
                 _ => return Err(BusError::Answer),
             }
             inboxes.push(Inbox {
+                partition,
                 key,
                 cursor: Cursor::at(1),
                 read_at: VecDeque::new(),
@@ -242,6 +256,8 @@ impl Reader {
             number,
             identity: link.identity.clone(),
             inboxes,
+            first: (self.names.inboxes(0) + &name).into(),
+            redis: 0,
             begun: false,
             touched: Instant::now(),
         })
@@ -259,7 +275,11 @@ impl Reader {
         if !self.steering.released(current.number, BLOCK) {
             return Ok(());
         }
-        if !std::mem::replace(&mut current.begun, true) {
+        if !current.begun {
+            let Some(redis) = self.steering.redis(current.number) else {
+                return Ok(());
+            };
+            (current.begun, current.redis) = (true, redis);
             self.sink.events(Vec::new(), self.position(current));
         }
         let mut command = cmd("XREAD");
@@ -333,21 +353,19 @@ impl Reader {
 
     fn take(&self, current: &mut Part, streams: Vec<Value>) -> Result<(), Ended> {
         let mut events = Vec::new();
-        let mut marks: Vec<(usize, u64, Bytes)> = Vec::new();
         let mut ended = Ok(());
         for stream in streams {
             let (key, entries) = pair(stream).ok_or(Ended::Link(BusError::Answer))?;
             let (Value::BulkString(key), Value::Array(entries)) = (key, entries) else {
                 return Err(Ended::Link(BusError::Answer));
             };
-            let inbox = current
-                .inboxes
-                .iter_mut()
-                .find(|inbox| inbox.key.as_bytes() == key)
+            let mut inboxes = current.inboxes.iter();
+            let at = inboxes
+                .position(|inbox| inbox.key.as_bytes() == key)
                 .ok_or(Ended::Link(BusError::Answer))?;
             for each in entries {
                 let (id, kind, octets) = entry_of(each).ok_or(Ended::Link(BusError::Answer))?;
-                match inbox.cursor.step(&id) {
+                match current.inboxes[at].cursor.step(&id) {
                     Ok(()) => {}
                     Err(Misplaced::Again(_)) => continue,
                     Err(_) => {
@@ -357,7 +375,9 @@ impl Reader {
                     }
                 }
                 if kind == b"c" {
-                    marks.push((events.len(), inbox.cursor.number(), octets));
+                    // What was there before a mark goes before it.
+                    self.give(current, std::mem::take(&mut events));
+                    self.at_mark(current, current.inboxes[at].partition, &octets);
                     continue;
                 }
                 match entry::decode(&octets) {
@@ -368,38 +388,33 @@ impl Reader {
                 }
             }
         }
-        let count = events.len() as u64;
-        self.figures.read.fetch_add(count, Ordering::Relaxed);
-        // What was there before a mark goes before it.
-        let mut done = 0;
-        for (at, number, octets) in marks {
-            let before: Vec<_> = events.drain(..at - done).collect();
-            done = at;
-            let mut place = self.position(current);
-            // That of the whole read is further on.
-            place.entry = place.entry.min(number);
-            self.sink.events(before, place);
-            self.at_mark(current, &octets);
-        }
-        self.sink.events(events, self.position(current));
+        self.give(current, events);
         ended
     }
-}
 
-impl Reader {
-    fn at_mark(&self, current: &Part, octets: &[u8]) {
+    /// Gives what was read up to where the inboxes' cursors are.
+    fn give(&self, current: &Part, events: Vec<Envelope>) {
+        let count = events.len() as u64;
+        self.figures.read.fetch_add(count, Ordering::Relaxed);
+        self.sink.events(events, self.position(current));
+    }
+
+    fn at_mark(&self, current: &Part, partition: u32, octets: &[u8]) {
         let Some((inbox, mark, sessions)) = read_mark(octets) else {
             self.figures.unreadable.fetch_add(1, Ordering::Relaxed);
             return;
         };
         if inbox != inbox_name(&self.config.node, current.number) {
-            self.figures
-                .fenced
-                .fetch_add(sessions.len() as u64, Ordering::Relaxed);
-            self.sink.fence(sessions);
-        } else if let Some(inheritance) = self.desk.at_mark(mark) {
-            let count = inheritance.heirs.len() as u64;
-            self.figures.inherited.fetch_add(count, Ordering::Relaxed);
+            self.desk.fence_once(inbox, mark, || {
+                let count = sessions.len() as u64;
+                self.figures.fenced.fetch_add(count, Ordering::Relaxed);
+                self.sink.fence(sessions);
+            });
+        } else if let Some(inheritance) = self.desk.at_mark(mark, partition) {
+            if partition == 0 {
+                let count = inheritance.heirs.len() as u64;
+                self.figures.inherited.fetch_add(count, Ordering::Relaxed);
+            }
             self.sink.inherit(inheritance);
         }
     }

@@ -14,6 +14,8 @@ struct State {
     why: Why,
     /// How many lanes have made their inboxes of it.
     opened: usize,
+    /// Stands for the Redis of all of those.
+    redis: u32,
     released: u64,
 }
 
@@ -32,6 +34,7 @@ impl Steering {
             number: 1,
             why: Why::First,
             opened: 0,
+            redis: 0,
             released: 0,
         };
         Self {
@@ -48,13 +51,14 @@ impl Steering {
         (state.number, state.why)
     }
 
-    /// A lane has made its inboxes; whether it was the last one.
-    pub(crate) fn opened(&self, incarnation: u64) -> bool {
+    /// A lane has made its inboxes, at a Redis that `redis` stands for; whether it was the last one.
+    pub(crate) fn opened(&self, incarnation: u64, redis: u32) -> bool {
         let mut state = self.lock();
         if state.number != incarnation {
             return false;
         }
         state.opened += 1;
+        state.redis = state.redis.wrapping_add(redis);
         state.opened == self.lanes
     }
 
@@ -64,9 +68,16 @@ impl Steering {
         if state.number == incarnation {
             state.number += 1;
             state.opened = 0;
+            state.redis = 0;
             state.why = why;
             self.changed.notify_all();
         }
+    }
+
+    /// What stands for the Redis of all lanes, once all have opened the incarnation and while none has ended it.
+    pub(crate) fn redis(&self, incarnation: u64) -> Option<u32> {
+        let state = self.lock();
+        (state.number == incarnation && state.opened == self.lanes).then_some(state.redis)
     }
 
     /// The incarnation may be read.
@@ -119,14 +130,17 @@ mod tests {
     fn the_last_lane_opens_an_incarnation_and_any_ends_it() {
         let steering = Steering::new(2);
         assert_eq!(steering.current(), (1, Why::First));
-        assert!(!steering.opened(1));
-        assert!(steering.opened(1));
+        assert!(!steering.opened(1, 5));
+        assert_eq!(steering.redis(1), None);
+        assert!(steering.opened(1, 6));
+        assert_eq!(steering.redis(1), Some(11));
         steering.over(1, Why::Gap);
         steering.over(1, Why::Restart);
         assert_eq!(steering.current(), (2, Why::Gap), "the first word counts");
-        assert!(!steering.opened(1), "of one that is over");
-        assert!(!steering.opened(2));
-        assert!(steering.opened(2));
+        assert!(!steering.opened(1, 7), "of one that is over");
+        assert!(!steering.opened(2, 8));
+        assert!(steering.opened(2, u32::MAX));
+        assert_eq!((steering.redis(1), steering.redis(2)), (None, Some(7)));
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod support;
 use bytes::Bytes;
 use support::{Node, Redis, event, scope};
 use tocsin_bus::journal::{JournalSink, Position, SessionRecord, Writer};
-use tocsin_bus::{Found, Missed, SessionId};
-use tocsin_redis::{BusConfig, Note};
+use tocsin_bus::{Doubt, Found, Missed, SessionId};
+use tocsin_redis::{BusConfig, Inheritance, Note};
 
 const TAG: [u8; 4] = [1, 2, 3, 4];
 
@@ -69,6 +69,13 @@ impl Worker {
     }
 }
 
+/// Two scopes of different partitions, of four.
+fn apart() -> (u64, u64) {
+    let one = 10;
+    let two = (11..).find(|&id| scope(id).partition(4) != scope(one).partition(4));
+    (one, two.expect("some scope is elsewhere"))
+}
+
 /// A node whose journal has session 1, the other one, and where the first one's inbox was.
 fn two(redis: &Redis) -> (Node, Node, Worker, Position) {
     let mut old = Node::start(config(redis, "old", TAG));
@@ -82,6 +89,17 @@ fn two(redis: &Redis) -> (Node, Node, Worker, Position) {
     (old, heir, worker, position)
 }
 
+/// The parts of one takeover: with how many events had been heard before each.
+fn parts(node: &Node, first: usize) -> Vec<(usize, Inheritance)> {
+    let mut parts: Vec<_> = (first..first + 4)
+        .map(|number| node.ear.inherited(number))
+        .collect();
+    parts.sort_by_key(|(_, part)| part.partition);
+    let partitions: Vec<_> = parts.iter().map(|(_, part)| part.partition).collect();
+    assert_eq!(partitions, [0, 1, 2, 3]);
+    parts
+}
+
 fn find(node: &Node, ticket: u64, last: u8, seq: u64) -> Option<Found> {
     node.bus.find(ticket, id(last), [last; 32], seq);
     node.ear.note(|note| match note {
@@ -93,11 +111,14 @@ fn find(node: &Node, ticket: u64, last: u8, seq: u64) -> Option<Found> {
     })
 }
 
-fn not_taken(node: &Node, session: u64) {
+fn not_taken(node: &Node, session: u64) -> Doubt {
     node.ear.note(|note| match note {
-        Note::NotTaken { session: said, .. } if *said == session => Some(()),
+        Note::NotTaken {
+            session: said,
+            doubt,
+        } if *said == session => Some(*doubt),
         _ => None,
-    });
+    })
 }
 
 #[test]
@@ -136,7 +157,7 @@ fn a_session_is_taken_with_what_its_client_missed_and_what_was_not_given_yet() {
         body: Bytes::from_static(b"{\"id\":\"2\"}"),
         gate: None,
     };
-    assert_eq!(heir_of.missed, [missed]);
+    assert_eq!(heir_of.missed[..], [missed]);
     assert_eq!(heir_of.known, [(scope(10), 1), (scope(10), 2)].into());
     assert_eq!(heir.ear.places(5)[4], (10, 5));
     assert_eq!(old.ear.fenced(), id(1), "it lives, and is told");
@@ -253,4 +274,102 @@ fn without_its_inbox_a_node_has_no_heir() {
         .expect("it was there");
     heir.bus.take(1, 100, 0);
     not_taken(&heir, 100);
+}
+
+/// Two nodes with four partitions, and a session that had the first event of a scope.
+fn over_four(redis: &Redis) -> (Node, Node, Worker) {
+    let (one, two) = apart();
+    let four = |node, tag| {
+        let mut config = config(redis, node, tag);
+        config.partitions = 4;
+        config
+    };
+    let mut old = Node::start(four("old", TAG));
+    let mut heir = Node::start(four("heir", [9; 4]));
+    old.follow(1, &[one, two]);
+    heir.follow(1, &[one, two]);
+    let mut worker = Worker::of(&old);
+    worker.writer.begin(&record(0, 1));
+    worker.write(true, &old.ear.position(4));
+    heir.bus.publish(&[event(one, 1)]);
+    old.ear.places(1);
+    worker.given(1, &mut [0]);
+    worker.write(false, &old.ear.position(5));
+    (old, heir, worker)
+}
+
+#[test]
+fn of_several_partitions_each_has_its_part_of_a_session() {
+    let redis = Redis::start(&[]);
+    let (one, two) = apart();
+    let (old, heir, _worker) = over_four(&redis);
+    heir.bus
+        .publish(&[event(one, 2), event(two, 1), event(one, 3)]);
+    old.ear.places(4);
+    heir.ear.places(4);
+    assert!(find(&heir, 1, 1, 5).is_some());
+    heir.bus.take(1, 4_000, 0);
+    let parts = parts(&heir, 0);
+    heir.bus.publish(&[event(two, 2), event(one, 4)]);
+    heir.ear.places(6);
+    for (partition, (before, part)) in (0..).zip(&parts) {
+        assert_eq!(*before, 4, "what came before each mark was heard");
+        assert_eq!((part.partitions, part.heirs.len()), (4, 1));
+        let heir = &part.heirs[0];
+        assert_eq!((heir.session, heir.missed.len()), (4_000, 1));
+        let (mut tail, mut known) = (Vec::new(), Vec::new());
+        if partition == scope(one).partition(4) {
+            tail.extend([event(one, 2), event(one, 3)]);
+            known.push((scope(one), 1));
+        }
+        if partition == scope(two).partition(4) {
+            tail.push(event(two, 1));
+        }
+        assert_eq!(part.tail, tail);
+        assert_eq!(heir.known, known.into_iter().collect());
+    }
+    old.ear.places(6);
+    assert_eq!(old.ear.fenced(), id(1));
+    let figures = old.bus.figures().all();
+    let fenced = figures.iter().find(|figure| figure.0 == "fenced");
+    assert_eq!(fenced.expect("a figure").2, 1, "once");
+}
+
+#[test]
+fn where_one_of_several_inboxes_is_gone_or_has_a_hole_there_is_no_heir() {
+    let (one, two) = apart();
+    for gone in [true, false] {
+        let redis = Redis::start(&[]);
+        let (old, heir, _worker) = over_four(&redis);
+        heir.bus
+            .publish(&[event(two, 1), event(two, 2), event(one, 2)]);
+        old.ear.places(4);
+        assert!(find(&heir, 1, 1, 5).is_some());
+        let inbox = format!("{{tocsin:{}}}:inbox:old.1", scope(two).partition(4));
+        let mut command = redis::cmd(if gone { "DEL" } else { "XDEL" });
+        command.arg(inbox);
+        if !gone {
+            command.arg("1-2");
+        }
+        command.exec(&mut redis.connect()).expect("it was there");
+        heir.bus.take(1, 100, 0);
+        assert_eq!(not_taken(&heir, 100), Doubt::Place);
+    }
+}
+
+#[test]
+fn what_another_redis_numbered_is_no_place() {
+    let redis = Redis::start(&[]);
+    let (old, heir, mut worker, _) = two(&redis);
+    let mut position = old.ear.position(1);
+    position.redis ^= 1;
+    worker.write(false, &position);
+    assert!(find(&heir, 1, 1, 5).is_some());
+    heir.bus.take(1, 100, 0);
+    assert_eq!(not_taken(&heir, 100), Doubt::Place);
+    // Nobody became its owner.
+    worker.write(false, &old.ear.position(1));
+    assert!(find(&heir, 2, 1, 5).is_some());
+    heir.bus.take(2, 101, 0);
+    assert_eq!(heir.ear.inherited(0).1.heirs[0].session, 101);
 }

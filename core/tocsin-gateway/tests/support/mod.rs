@@ -432,6 +432,11 @@ impl Client {
     /// HELLO, identify, READY as 1 and GUILD_CREATE as 2; the session's id.
     pub fn begin(&mut self, token: &str) -> String {
         self.op(10);
+        self.begin_again(token)
+    }
+
+    /// The same without HELLO, which came before.
+    pub fn begin_again(&mut self, token: &str) -> String {
         self.send(&json!({"op": 2, "d": {"token": token}}));
         let ready = self.dispatch("READY", 1);
         self.dispatch("GUILD_CREATE", 2);

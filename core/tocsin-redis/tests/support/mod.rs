@@ -117,7 +117,13 @@ impl Sink for Ear {
     fn events(&self, events: Vec<Envelope>, position: Position) {
         let mut heard = self.heard.lock().expect("heard");
         heard.events.extend(events);
-        if !position.inbox.is_empty() {
+        if heard.position.inbox == position.inbox && !position.is_whole() {
+            // A lane's own.
+            let entries = Arc::make_mut(&mut heard.position.entries);
+            for (entry, &new) in entries.iter_mut().zip(&*position.entries) {
+                *entry = new.max(*entry);
+            }
+        } else if !position.inbox.is_empty() {
             heard.position = position;
         }
         self.more.notify_all();
@@ -202,9 +208,13 @@ impl Ear {
         self.wait(|heard| (heard.events.len() >= count).then(|| heard.events.clone()))
     }
 
-    /// Waits until the inbox has been read so far.
-    pub(crate) fn position(&self, entry: u64) -> Position {
-        self.wait(|heard| (heard.position.entry >= entry).then(|| heard.position.clone()))
+    /// Waits until the inboxes of all partitions have been read, with so many entries or more in sum.
+    pub(crate) fn position(&self, entries: u64) -> Position {
+        self.wait(|heard| {
+            let position = &heard.position;
+            let far = position.entries.iter().sum::<u64>() >= entries;
+            (position.is_whole() && far).then(|| position.clone())
+        })
     }
 
     /// Waits for sessions of another node, and for how many events came before them.
