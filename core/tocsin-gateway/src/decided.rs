@@ -112,17 +112,7 @@ impl Decision {
         let told = match &*envelope.name {
             "GUILD_MEMBER_ADD" | "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE" => user != 0,
             "GUILD_EMOJIS_UPDATE" => true,
-            // To those who hold some permission.
-            "GUILD_BAN_ADD"
-            | "GUILD_BAN_REMOVE"
-            | "GUILD_AUDIT_LOG_ENTRY_CREATE"
-            | "INVITE_CREATE"
-            | "INVITE_DELETE"
-            | "WEBHOOKS_UPDATE"
-            | "AUTO_MODERATION_RULE_CREATE"
-            | "AUTO_MODERATION_RULE_UPDATE"
-            | "AUTO_MODERATION_RULE_DELETE"
-            | "AUTO_MODERATION_ACTION_EXECUTION" => {
+            name if is_for_holders(name) => {
                 return Some(Self {
                     said: Vec::new(),
                     users: Vec::new(),
@@ -147,6 +137,23 @@ impl Decision {
             bytes: 0,
         })
     }
+}
+
+/// Whether such events go to those who hold some permission, and change nobody's sight.
+fn is_for_holders(name: &str) -> bool {
+    matches!(
+        name,
+        "GUILD_BAN_ADD"
+            | "GUILD_BAN_REMOVE"
+            | "GUILD_AUDIT_LOG_ENTRY_CREATE"
+            | "INVITE_CREATE"
+            | "INVITE_DELETE"
+            | "WEBHOOKS_UPDATE"
+            | "AUTO_MODERATION_RULE_CREATE"
+            | "AUTO_MODERATION_RULE_UPDATE"
+            | "AUTO_MODERATION_RULE_DELETE"
+            | "AUTO_MODERATION_ACTION_EXECUTION"
+    )
 }
 
 const fn guild_scope(id: u64) -> Scope {
@@ -278,8 +285,8 @@ impl Dispatcher {
             self.disown(key, ResumeOutcome::Changed);
         }
         if let Some(doubt) = &decision.doubt {
-            // Where nobody's sight changed, it is only about who is told of the event itself.
-            let required = if doubt.cohorts.is_empty() {
+            // Where nobody's sight can have changed, it is only about who is told of the event itself.
+            let required = if is_for_holders(&envelope.name) {
                 Intents::required(&envelope.name, true)
             } else {
                 Intents::NONE

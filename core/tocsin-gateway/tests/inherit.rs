@@ -234,15 +234,18 @@ fn what_was_for_some_cohorts_is_told_to_those_and_is_uncertain_for_one_that_came
         cohorts: cohorts.to_vec(),
         ..Effect::default()
     };
-    let members = 1 << 1;
-    for (effect, intents, cohort, outcome) in [
-        (chosen(&[]), ALL, COHORT, Some("e1")),
-        (chosen(&[]), ALL, COHORT + 1, Some("")),
-        (chosen(&[]), ALL, COHORT + 9, None),
-        (chosen(&[]), ALL & !members, COHORT + 9, Some("")),
-        (chosen(&[COHORT + 1]), ALL, COHORT, Some("e1")),
-        (chosen(&[COHORT]), ALL, COHORT, None),
-        (chosen(&[COHORT]), ALL & !members, COHORT, None),
+    let (guilds, moderation) = (1, 1 << 2);
+    let (ban, role) = ("GUILD_BAN_ADD", "GUILD_ROLE_UPDATE");
+    for (name, effect, intents, cohort, outcome) in [
+        (ban, chosen(&[]), ALL, COHORT, Some("e1")),
+        (ban, chosen(&[]), ALL, COHORT + 1, Some("")),
+        (ban, chosen(&[]), ALL, COHORT + 9, None),
+        (ban, chosen(&[]), ALL & !moderation, COHORT + 9, Some("")),
+        (role, chosen(&[COHORT + 1]), ALL, COHORT, Some("e1")),
+        (role, chosen(&[COHORT]), ALL, COHORT, None),
+        (role, chosen(&[COHORT]), ALL & !guilds, COHORT, None),
+        // Nobody's here: its own may have.
+        (role, chosen(&[]), ALL & !guilds, COHORT + 9, None),
     ] {
         let (stage, _client) = Stage::new();
         stage.rig.submit(vec![Command::SetChannel {
@@ -250,7 +253,7 @@ fn what_was_for_some_cohorts_is_told_to_those_and_is_uncertain_for_one_that_came
             channel: CHANNEL,
             cohorts: vec![COHORT, COHORT + 1],
         }]);
-        let event = named("GUILD_MEMBER_ADD", 1);
+        let event = named(name, 1);
         stage.arrive(&[&event]);
         let said = vec![dispatch(1, Target::Cohorts(vec![COHORT]))];
         stage.decide(said, Some(effect));

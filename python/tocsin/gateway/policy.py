@@ -232,7 +232,7 @@ class Policy:
         batch.dispatch(event.name, event.body, guild=guild.id)
         return Effect()
 
-    def _role_change(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect:
+    def _role_change(self, guild: LiveGuild, event: Event, batch: Batch) -> Effect | None:
         role_id = int(_decode(event.body)["role"]["id"])
         former = guild.state.roles.get(role_id)
         shift = Shift(guild)
@@ -251,7 +251,10 @@ class Policy:
         if role.hoist if former is None else _shape(former) != _shape(role):
             guild.lists.reshape()
         batch.dispatch(event.name, event.body, guild=guild.id)
-        if former is None or not (former.permissions ^ role.permissions) & _SIGHT:
+        if former is None:
+            # Nobody holds a new one.
+            return Effect() if event.name == "GUILD_ROLE_CREATE" else None
+        if not (former.permissions ^ role.permissions) & _SIGHT:
             return Effect()
         return Effect(by_cohort=True, cohorts=shift.touched())
 
