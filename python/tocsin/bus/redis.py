@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -22,8 +22,12 @@ SWEEP_S = 5.0
 SETTLED_MS = 2_000
 """Age of an outbox row after which it should be on the bus, whoever wrote it."""
 SWEPT_MS = 15_000
+CATCHING_UP = 4
+"""Scopes of which the outbox is read at a time."""
 MARGIN_MS = 1_000
 """How far the clocks of nodes may be apart where rows are chosen by age."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger("tocsin.bus")
 
@@ -77,6 +81,7 @@ class RedisBus(LocalBus):
         self._tickets: dict[int, asyncio.Future[bool]] = {}
         self._last_ticket = 0
         self._behind: dict[Scope, int] = {}  # the newest watermark that was told of
+        self._catching_up = asyncio.Semaphore(CATCHING_UP)
         self._tasks: set[asyncio.Future[object]] = set()
         self._away = False
         self._away_since = 0
@@ -209,7 +214,7 @@ class RedisBus(LocalBus):
         since = [self._followed[scope] for scope in scopes if scope in self._followed]
         return bool(since) and created_ms >= min(since) - MARGIN_MS
 
-    async def _retried(self, read: Callable[[], Awaitable[list[tuple[int, Event]]]]) -> list[tuple[int, Event]]:
+    async def _retried(self, read: Callable[[], Awaitable[T]]) -> T:
         pause = 0.1
         while True:
             try:
@@ -234,7 +239,7 @@ class RedisBus(LocalBus):
                 # Of a log that Redis does not know: what is older than this node's inbox was swept by others, or all
                 # have recovered it, where another Redis had it.
                 since = 0 if seq else self._opened_ms - SWEPT_MS
-                events = await self._outbox.outbox_after(scope, seq, since_ms=since)
+                events = await self._log_after(scope, seq, since)
                 if not events:
                     break
                 if seq == watermark and events[0].seq != watermark + 1 and self._wire is not None:
@@ -250,6 +255,11 @@ class RedisBus(LocalBus):
         if told != watermark:
             # What was published above was refused in its turn: by now Redis knows better.
             self.on_behind(scope, told)
+
+    async def _log_after(self, scope: Scope, seq: int, since_ms: int) -> list[Event]:
+        # After Redis lost its watermarks this is asked for every scope: they wait here, not for the database's readers.
+        async with self._catching_up:
+            return await self._retried(lambda: self._outbox.outbox_after(scope, seq, since_ms=since_ms))
 
     def _lose(self, scope: Scope, watermark: int, events: Sequence[Event]) -> None:
         """The outbox has forgotten what is missing: nodes find the hole and begin anew with the scope."""
