@@ -161,6 +161,7 @@ class Batch:
         memo: bytes,
         seq: int,
         guilds: Sequence[tuple[int, int]],  # (guild_id, cohort)
+        powerless: Sequence[int],  # guilds where it holds no permission that events of all the guild go by
     ) -> None: ...
     def disown(self, session: int) -> None: ...  # op 9 false to what was adopted
     def memo(self, session: int, memo: bytes) -> None: ...  # kept with a session, for whoever takes it over

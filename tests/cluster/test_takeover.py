@@ -249,7 +249,8 @@ def test_who_came_and_went_meanwhile_is_told_once_and_in_order(
     nodes: tuple[Server, Server], ada: ApiClient, known: bool
 ) -> None:
     with contextlib.ExitStack() as stack:
-        dora = stack.enter_context(client(nodes[0], "dora-token"))
+        # With the intent for the audit log, of which she may see nothing.
+        dora = stack.enter_context(client(nodes[0], "dora-token", ALL | 1 << 2))
         bell = stack.enter_context(client(nodes[1], "bell-token")) if known else None
         begin_log(ada, *([dora] if bell is None else [dora, bell]))
         nodes[0].kill()

@@ -107,6 +107,7 @@ impl Dispatcher {
         }
         for Heir { key, .. } in certain {
             if self.parts.end(key, bit) {
+                self.decided.forget(key);
                 self.settling.push((key.worker(), Order::Revive(key)));
             }
         }

@@ -55,6 +55,8 @@ pub struct Adopt {
     pub seq: u64,
     /// The guilds it is in, with its cohort in each.
     pub guilds: Vec<(u64, u32)>,
+    /// Those of them where it holds none of the permissions that events of all the guild go by.
+    pub powerless: Vec<u64>,
 }
 
 /// A guild that a session is in from its beginning.

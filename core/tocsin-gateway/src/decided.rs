@@ -112,7 +112,7 @@ impl Decision {
         let told = match &*envelope.name {
             "GUILD_MEMBER_ADD" | "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE" => user != 0,
             "GUILD_EMOJIS_UPDATE" => true,
-            name if is_for_holders(name) => {
+            name if is_for_holders(name) || is_for_channel_holders(name) => {
                 return Some(Self {
                     said: Vec::new(),
                     users: Vec::new(),
@@ -139,21 +139,23 @@ impl Decision {
     }
 }
 
-/// Whether such events go to those who hold some permission, and change nobody's sight.
+/// Whether such events go to those who hold some permission in the guild, and change nobody's sight.
 fn is_for_holders(name: &str) -> bool {
     matches!(
         name,
         "GUILD_BAN_ADD"
             | "GUILD_BAN_REMOVE"
             | "GUILD_AUDIT_LOG_ENTRY_CREATE"
-            | "INVITE_CREATE"
-            | "INVITE_DELETE"
-            | "WEBHOOKS_UPDATE"
             | "AUTO_MODERATION_RULE_CREATE"
             | "AUTO_MODERATION_RULE_UPDATE"
             | "AUTO_MODERATION_RULE_DELETE"
             | "AUTO_MODERATION_ACTION_EXECUTION"
     )
+}
+
+/// The same of some permission in a channel.
+fn is_for_channel_holders(name: &str) -> bool {
+    matches!(name, "INVITE_CREATE" | "INVITE_DELETE" | "WEBHOOKS_UPDATE")
 }
 
 const fn guild_scope(id: u64) -> Scope {
@@ -170,11 +172,29 @@ pub(crate) struct Decided {
     bytes: usize,
     /// The highest number of a cohort that was heard of. They only rise: one beyond it did not exist.
     newest: u32,
+    /// In which guilds sessions that come hold no permission of those that events of all the guild go by.
+    powerless: HashMap<SessionKey, Vec<u64>>,
 }
 
 impl Decided {
+    /// A session goes on, or is gone.
+    pub(crate) fn forget(&mut self, key: SessionKey) {
+        self.powerless.remove(&key);
+    }
+
+    fn is_powerless(&self, key: SessionKey, guild: u64) -> bool {
+        let guilds = self.powerless.get(&key);
+        guilds.is_some_and(|guilds| guilds.contains(&guild))
+    }
+
     /// Hears of the cohorts that an order is about.
     pub(crate) fn note_cohorts(&mut self, command: &Command) {
+        if let Command::Adopt(adopt) = command
+            && !adopt.powerless.is_empty()
+        {
+            let powerless = adopt.powerless.clone();
+            self.powerless.insert(adopt.session, powerless);
+        }
         let newest = match command {
             Command::Assign { cohort, .. } => Some(*cohort),
             Command::SetChannel { cohorts, .. } => cohorts.iter().copied().max(),
@@ -286,13 +306,17 @@ impl Dispatcher {
         }
         if let Some(doubt) = &decision.doubt {
             // Where nobody's sight can have changed, it is only about who is told of the event itself.
-            let required = if is_for_holders(&envelope.name) {
-                Intents::required(&envelope.name, true)
+            let name = &*envelope.name;
+            let for_all = is_for_holders(name);
+            let required = if for_all || is_for_channel_holders(name) {
+                Intents::required(name, true)
             } else {
                 Intents::NONE
             };
             for &key in &keys {
-                self.tell_owner(key, Order::Doubt(key, guild, required, Arc::clone(doubt)));
+                if !(for_all && self.decided.is_powerless(key, guild)) {
+                    self.tell_owner(key, Order::Doubt(key, guild, required, Arc::clone(doubt)));
+                }
             }
         }
         for said in &decision.said {

@@ -180,6 +180,7 @@ impl Dispatcher {
                         self.directory.remove(key);
                         self.reach.end(key);
                         self.parts.forget(key);
+                        self.decided.forget(key);
                     }
                     Item::Journal {
                         worker,

@@ -24,6 +24,8 @@ const USER: u64 = 9;
 struct Stage {
     rig: Rig,
     door: Door,
+    /// Where those who come hold no permission that matters.
+    powerless: Vec<u64>,
 }
 
 impl Stage {
@@ -35,7 +37,15 @@ impl Stage {
         });
         let (client, _) = rig.session("user-7");
         let door = rig.gateway.door().expect("running");
-        (Self { rig, door }, client)
+        let powerless = Vec::new();
+        (
+            Self {
+                rig,
+                door,
+                powerless,
+            },
+            client,
+        )
     }
 
     /// Events come by the inbox.
@@ -87,6 +97,7 @@ impl Stage {
             memo: Bytes::new(),
             seq: HAD,
             guilds: vec![(GUILD, cohort)],
+            powerless: self.powerless.clone(),
         }))]);
         (client, session)
     }
@@ -338,6 +349,42 @@ fn what_changes_nobodys_sight_is_told_though_nothing_was_said_of_it_here() {
             match outcome {
                 None => assert_eq!(client.op(9), json!(false), "{}", event.name),
                 Some(given) => goes_on(&mut client, &[given, &["m2"]].concat()),
+            }
+        }
+    }
+}
+
+#[test]
+fn who_holds_nothing_misses_nothing_of_what_goes_to_holders() {
+    for (powerless, name, goes) in [
+        (vec![GUILD], "GUILD_AUDIT_LOG_ENTRY_CREATE", true),
+        (vec![GUILD + 1], "GUILD_AUDIT_LOG_ENTRY_CREATE", false),
+        // It goes by a channel's overwrites too.
+        (vec![GUILD], "INVITE_CREATE", false),
+        (vec![GUILD], "GUILD_ROLE_UPDATE", false),
+    ] {
+        for decided in [false, true] {
+            let (mut stage, _client) = Stage::new();
+            stage.powerless.clone_from(&powerless);
+            let event = named(name, 1);
+            if decided {
+                stage.arrive(&[&event]);
+                let chosen = Effect {
+                    by_cohort: true,
+                    ..Effect::default()
+                };
+                stage.decide(
+                    vec![dispatch(1, Target::Cohorts(vec![COHORT]))],
+                    Some(chosen),
+                );
+            }
+            let (mut client, session) = stage.adopt(ALL, COHORT + 9);
+            stage.inherit(session, &[&event, &said_in(2)], &[]);
+            // Without a cohort that may view the channel it is given no message.
+            if goes {
+                goes_on(&mut client, &[]);
+            } else {
+                assert_eq!(client.op(9), json!(false), "{name}");
             }
         }
     }

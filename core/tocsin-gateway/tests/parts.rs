@@ -97,6 +97,7 @@ fn adopted(rig: &Rig, round: u64, seq: u64, guilds: &[u64]) -> (Client, SessionK
         memo: Bytes::new(),
         seq,
         guilds: guilds.iter().map(|&guild| (guild, cohort(guild))).collect(),
+        powerless: Vec::new(),
     })));
     rig.submit(commands);
     (client, session)

@@ -130,7 +130,7 @@ impl Batch {
     }
 
     /// A session of another node gets its place, and waits for what it was given there.
-    #[pyo3(signature = (session, *, user_id, bot, intents, shard, token_digest, compress, memo, seq, guilds))]
+    #[pyo3(signature = (session, *, user_id, bot, intents, shard, token_digest, compress, memo, seq, guilds, powerless))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of _core.pyi")]
     fn adopt(
         &mut self,
@@ -144,6 +144,7 @@ impl Batch {
         memo: &[u8],
         seq: u64,
         guilds: Vec<(u64, u32)>,
+        powerless: Vec<u64>,
     ) {
         self.commands.push(Command::Adopt(Box::new(Adopt {
             session: SessionKey::from_u64(session),
@@ -156,6 +157,7 @@ impl Batch {
             memo: Bytes::copy_from_slice(memo),
             seq,
             guilds,
+            powerless,
         })));
     }
 

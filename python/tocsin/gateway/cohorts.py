@@ -21,6 +21,14 @@ View = frozenset[int]
 
 _VIEW = int(permissions.Permission.VIEW_CHANNEL)
 _MANAGE_THREADS = int(permissions.Permission.MANAGE_THREADS)
+POWERS = int(
+    permissions.Permission.BAN_MEMBERS
+    | permissions.Permission.VIEW_AUDIT_LOG
+    | permissions.Permission.MANAGE_GUILD
+    | permissions.Permission.ADMINISTRATOR
+)
+"""Guild-wide permissions that events of all the guild go by (`policy.py`, `automod.py`)."""
+
 EMPTY_COHORTS_KEPT = 64
 """Cohorts without sessions that a guild keeps for those who come back."""
 

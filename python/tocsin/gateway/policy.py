@@ -16,7 +16,7 @@ import structlog
 from tocsin.gateway import automod, threads
 from tocsin.gateway.across import NAMES, Across
 from tocsin.gateway.batch import Batch, Effect
-from tocsin.gateway.cohorts import CohortKey
+from tocsin.gateway.cohorts import POWERS, Cohort, CohortKey
 from tocsin.gateway.guild_body import json_of
 from tocsin.gateway.guilds import GuildRegistry, LiveGuild
 from tocsin.gateway.metrics import ControlMetrics
@@ -239,6 +239,7 @@ class Policy:
         guild.state.apply(event)
         guild.bodies.guild_changed()
         role = guild.state.roles[role_id]
+        holders: list[Cohort] = []
         if former is None or former.permissions != role.permissions:
             everyone = role_id == guild.id
             holders = [
@@ -254,9 +255,10 @@ class Policy:
         if former is None:
             # Nobody holds a new one.
             return Effect() if event.name == "GUILD_ROLE_CREATE" else None
-        if not (former.permissions ^ role.permissions) & _SIGHT:
-            return Effect()
-        return Effect(by_cohort=True, cohorts=shift.touched())
+        changed = former.permissions ^ role.permissions
+        if changed & POWERS:
+            return Effect(by_cohort=True, cohorts=[each.id for each in holders])
+        return Effect(by_cohort=True, cohorts=shift.touched()) if changed & _SIGHT else Effect()
 
     def _role_delete(self, guild: LiveGuild, event: Event, batch: Batch) -> None:
         role_id = int(_decode(event.body)["role_id"])

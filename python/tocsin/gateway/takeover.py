@@ -14,6 +14,7 @@ import structlog
 
 from tocsin.errors import Unauthorized
 from tocsin.gateway.batch import Orders
+from tocsin.gateway.cohorts import POWERS
 from tocsin.gateway.guilds import GuildRegistry
 from tocsin.gateway.own_sessions import OwnSessions
 from tocsin.gateway.presence import PresenceBook
@@ -183,7 +184,7 @@ class Takeover:
             presence=msgspec.structs.replace(memo.presence, order=self._presences.next_order()),
         )
         batch = self._orders()
-        placed = [(guild.id, guild.seat(session, member, batch).id) for guild, member in seats]
+        cohorts = [(guild, guild.seat(session, member, batch)) for guild, member in seats]
         batch.adopt(
             key,
             user_id=user_id,
@@ -194,7 +195,8 @@ class Takeover:
             compress=compress,
             memo=raw,
             seq=seq,
-            guilds=placed,
+            guilds=[(guild.id, cohort.id) for guild, cohort in cohorts],
+            powerless=[guild.id for guild, cohort in cohorts if not guild.cohorts.base(cohort.key) & POWERS],
         )
         self._guilds.seat_lookers(session, batch)
         self._sessions.add(session)

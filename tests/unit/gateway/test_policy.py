@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.api_world import BELL, CARL, DORA, GENERAL, LAB, STAFF_ONLY, STAFF_ROLE
 from tests.support.gateway_rig import Rig
+from tocsin.gateway import automod, policy
+from tocsin.gateway.cohorts import POWERS
 from tocsin.model.entities import Channel, Guild, Member, Overwrite, Role, User
 from tocsin.model.event import Event
 from tocsin.model.permissions import Permission
@@ -245,6 +247,12 @@ async def test_a_deleted_guild_is_told_to_all_and_forgotten(rig: Rig, lab: Lab) 
     assert [rig.told(each) for each in keys] == [[("GUILD_DELETE", {"id": str(LAB)})]] * 3
     assert rig.guilds.get(LAB) is None
     assert rig.core.views == {}
+
+
+def test_whoever_holds_none_of_the_powers_is_told_nothing_that_goes_by_a_permission_in_the_guild() -> None:
+    """Takeovers take the powerless for people who missed nothing of it."""
+    for masks in (policy._GUILD_HOLDERS.values(), (automod._MANAGE_GUILD,)):
+        assert all(mask & ~POWERS == 0 for mask in masks)
 
 
 async def test_bans_are_told_to_those_who_may_ban(rig: Rig, lab: Lab) -> None:
