@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from tests.support.api_world import BELL, GENERAL, LAB, STAFF_ONLY
 from tests.support.gateway_rig import Rig
 from tests.support.shapes import FIXTURES, differences
 from tocsin.gateway.session import MISSED_KEPT
+from tocsin.service.auth import Principal
+from tocsin.service.own import Own
 
 
 async def test_a_bot_gets_ready_and_then_its_guilds(rig: Rig) -> None:
@@ -129,16 +132,16 @@ async def test_a_bot_over_its_concurrency_is_told_op_9(rig: Rig) -> None:
 async def test_what_comes_of_ones_own_while_it_is_read_is_told_after_ready(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, events: int, reads: int
 ) -> None:
-    read, seen = rig.services.user_settings.notes, []
+    read, seen = rig.services.own.of, []
 
-    async def notes(user_id: int) -> dict[str, str]:
-        seen.append(user_id)
+    async def of(actor: Principal, role_ids: Sequence[int]) -> Own:
+        seen.append(actor.id)
         if len(seen) == 1:
             for number in range(events):
-                rig.sessions.missed(user_id, "USER_NOTE_UPDATE", b'{"id":"1","note":"%d"}' % number)
-        return await read(user_id)
+                rig.sessions.missed(actor.id, "USER_NOTE_UPDATE", b'{"id":"1","note":"%d"}' % number)
+        return await read(actor, role_ids)
 
-    monkeypatch.setattr(rig.services.user_settings, "notes", notes)
+    monkeypatch.setattr(rig.services.own, "of", of)
     told = rig.told(await rig.identify("carl"))
     assert told[0][0] == "READY"
     assert len(seen) == reads
