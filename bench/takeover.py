@@ -45,7 +45,9 @@ def back(given: argparse.Namespace, *, elsewhere: bool) -> dict[str, float]:
         assert made.redis is not None
         home, other = (made.nodes[1], made.nodes[2]) if elsewhere else (made.nodes[2], made.nodes[2])
         leave = ["lost", f"at:{other.gateway}", *leave] if elsewhere else ["drop", *leave]
-        steps = ["connect", "identify", "beat", "pause", *leave, "pause", "connect", "resume", "pause"]
+        # The first message of a guild whose log Redis does not know brings all of the log with it.
+        begin = ["connect", "identify", "beat", "open:2:1"]
+        steps = [*begin, "pause", *leave, "pause", "connect", "resume", "pause"]
         with fleet(
             given.load, home, given.sessions, "load-{n}", INTENTS, steps, None, post_to=other,
             more=("--pid", str(other.pid), "--in-flight", IN_FLIGHT),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis.crc import key_slot
 
 from tests.cluster import test_takeover as takeover
 from tests.cluster.test_figures import scraped
@@ -118,6 +119,23 @@ def test_a_frozen_node_that_wakes_ends_what_was_taken_over(nodes: tuple[Server, 
         for each in everyone:
             hear_all(each, writer)
             assert resumes(each) == 1
+
+
+def test_while_a_slot_moves_no_session_is_taken_over(
+    nodes: tuple[Server, Server],
+    cluster: RedisCluster,
+) -> None:
+    with clients(nodes[0]) as everyone:
+        nodes[0].kill()
+        tag = "{tocsin:1}"
+        source = cluster.master_of(tag)
+        target = next(member for member in cluster.masters if member is not source)
+        source.ask("CLUSTER SETSLOT", key_slot(tag.encode()), "MIGRATING", target.name)
+        everyone[0].ask(nodes[1])
+        assert everyone[0].refused()
+        source.ask("CLUSTER SETSLOT", key_slot(tag.encode()), "STABLE")
+        for each in everyone[1:]:
+            each.resume(nodes[1])
 
 
 @with_replicas

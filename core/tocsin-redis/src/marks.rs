@@ -15,6 +15,7 @@ use crate::link::Link;
 use crate::links::Links;
 use crate::names::{Claim, Owner};
 use crate::reader::{entry_of, inbox_name};
+use crate::slots::moves;
 
 /// Inboxes of other nodes, each by its key in the first partition: of the one that had the sessions, and of one that
 /// claimed them and never had them.
@@ -164,6 +165,16 @@ impl Heirs {
                 }
             }
         };
+        // While a slot moves, a publish may reach one inbox before the mark and, made again, another after it. If the move
+        // is over by now, the next question is refused.
+        if self.routes.is_clustered() {
+            let Value::BulkString(nodes) = link.ask(cmd("CLUSTER").arg("NODES"))? else {
+                return Ok(None);
+            };
+            if moves(&nodes, self.names.slot(partition)) {
+                return Ok(None);
+            }
+        }
         let after = position.entries[partition as usize];
         self.tail(link, &theirs[0], after, before)
     }

@@ -42,6 +42,11 @@ impl Routes {
         Ok(routes)
     }
 
+    /// Whether it is a cluster's, whose slots may move.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.clustered
+    }
+
     /// The partitions, those together that one connection serves: one command may name keys of one slot only.
     pub(crate) fn lanes(&self) -> Vec<Vec<u32>> {
         let partitions = 0..self.names.partitions();

@@ -23,6 +23,19 @@ pub(crate) fn slot_of(key: &str) -> u16 {
     crc % SLOTS
 }
 
+/// Whether a member that answers CLUSTER NODES so is giving a slot away, or getting it.
+pub(crate) fn moves(nodes: &[u8], slot: u16) -> bool {
+    let nodes = String::from_utf8_lossy(nodes);
+    let own = nodes.lines().find(|line| line.contains("myself"));
+    own.is_some_and(|line| {
+        let mut words = line.split_whitespace();
+        words.any(|word| {
+            let moving = word.strip_prefix('[').and_then(|word| word.split_once('-'));
+            moving.is_some_and(|(number, _)| number.parse() == Ok(slot))
+        })
+    })
+}
+
 /// A member's host and port; no host: the one that was asked.
 pub(crate) type Address = (Option<String>, u16);
 
@@ -94,6 +107,16 @@ fn address(value: Value) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_that_moves_is_told_by_the_member_that_gives_or_gets_it() {
+        let nodes = b"07c3 127.0.0.1:30004@31004 slave e7d1 0 1426238317239 4 connected\n\
+            e7d1 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460 [93->-292f] [77-<-67ed]\n\
+            67ed 127.0.0.1:30002@31002 master - 0 1426238316232 2 connected 5461-10922 [95->-292f]\n";
+        let moving: Vec<_> = (0..200).filter(|&slot| moves(nodes, slot)).collect();
+        assert_eq!(moving, [77, 93]);
+        assert!(!moves(b"", 93) && !moves(b"\xff myself [x", 93));
+    }
 
     fn text(text: &str) -> Value {
         Value::BulkString(text.into())
