@@ -3,13 +3,13 @@
 
 mod support;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use support::{ALL, Client, Rig};
 use tocsin_bus::{Heir, Missed};
-use tocsin_gateway::command::{Adopt, Command, Dispatch, Target};
+use tocsin_gateway::command::{Adopt, Command, Dispatch, Effect, Target};
 use tocsin_gateway::{
     Envelope, GatewayConfig, HostRequest, Inheritance, Position, Scope, SessionKey, token_digest,
 };
@@ -147,6 +147,88 @@ impl Dice {
     }
 }
 
+/// One in so many events of a log is for the policy, which says it again to all of the guild.
+const STATES: u64 = 3;
+
+fn is_state(seq: u64) -> bool {
+    seq % STATES == 0
+}
+
+fn one_of_many(guild: u64, seq: u64) -> Envelope {
+    let mut event = event(guild, seq);
+    if is_state(seq) {
+        (event.state, event.channel) = (true, 0);
+        event.name = "GUILD_ROLE_UPDATE".to_owned();
+    }
+    event
+}
+
+/// The policy, which takes its time.
+#[derive(Default)]
+struct Policy {
+    /// By guild: the ticket and event that it looks at.
+    open: BTreeMap<u64, (u64, u64)>,
+    /// What waits behind those.
+    waiting: BTreeMap<u64, VecDeque<u64>>,
+}
+
+impl Policy {
+    /// An event of a guild's log has come.
+    fn came(&mut self, rig: &Rig, guild: u64, seq: u64) {
+        if self.open.contains_key(&guild) {
+            self.waiting.entry(guild).or_default().push_back(seq);
+            return;
+        }
+        if !is_state(seq) {
+            return;
+        }
+        let ticket = loop {
+            if let HostRequest::Policy {
+                ticket, scope_id, ..
+            } = rig.request()
+            {
+                assert_eq!(scope_id, guild);
+                break ticket;
+            }
+        };
+        self.open.insert(guild, (ticket, seq));
+    }
+
+    /// Decides one of those that are open; `false`: there is none.
+    fn decide(&mut self, rig: &Rig, dice: &mut Dice) -> bool {
+        let Some(last) = self.open.len().checked_sub(1) else {
+            return false;
+        };
+        let at = dice.up_to(last as u64) as usize;
+        let guild = *self.open.keys().nth(at).expect("one of them");
+        let (ticket, seq) = self.open.remove(&guild).expect("it is open");
+        let said = one_of_many(guild, seq);
+        rig.submit(vec![
+            Command::Decide { ticket },
+            Command::Dispatch(Box::new(Dispatch {
+                name: said.name,
+                body: said.body,
+                target: Target::Guild(guild),
+                guild,
+                exclude_user: 0,
+                author: 0,
+                mentions: Vec::new(),
+                gated: false,
+                ungated: false,
+                bots_only: false,
+            })),
+            Command::Resolve {
+                ticket,
+                effect: Some(Effect::default()),
+            },
+        ]);
+        for seq in self.waiting.remove(&guild).unwrap_or_default() {
+            self.came(rig, guild, seq);
+        }
+        true
+    }
+}
+
 #[test]
 fn whatever_the_order_of_its_parts_a_session_has_each_event_once_and_in_order() {
     const EVENTS: u64 = 8;
@@ -162,7 +244,7 @@ fn whatever_the_order_of_its_parts_a_session_has_each_event_once_and_in_order() 
             let had = dice.up_to(mark);
             let told = dice.up_to(had);
             cuts.push((mark, had, told));
-            given.push((1..=had).map(|seq| event(guild, seq)).collect());
+            given.push((1..=had).map(|seq| one_of_many(guild, seq)).collect());
         }
         // What the other node gave, of which its client has some.
         let given = dice.mixed(given);
@@ -184,19 +266,30 @@ fn whatever_the_order_of_its_parts_a_session_has_each_event_once_and_in_order() 
         )]];
         for ((partition, &guild), &(mark, had, told)) in (0..).zip(&guilds).zip(&cuts) {
             let known = (1..=had).map(|seq| (scope(guild), seq)).collect();
-            let tail = (told + 1..=mark).map(|seq| event(guild, seq)).collect();
-            let said = |seq| Command::Publish(Box::new(event(guild, seq)));
+            let tail = (told + 1..=mark)
+                .map(|seq| one_of_many(guild, seq))
+                .collect();
+            let said = |seq| Command::Publish(Box::new(one_of_many(guild, seq)));
             let mut stream: Vec<_> = (1..=mark).map(said).collect();
             stream.push(part(partition, heir(session, &missed, known), tail));
             stream.extend((mark + 1..=EVENTS).map(said));
             streams.push(stream);
         }
+        let mut policy = Policy::default();
         for command in dice.mixed(streams) {
             match command {
-                Command::Publish(event) => door.publish(vec![*event], Position::default()),
+                Command::Publish(event) => {
+                    let (guild, seq) = (event.guild, event.seq);
+                    door.publish(vec![*event], Position::default());
+                    policy.came(&rig, guild, seq);
+                }
                 other => door.order(other),
             }
+            if dice.up_to(4) == 0 {
+                policy.decide(&rig, &mut dice);
+            }
         }
+        while policy.decide(&rig, &mut dice) {}
         let count: usize = expected.values().map(Vec::len).sum();
         let mut heard: BTreeMap<u64, Vec<u64>> =
             guilds.iter().map(|&guild| (guild, Vec::new())).collect();
