@@ -154,8 +154,8 @@ def main() -> None:
     parser.add_argument(
         "--share", type=float, default=0.1, help="of the changes: sessions that end and begin anew, every second turn"
     )
-    parser.add_argument("--seconds", type=float, default=3, help="of one stretch")
-    parser.add_argument("--rounds", type=int, default=15, help="pairs of a quiet and a flapping stretch")
+    parser.add_argument("--seconds", type=float, default=6, help="of one stretch")
+    parser.add_argument("--rounds", type=int, default=12, help="pairs of a quiet and a flapping stretch")
     parser.add_argument("--guild-limit", type=int, help="presence_guild_limit, instead of the default")
     parser.add_argument("--load", type=Path, default=ROOT / "target" / "bench" / "release" / "tocsin-load")
     parser.add_argument("--out", type=Path, help="a file for the JSON")
