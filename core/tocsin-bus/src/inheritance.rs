@@ -25,7 +25,7 @@ pub struct Heir {
     pub session: u64,
     /// What its client has not seen, in order; the same in each part.
     pub missed: Arc<[Missed]>,
-    /// The places of what it was given in the logs of this partition: those are not in the tail for it.
+    /// The places of the tail that it was given: those are not in it for this session.
     pub known: HashSet<(Scope, u64)>,
 }
 

@@ -1,6 +1,7 @@
 //! `Estate`: what a worker of another node had given its sessions, as its journal tells it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tocsin_bus::journal::{self, Given, Item, Position, SessionRecord};
@@ -13,14 +14,9 @@ struct Life {
     record: SessionRecord,
     /// The first event after its beginning.
     from: usize,
+    /// When it was last listed: the first event after that, and its `s` by then. So that nothing before is counted.
+    listed: (usize, u64),
     ended: bool,
-}
-
-/// A session's share.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Share {
-    pub(crate) missed: Vec<Missed>,
-    pub(crate) known: HashSet<(Scope, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -66,15 +62,17 @@ impl Estate {
     fn apply(&mut self, item: Item, snapshot: bool) {
         match item {
             Item::Begin(record) => {
-                if snapshot && self.lives.contains_key(&record.id) {
+                let from = self.events.len();
+                if snapshot && let Some(life) = self.lives.get_mut(&record.id) {
+                    life.listed = (from, record.seq);
                     return;
                 }
                 self.slots.insert(record.slot, record.id);
-                let from = self.events.len();
                 let id = record.id;
                 let life = Life {
-                    record,
                     from,
+                    listed: (from, record.seq),
+                    record,
                     ended: false,
                 };
                 self.lives.insert(id, life);
@@ -113,21 +111,43 @@ impl Estate {
         if other != 0 {
             return Err(Doubt::Unknown);
         }
-        self.missing(life, seq).map(|_| &life.record)
+        self.missing(life, seq)?;
+        Ok(&life.record)
     }
 
     /// What its client, which has everything up to `seq`, misses.
-    pub(crate) fn share(&self, id: SessionId, seq: u64) -> Result<Share, Doubt> {
-        let life = self.life(id)?;
-        let missed = self.missing(life, seq)?.map(|event| Missed {
+    pub(crate) fn share(&self, id: SessionId, seq: u64) -> Result<Arc<[Missed]>, Doubt> {
+        let missed = self.missing(self.life(id)?, seq)?.into_iter();
+        let missed = missed.map(|event| Missed {
             name: event.name.clone(),
             body: event.body.clone().unwrap_or_default(),
             gate: event.gate.clone(),
         });
-        Ok(Share {
-            missed: missed.collect(),
-            known: self.given(life).filter_map(|event| event.place).collect(),
-        })
+        Ok(missed.collect())
+    }
+
+    /// Which of these places each of the sessions was given. The events are gone through once for all of them.
+    pub(crate) fn had(
+        &self,
+        ids: &[SessionId],
+        places: &HashSet<(Scope, u64)>,
+    ) -> Vec<HashSet<(Scope, u64)>> {
+        let mut given = Vec::new();
+        if !places.is_empty() {
+            for (at, event) in self.events.iter().enumerate() {
+                if let Some(place) = event.place.filter(|place| places.contains(place)) {
+                    given.push((at, place, &event.to));
+                }
+            }
+        }
+        let of = |life: &Life| {
+            let since = given.iter().filter(|each| each.0 >= life.from);
+            let own = since.filter(|each| each.2.contains(life.record.slot));
+            own.map(|each| each.1).collect()
+        };
+        ids.iter()
+            .map(|id| self.lives.get(id).map(of).unwrap_or_default())
+            .collect()
     }
 
     fn life(&self, id: SessionId) -> Result<&Life, Doubt> {
@@ -138,28 +158,30 @@ impl Estate {
         Ok(life)
     }
 
-    /// What a session was given.
-    fn given<'a>(&'a self, life: &'a Life) -> impl Iterator<Item = &'a Given> + Clone {
-        let events = self.events.get(life.from..).unwrap_or_default();
+    /// What a session was given of the events from one on, the last first.
+    fn given(&self, life: &Life, from: usize) -> impl Iterator<Item = &Given> {
+        let events = self.events.get(from..).unwrap_or_default();
         let slot = life.record.slot;
-        events.iter().filter(move |event| event.to.contains(slot))
+        events
+            .iter()
+            .rev()
+            .filter(move |event| event.to.contains(slot))
     }
 
     /// What of it came after `seq`, all with their bodies.
-    fn missing<'a>(
-        &'a self,
-        life: &'a Life,
-        seq: u64,
-    ) -> Result<impl Iterator<Item = &'a Given>, Doubt> {
-        let seen = seq.checked_sub(life.record.seq).ok_or(Doubt::Trimmed)?;
-        let given = self.given(life);
-        if seen > given.clone().count() as u64 {
-            return Err(Doubt::Ahead);
-        }
-        let missing = given.skip(usize::try_from(seen).unwrap_or(usize::MAX));
-        if missing.clone().any(|event| event.body.is_none()) {
+    fn missing(&self, life: &Life, seq: u64) -> Result<Vec<&Given>, Doubt> {
+        if seq < life.record.seq {
             return Err(Doubt::Trimmed);
         }
+        let (from, listed) = life.listed;
+        let last = listed + self.given(life, from).count() as u64;
+        let count = last.checked_sub(seq).ok_or(Doubt::Ahead)?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut missing: Vec<_> = self.given(life, life.from).take(count).collect();
+        if missing.len() < count || missing.iter().any(|event| event.body.is_none()) {
+            return Err(Doubt::Trimmed);
+        }
+        missing.reverse();
         Ok(missing)
     }
 }
@@ -234,12 +256,16 @@ mod tests {
         let estate = &feed.estate;
         assert_eq!(estate.position, position(9));
         let share = estate.share(SessionId([1; 16]), 11).expect("its share");
-        assert_eq!((share.missed.len(), share.known.len()), (2, 3));
-        assert!(!share.known.contains(&(Scope { kind: 1, id: 5 }, 2)));
+        assert_eq!(share.len(), 2);
+        let at = |seq| (Scope { kind: 1, id: 5 }, seq);
+        let tail = [2, 3, 4, 5].map(at).into();
+        let had = estate.had(&[SessionId([1; 16]), SessionId([7; 16])], &tail);
+        assert_eq!(had, [[at(3), at(4)].into(), HashSet::new()]);
+        assert!(estate.had(&[SessionId([1; 16])], &HashSet::new())[0].is_empty());
         assert_eq!(
             estate
                 .share(SessionId([1; 16]), 13)
-                .map(|share| share.missed.len()),
+                .map(|missed| missed.len()),
             Ok(0)
         );
         assert_eq!(estate.share(SessionId([1; 16]), 14), Err(Doubt::Ahead));
@@ -274,7 +300,7 @@ mod tests {
         assert_eq!(
             estate
                 .share(SessionId([2; 16]), 2)
-                .map(|share| share.missed.len()),
+                .map(|missed| missed.len()),
             Ok(0)
         );
         assert_eq!(

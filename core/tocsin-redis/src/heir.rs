@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value, cmd};
-use tocsin_bus::{Doubt, Found, Heir, Inheritance, Missed, Note};
+use tocsin_bus::{Doubt, Found, Heir, Inheritance, Note};
 
 use crate::config::BusConfig;
 use crate::desk::{Desk, Job, Wanted};
-use crate::estate::{Estate, Share};
+use crate::estate::Estate;
 use crate::link::Link;
 use crate::links::Links;
 use crate::marks::Inboxes;
@@ -357,7 +357,7 @@ impl Heirs {
         });
         let keys: Vec<_> = shares.iter().map(|(session, _)| *session).collect();
         let mut before = Some(before);
-        for (partition, heirs) in (0..).zip(parts_of(shares, &self.names)) {
+        for partition in 0..self.names.partitions() {
             let made = self.part(
                 links,
                 partition,
@@ -372,11 +372,23 @@ impl Heirs {
                 Err(error) => (Err(error), None),
             };
             let there = made.is_some();
-            let made = made.map(|tail| Inheritance {
-                partition,
-                partitions: self.names.partitions(),
-                heirs,
-                tail,
+            let made = made.map(|tail| {
+                let places = tail.iter().map(|each| (each.scope, each.seq)).collect();
+                let had = estate.had(&ids, &places);
+                let heirs = shares
+                    .iter()
+                    .zip(had)
+                    .map(|((session, missed), known)| Heir {
+                        session: *session,
+                        missed: Arc::clone(missed),
+                        known,
+                    });
+                Inheritance {
+                    partition,
+                    partitions: self.names.partitions(),
+                    heirs: heirs.collect(),
+                    tail,
+                }
             });
             // Said in any case: the reader waits at the mark, if there is one.
             let waited_for = self.desk.put(place.mark, partition, made);
@@ -404,35 +416,6 @@ fn record(estates: &Estates, owner: Owner, wanted: &Wanted) -> Result<Found, Dou
         shard: record.shard,
         memo: record.memo.clone(),
     })
-}
-
-/// The heirs of each partition: what they missed in all, what they had in its own.
-fn parts_of(shares: Vec<(u64, Share)>, names: &Names) -> Vec<Vec<Heir>> {
-    let mut parts: Vec<Vec<Heir>> = (0..names.partitions()).map(|_| Vec::new()).collect();
-    for (session, share) in shares {
-        let missed: Arc<[Missed]> = share.missed.into();
-        for part in &mut parts {
-            part.push(Heir {
-                session,
-                missed: Arc::clone(&missed),
-                known: HashSet::new(),
-            });
-        }
-        if let [only] = &mut parts[..] {
-            // There is nothing to part.
-            if let Some(heir) = only.last_mut() {
-                heir.known = share.known;
-            }
-            continue;
-        }
-        for (scope, seq) in share.known {
-            let part = &mut parts[names.partition(scope) as usize];
-            if let Some(heir) = part.last_mut() {
-                heir.known.insert((scope, seq));
-            }
-        }
-    }
-    parts
 }
 
 fn all_of(group: &[(Held, u64)], doubt: Doubt) -> Vec<(u64, Doubt)> {
