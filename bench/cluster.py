@@ -85,13 +85,13 @@ class Redis:
 class Cluster:
     """The nodes by their numbers, from 1 on, and how to start and end one."""
 
-    def __init__(self, folder: Path, redis: Redis | None, flags: tuple[str, ...], *, pinned: bool = True) -> None:
+    def __init__(self, folder: Path, redis: Redis | None, flags: tuple[str, ...]) -> None:
         self.redis = redis
         self.nodes: dict[int, Node] = {}
         self.folder = folder
         self.offered: set[int] = set()
         """Those that a balancer would name."""
-        self._flags, self._pinned = flags, pinned
+        self._flags = flags
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, number: int, seed: dict[str, Any] | None = None, *more: str, verb: str = "serve") -> Node:
@@ -111,8 +111,7 @@ class Cluster:
         start_s = START_S if seed is None else SEED_S
         process, ready = launch(data, *flags, verb=verb, start_s=start_s, environment=environment)
         self._processes[number] = process
-        if self._pinned:
-            pin(process.pid, SERVER_CPU)
+        pin(process.pid, SERVER_CPU)
         self.nodes[number] = Node(process.pid, ready)
         return self.nodes[number]
 
@@ -143,15 +142,14 @@ def cluster(
     *flags: str,
     bus: bool = True,
     redis_flags: tuple[str, ...] = (),
-    pinned: bool = True,
 ) -> Iterator[Cluster]:
-    """So many nodes, on the servers' cpu or anywhere, until the block ends. Without a bus it is one, without Redis."""
+    """So many nodes, on the servers' cpu, until the block ends. Without a bus it is one, without Redis."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-bus-")))
         redis = None
         if bus:
             redis = Redis(stack.enter_context(running_redis(folder / "redis", "--appendonly", "no", *redis_flags)))
-        made = Cluster(folder, redis, flags, pinned=pinned)
+        made = Cluster(folder, redis, flags)
         stack.callback(made.end)
         for number in range(1, count + 1):
             made.start(number, seed if number == 1 else None)

@@ -121,7 +121,7 @@ def of_pace(spread_ms: int, given: argparse.Namespace) -> dict[str, Any]:
     steps += ["pause", f"open:{given.rate}:{each_s * len(GATEWAYS)}", "pause"]
     notes: list[tuple[float, str]] = []
     costs: list[float] = []
-    with cluster(world(given.sessions), 1, *flags, pinned=False) as made, Sampler() as sampler:
+    with cluster(world(given.sessions), 1, *flags) as made, Sampler() as sampler:
         for number in GATEWAYS:
             made.start(number, verb="gateway")
         offers = made.folder / "offers"
