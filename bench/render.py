@@ -97,7 +97,8 @@ METHOD = """\
 - **Large guild**: `bench/large_guild.py`.
 - **Traces**: `bench/tracing_cost.py`. A round of a node is from its turn to its next, so that spans sent later count.
 - **Bus**, **takeover**, **restart**: `bench/bus.py`, `takeover.py`, `restart.py`: a Redis of its own over TCP, nodes
-  over one SQLite file; all nodes on one cpu, Redis and the generators on the other. Without journals is `--resume-window-ms=0`, where no session outlives its node.
+  over one SQLite file; all nodes on one cpu, Redis and the generators on the other. Without journals is
+  `--resume-window-ms=0`, where no session outlives its node.
 """
 
 

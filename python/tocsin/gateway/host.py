@@ -29,8 +29,8 @@ from tocsin.model.event import Scope, ScopeKind
 DRAIN_MAX = 256
 PRESENCES_S = 0.005
 """Once a presence came, others that come alone are looked for so often, and wake nobody: in a storm the loop's turn,
-the batch and the writes are shared by all of that time. A message that comes meanwhile waits for them: of 20 ms at 1,000
-changes a second its p99 rose by a quarter, though a change cost 45 us instead of 70."""
+the batch and the writes are shared by all of that time. A message that comes meanwhile waits for them: with 20 ms and
+1,000 changes a second its p99 rose by a quarter, though a change cost 45 us instead of 70."""
 PRESENCES_AT_ONCE = 4
 """About so many a turn, 0.2 ms: whoever posts a message does not wait for all that came meanwhile."""
 
