@@ -40,7 +40,7 @@ WHY = {
     "flapping": "p99 within each kind of stretch spreads over more than this (below): this machine does not decide it",
     "redis-batched": "what the commands and the sockets took of it is below",
     "redis-separate": "Redis wakes for the publisher and for each node, once an event: most is the kernel's (below)",
-    "restart": "sessions that are taken over one by one, as fast as the drain sends them, and Python's starts",
+    "restart": "Python's start in so short a time, or sessions that are taken over as fast as the drain sends them",
     "bus-latency": "all nodes share one cpu",
     "etf-encode": "strings carry their length before them, ids become integers",
 }
