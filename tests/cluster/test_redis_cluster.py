@@ -18,7 +18,7 @@ from tests.cluster.test_tokens_across import close_code
 from tests.support.api_client import ApiClient
 from tests.support.raw_client import RawClient
 from tests.support.redis_cluster import Member, RedisCluster, running_cluster, wait_until
-from tests.support.server import UNLIMITED, WORLD, Server, start_server
+from tests.support.server import UNLIMITED, WORLD, Server, running_pair
 from tocsin.bus.starts import RedisStarts
 
 PARTITIONS = 6
@@ -52,17 +52,10 @@ with_replicas = pytest.mark.parametrize("cluster", [True], indirect=True)
 @contextlib.contextmanager
 def pair(folder: Path, cluster: RedisCluster, *more: str) -> Iterator[tuple[Server, Server]]:
     """Two nodes, each told of another member."""
-    servers: list[Server] = []
     shared = (*UNLIMITED, f"--database=sqlite:///{folder / 'shared.db'}", f"--bus-partitions={PARTITIONS}", *more)
-    try:
-        for number in (1, 2):
-            flags = (f"--bus={cluster.masters[number].url}", f"--node-id=n{number}", f"--node-number={number}")
-            world = CROWD if number == 1 else None
-            servers.append(start_server(folder / f"node-{number}", *shared, *flags, world=world))
-        yield servers[0], servers[1]
-    finally:
-        for server in servers:
-            server.kill()
+    each = [f"--bus={cluster.masters[number].url}" for number in (1, 2)]
+    with running_pair(folder, *shared, each=each, world=CROWD) as servers:
+        yield servers
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +105,20 @@ UNLIMITED = (
 
 
 @contextlib.contextmanager
-def running_pair(folder: Path, *flags: str) -> Iterator[tuple[Server, Server]]:
-    """Two nodes with the same flags, for a `with` block; the first has seeded the world. They are killed at the end."""
+def running_pair(
+    folder: Path, *flags: str, each: Sequence[str] = ("", ""), world: Mapping[str, Any] = WORLD
+) -> Iterator[tuple[Server, Server]]:
+    """Two nodes with the same flags, for a `with` block; the first has seeded the world. They are killed at the end.
+
+    Args:
+        each: one more flag of each node, if it is not empty.
+    """
     servers: list[Server] = []
     try:
-        for number in (1, 2):
-            own = (f"--node-id=n{number}", f"--node-number={number}")
-            world = WORLD if number == 1 else None
-            servers.append(start_server(folder / f"node-{number}", *flags, *own, world=world))
+        for number, other in enumerate(each, 1):
+            own = (f"--node-id=n{number}", f"--node-number={number}", *filter(None, [other]))
+            seed = world if number == 1 else None
+            servers.append(start_server(folder / f"node-{number}", *flags, *own, world=seed))
         yield servers[0], servers[1]
     finally:
         for server in servers:

@@ -145,18 +145,8 @@ fn said_in(seq: u64) -> Envelope {
 }
 
 fn dispatch(seq: u64, target: Target) -> Dispatch {
-    Dispatch {
-        name: "GUILD_MEMBER_ADD".to_owned(),
-        body: Bytes::from(json!({ "n": seq }).to_string()),
-        target,
-        guild: GUILD,
-        exclude_user: 0,
-        author: 0,
-        mentions: Vec::new(),
-        gated: false,
-        ungated: false,
-        bots_only: false,
-    }
+    let body = json!({ "n": seq }).to_string();
+    support::dispatch("GUILD_MEMBER_ADD", body.into(), target, GUILD)
 }
 
 fn to_guild(seq: u64) -> Vec<Dispatch> {

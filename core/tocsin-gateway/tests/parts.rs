@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use support::{ALL, Client, Rig};
+use support::{ALL, Client, Rig, dispatch};
 use tocsin_bus::{Heir, Missed};
-use tocsin_gateway::command::{Adopt, Command, Dispatch, Effect, Target};
+use tocsin_gateway::command::{Adopt, Command, Effect, Target};
 use tocsin_gateway::{
     Envelope, GatewayConfig, HostRequest, Inheritance, Position, Scope, SessionKey, token_digest,
 };
@@ -205,18 +205,12 @@ impl Policy {
         let said = one_of_many(guild, seq);
         rig.submit(vec![
             Command::Decide { ticket },
-            Command::Dispatch(Box::new(Dispatch {
-                name: said.name,
-                body: said.body,
-                target: Target::Guild(guild),
+            Command::Dispatch(Box::new(dispatch(
+                &said.name,
+                said.body,
+                Target::Guild(guild),
                 guild,
-                exclude_user: 0,
-                author: 0,
-                mentions: Vec::new(),
-                gated: false,
-                ungated: false,
-                bots_only: false,
-            })),
+            ))),
             Command::Resolve {
                 ticket,
                 effect: Some(Effect::default()),
@@ -315,18 +309,9 @@ fn what_the_control_plane_says_of_a_guild_whose_part_is_to_come_is_not_for_the_s
     let guilds: Vec<_> = (0..2).map(|at| guild_in(at, 0)).collect();
     let (mut client, session) = adopted(&rig, 0, HAD, &guilds);
     let say = |guild: u64, text: &str| {
-        rig.submit(vec![Command::Dispatch(Box::new(Dispatch {
-            name: "CHANNEL_UPDATE".to_owned(),
-            body: Bytes::from(json!(text).to_string()),
-            target: Target::Sessions(vec![session]),
-            guild,
-            exclude_user: 0,
-            author: 0,
-            mentions: Vec::new(),
-            gated: false,
-            ungated: false,
-            bots_only: false,
-        }))]);
+        let (body, target) = (json!(text).to_string(), Target::Sessions(vec![session]));
+        let said = dispatch("CHANNEL_UPDATE", body.into(), target, guild);
+        rig.submit(vec![Command::Dispatch(Box::new(said))]);
     };
     let come = |partition| {
         door.order(part(

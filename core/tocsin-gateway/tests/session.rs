@@ -275,18 +275,7 @@ fn content_is_for_people_authors_the_mentioned_and_bots_with_leave() {
 }
 
 fn dispatch(target: Target) -> Dispatch {
-    Dispatch {
-        name: "PRESENCE_UPDATE".to_owned(),
-        body: b"{}".as_slice().into(),
-        target,
-        guild: GUILD,
-        exclude_user: 0,
-        author: 0,
-        mentions: Vec::new(),
-        gated: false,
-        ungated: false,
-        bots_only: false,
-    }
+    support::dispatch("PRESENCE_UPDATE", b"{}".as_slice().into(), target, GUILD)
 }
 
 #[test]

@@ -138,23 +138,24 @@ fn an_inbox_outlives_its_node_for_as_long_as_it_was_told() {
     assert!((1..=1_000_000).contains(&left), "{left}");
 }
 
+/// How many octets Redis may use; 0 is no limit.
+fn set_room(redis: &Redis, octets: &str) {
+    let () = cmd("CONFIG")
+        .arg(&["SET", "maxmemory", octets])
+        .query(&mut redis.connect())
+        .expect("a setting");
+}
+
 #[test]
 fn a_full_redis_takes_the_events_once_there_is_room() {
     let redis = Redis::start(&[]);
     let mut one = Node::start(redis.config("one"));
     one.follow(1, &[10]);
-    let mut link = redis.connect();
-    let set = |link: &mut redis::Connection, value: &str| {
-        let () = cmd("CONFIG")
-            .arg(&["SET", "maxmemory", value])
-            .query(link)
-            .expect("a setting");
-    };
-    set(&mut link, "1");
+    set_room(&redis, "1");
     one.bus.publish(&[event(10, 1), event(10, 2)]);
     one.ear
         .note(|note| matches!(note, Note::Away(_)).then_some(()));
-    set(&mut link, "0");
+    set_room(&redis, "0");
     assert_eq!(one.ear.places(2), [(10, 1), (10, 2)]);
 }
 
@@ -163,14 +164,7 @@ fn a_node_with_nothing_to_say_notices_that_a_full_redis_has_room_again() {
     let redis = Redis::start(&[]);
     let mut one = Node::start(redis.config("one"));
     one.follow(1, &[10]);
-    let mut link = redis.connect();
-    let set = |link: &mut redis::Connection, value: &str| {
-        let () = cmd("CONFIG")
-            .arg(&["SET", "maxmemory", value])
-            .query(link)
-            .expect("a setting");
-    };
-    set(&mut link, "1");
+    set_room(&redis, "1");
     // Ephemeral: it is given up, and nothing is left to try again with.
     one.bus.publish(&[event(10, 0)]);
     let why = one.ear.note(|note| match note {
@@ -178,7 +172,7 @@ fn a_node_with_nothing_to_say_notices_that_a_full_redis_has_room_again() {
         _ => None,
     });
     assert!(why.contains("OOM"), "{why}");
-    set(&mut link, "0");
+    set_room(&redis, "0");
     one.ear.note(|note| (*note == Note::Back).then_some(()));
     let figure = |name| {
         let all = one.bus.figures().all();

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tocsin_codec::etf::{Rules, etf_to_json, term_of_json};
-use tocsin_gateway::command::{Accept, Command, Place, SharedBody};
+use tocsin_gateway::command::{Accept, Command, Dispatch, Place, SharedBody, Target};
 use tocsin_gateway::{
     Envelope, Fragment, Gateway, GatewayConfig, HostRequest, Scope, SessionKey, token_digest,
 };
@@ -222,6 +222,22 @@ pub fn message(seq: u64, content: &str) -> Command {
         seq,
         &json!({ "content": content }),
     )))
+}
+
+/// A dispatch with nothing special about it.
+pub fn dispatch(name: &str, body: Bytes, target: Target, guild: u64) -> Dispatch {
+    Dispatch {
+        name: name.to_owned(),
+        body,
+        target,
+        guild,
+        exclude_user: 0,
+        author: 0,
+        mentions: Vec::new(),
+        gated: false,
+        ungated: false,
+        bots_only: false,
+    }
 }
 
 pub fn envelope(name: &str, seq: u64, d: &Value) -> Envelope {
