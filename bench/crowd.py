@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Node:
         self.gateway = ready["gateway"].rpartition(":")[2]
 
 
-@contextmanager
+@contextlib.contextmanager
 def node(world: dict[str, Any], *flags: str) -> Iterator[Node]:
     """A node on the servers' cpu with this world, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="tocsin-crowd-") as folder:
@@ -89,10 +89,23 @@ class Fleet:
             raise RuntimeError(f"the load generator failed: {line}{self._process.stderr.read()}")
 
     def go(self) -> None:
-        """End its pause."""
+        """End its pause.
+
+        Raises:
+            RuntimeError: it has ended meanwhile.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write("g")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write("g")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            said = self._process.stderr.read() if self._process.stderr else ""
+            raise RuntimeError(f"the load generator failed: {said}") from error
+
+    def next(self) -> None:
+        """End its pause, and wait until it has come to the next."""
+        self.go()
+        self.paused()
 
     def done(self) -> list[dict[str, Any]]:
         """Wait until its last step is over; what its steps report.
@@ -107,7 +120,7 @@ class Fleet:
         return steps
 
 
-@contextmanager
+@contextlib.contextmanager
 def fleet(
     load: Path,
     server: Node,
@@ -139,6 +152,9 @@ def fleet(
             yield Fleet(process)
         finally:
             process.kill()
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 def rss_mib(pid: int) -> float:

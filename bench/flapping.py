@@ -15,7 +15,7 @@ from bench.run import first_in_line
 from bench.servers import ROOT
 
 BOTS = 10
-GUILDS, PRESENCES, MESSAGES = 1, 1 << 8, 1 << 9
+GUILDS, PRESENCES, MESSAGES, CONTENT = 1, 1 << 8, 1 << 9, 1 << 15
 MESSAGES_PER_S = 50
 AROUND_S = 1.0
 """Members flap for so long before and after the messages that are measured."""
@@ -25,11 +25,12 @@ KINDS = ("statuses", "returns")
 
 
 def world(members: int, watchers: int) -> dict[str, Any]:
-    """A guild of ada's: members that flap, and watchers of whom the first are bots."""
+    """A guild of ada's: members that flap, and watchers, a few of whom are bots."""
     users: list[dict[str, Any]] = [{"id": "1001", "username": "ada", "token": "ada-token"}]
-    for number in range(1, watchers + 1):
-        user = {"username": f"watch-{number}", "token": f"watch-token-{number}"}
-        users.append(user | ({"bot": True, "intents": "all"} if number <= BOTS else {}))
+    for number in range(1, BOTS + 1):
+        users.append({"username": f"bot-{number}", "token": f"bot-token-{number}", "bot": True, "intents": "all"})
+    for number in range(1, watchers - BOTS + 1):
+        users.append({"username": f"watch-{number}", "token": f"watch-token-{number}"})
     channels = [{"id": str(3001 + number), "name": f"room-{number}", "type": 0} for number in range(20)]
     seen = [{"user": each["username"]} for each in users[1:]]
     guild = {"id": "2001", "name": "Crowd", "owner": "ada", "channels": channels, "members": seen}
@@ -57,6 +58,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     loud = (f"flap:{given.rate}:0:{length}", "pause", f"flap:{given.rate - returns}:{returns}:{length}", "pause")
     flags = () if given.guild_limit is None else (f"--presence-guild-limit={given.guild_limit}",)
     counted: list[dict[str, float]] = []
+    turns = given.rounds * len(KINDS)
     with (
         node(world(given.members, given.watchers), *flags) as server, fleet(
             given.load, server, given.members, "flap-token-{n}", GUILDS | PRESENCES,
@@ -64,50 +66,62 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         ) as flappers,
     ):  # fmt: skip
         flappers.paused()
-        with fleet(
-            given.load, server, given.watchers, "watch-token-{n}", GUILDS | PRESENCES | MESSAGES,
-            ["connect", "identify", "beat", f"look:{BOTS}", f"idle:{SETTLE_S}", "pause",
-             *[stretch, "pause", f"idle:{AROUND_S}", stretch, "pause"] * (given.rounds * len(KINDS))],
-            first_in_line,
-        ) as watchers:  # fmt: skip
+        with (
+            fleet(
+                given.load, server, BOTS, "bot-token-{n}", GUILDS | PRESENCES | MESSAGES | CONTENT,
+                ["connect", "identify", "beat", "pause", *["hear"] * (2 * turns), "pause"], first_in_line,
+            ) as bots,
+            fleet(
+                given.load, server, given.watchers - BOTS, "watch-token-{n}", GUILDS | PRESENCES | MESSAGES,
+                ["connect", "identify", "beat", "look:0", f"idle:{SETTLE_S}", "pause",
+                 *[stretch, "pause", f"idle:{AROUND_S}", stretch, "pause"] * turns],
+                first_in_line,
+            ) as watchers,
+        ):  # fmt: skip
+            bots.paused()
             watchers.paused()
+            bots.next()
             counted.append(counters(server))
-            for _ in range(given.rounds * len(KINDS)):
-                watchers.go()
-                watchers.paused()
+            for _ in range(turns):
+                watchers.next()
+                bots.next()
                 flappers.go()
-                watchers.go()
-                watchers.paused()
+                watchers.next()
                 flappers.paused()
+                bots.next()
                 counted.append(counters(server))
-            watchers.go()
-            seen = watchers.done()
+            for each in (watchers, bots):
+                each.go()
+            seen, heard = watchers.done(), bots.done()
         flappers.go()
         flapped = flappers.done()
     first = next(at for at, step in enumerate(seen) if step["step"] == "pause")
-    each: list[dict[str, Any]] = [
+    hears = [step for step in heard if step["step"] == "hear"]
+    all_turns: list[dict[str, Any]] = [
         {
             "seen": seen[first + 1 + 5 * turn : first + 6 + 5 * turn],
+            "heard": hears[2 * turn : 2 * turn + 2],
             "flapped": flapped[len(ready) + 2 * turn : len(ready) + 2 * turn + 2],
             "counted": {key: counted[turn + 1][key] - counted[turn][key] for key in counted[turn]},
         }
-        for turn in range(given.rounds * len(KINDS))
+        for turn in range(turns)
     ]
-    found = figures(given, each[::2])
-    returning = figures(given, each[1::2])
-    identify = [turn["flapped"][0]["identify_ms"] for turn in each[1::2]]
+    found = figures(given, all_turns[::2])
+    returning = figures(given, all_turns[1::2])
+    identify = [turn["flapped"][0]["identify_ms"] for turn in all_turns[1::2]]
     returning |= {f"identify_{name}_ms": spread([each[name] for each in identify]) for name in ("p50", "p99")}
     return found | {"returning": returning}
 
 
 def figures(given: argparse.Namespace, turns: list[dict[str, Any]]) -> dict[str, Any]:
-    """What both generators saw in all turns of one kind: a quiet stretch, and one in which members flap."""
+    """What all generators saw in all turns of one kind: a quiet stretch, and one in which members flap."""
     seen = [step for turn in turns for step in turn["seen"]]
+    heard = [step for turn in turns for step in turn["heard"]]
     flapped = [step for turn in turns for step in turn["flapped"]]
     said = sum(step.get("changes", 0) for step in flapped)
     returns = sum(step.get("returns", 0) for step in flapped)
     changes = said + 2 * returns  # who goes is offline, who comes is online
-    presences = sum(step["presence_updates"] for step in (*seen, *flapped))
+    presences = sum(step["presence_updates"] for step in (*seen, *heard, *flapped))
     lists = sum(step["list_updates"] for step in seen)
     opens = [step for step in seen if step["step"].startswith("open")]
     quiet, loud = opens[::2], opens[1::2]
@@ -139,6 +153,11 @@ def figures(given: argparse.Namespace, turns: list[dict[str, Any]]) -> dict[str,
             for name, steps in (("quiet", quiet), ("flapping", loud))
             for each in ("p50", "p99")
         },
+        **{
+            f"bots_{name}_{each}_ms": spread([step["latency_ms"][each] for step in heard[at::2]])
+            for at, name in enumerate(("quiet", "flapping"))
+            for each in ("p50", "p99")
+        },
         "rise_percent": spread(
             [(b["latency_ms"]["p99"] / a["latency_ms"]["p99"] - 1) * 100 for a, b in zip(quiet, loud, strict=True)], 1
         ),
@@ -149,7 +168,7 @@ def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=10_000, help="sessions that flap")
-    parser.add_argument("--watchers", type=int, default=100, help="sessions that get the messages; ten are bots")
+    parser.add_argument("--watchers", type=int, default=100, help="sessions that get the messages, the bots too")
     parser.add_argument("--rate", type=int, default=1000, help="changes of status a second, of all together")
     parser.add_argument(
         "--share", type=float, default=0.1, help="of the changes: sessions that end and begin anew, every second turn"

@@ -409,20 +409,27 @@ def _flapping(results: Results) -> list[Row]:
     found = results.data.get("flapping", {})
     figures: dict[str, Any] = found.get("figures", {})
     share = Figure.of([figures["percent"]]) if figures else None
-    quiet, loud = (figures[f"{each}_p99_ms"]["median"] if figures else 0.0 for each in ("quiet", "flapping"))
-    rise = Figure.of([(loud / quiet - 1) * 100]) if figures else None
+    # Of those who look on and of bots, who get each change: the greater one counts.
+    pairs = [
+        [figures[f"{who}{each}_p99_ms"]["median"] for each in ("quiet", "flapping")]
+        for who in ("", "bots_")
+        if figures
+    ]
+    rise = Figure.of([max((loud / quiet - 1) * 100 for quiet, loud in pairs)]) if figures else None
     beside = f"{figures['presence_updates']:,} of {figures['naive']:,}" if figures else "-"
     many = f"{found.get('members', 10_000):,}"
     returning = figures.get("returning", {})
-    moved = (
-        f"{loud:.1f} and {quiet:.1f} ms; pair by pair {figures['rise_percent']['median']:+.0f} %" if figures else "-"
-    )
+    moved = "-"
+    if figures:
+        (quiet, loud), (bots_quiet, bots_loud) = pairs
+        moved = f"people {loud:.2f} and {quiet:.2f} ms, pair by pair {figures['rise_percent']['median']:+.0f} %; "
+        moved += f"bots {bots_loud:.2f} and {bots_quiet:.2f} ms"
     if returning:
         moved += f"; where {found['share']:.0%} go and come {returning['rise_percent']['median']:+.0f} %"
     return [
         _row(f"{many} members flap: PRESENCE_UPDATE of the naive number", 1.0, 1.0, share, ".3f", "%", beside),
         _row(
-            f"{many} members flap: messages' p99 above that of quiet stretches, medians",
+            f"{many} members flap: messages' p99 above that of quiet stretches, medians, of people or of bots",
             10.0,
             10.0,
             rise,

@@ -143,3 +143,13 @@ pub(crate) fn pause(fleet: &mut Fleet) -> io::Result<Map<String, Value>> {
         Err(_) => Err(fail("standard input could not be read")),
     }
 }
+
+/// A pause in which each message that comes is measured, from when the other process that posts them meant it to go out.
+pub(crate) fn hear(fleet: &mut Fleet) -> io::Result<Map<String, Value>> {
+    fleet.heard = Some(Histogram::new());
+    let mut report = pause(fleet)?;
+    if let Some(heard) = fleet.heard.take() {
+        report.insert("latency_ms".into(), heard.to_json());
+    }
+    Ok(report)
+}

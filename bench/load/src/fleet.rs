@@ -39,6 +39,8 @@ pub(crate) struct Fleet {
     pub(crate) connections: Vec<Connection>,
     pub(crate) publisher: Publisher,
     pub(crate) window: Option<Window>,
+    /// How late messages were whose content says when they were due.
+    pub(crate) heard: Option<Histogram>,
     /// Connections that came to the state the present step waits for.
     pub(crate) reached: usize,
     /// From asking (identify, resume) to its end.
@@ -115,6 +117,7 @@ impl Fleet {
             connections: (0..count).map(|_| Connection::new()).collect(),
             publisher,
             window: None,
+            heard: None,
             reached: 0,
             answers: Histogram::new(),
             bytes: 0,
@@ -469,6 +472,20 @@ impl Fleet {
         }
     }
 
+    fn hear(&mut self, payload: &[u8], now: Instant) -> io::Result<()> {
+        let Some(heard) = &mut self.heard else {
+            return Ok(());
+        };
+        let content = dispatch::text_after(payload, b"\"content\":\"").unwrap_or_default();
+        let due_us: u64 = content
+            .split(' ')
+            .nth(1)
+            .and_then(|word| word.parse().ok())
+            .ok_or_else(|| fail("a message does not say when it was due"))?;
+        heard.record(Duration::from_micros(unix_us(now).saturating_sub(due_us)));
+        Ok(())
+    }
+
     fn on_message(
         &mut self,
         index: usize,
@@ -535,6 +552,7 @@ impl Fleet {
             _ if payload.len() >= EVENT_MIN => {
                 connection.seq += 1;
                 self.event(index, bytes, now);
+                self.hear(payload, now)?;
             }
             State::Beating => self.ready(index, now),
             _ => {}
@@ -600,6 +618,7 @@ impl Fleet {
             b"MESSAGE_CREATE" => {
                 self.replayed += u64::from(connection.state == State::Resuming);
                 self.event(index, bytes, now);
+                self.hear(payload, now)?;
             }
             b"READY" => {
                 connection.session_id = dispatch::text_after(payload, b"\"session_id\":\"")
@@ -626,9 +645,19 @@ impl Fleet {
 
 /// The wall clock: it joins what two processes of one machine saw.
 pub(crate) fn unix_s() -> f64 {
+    since_1970().as_secs_f64()
+}
+
+/// What the wall clock showed at a moment not long ago, in microseconds.
+pub(crate) fn unix_us(at: Instant) -> u64 {
+    let us = since_1970().saturating_sub(at.elapsed()).as_micros();
+    u64::try_from(us).unwrap_or(u64::MAX)
+}
+
+fn since_1970() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
+        .unwrap_or_default()
 }
 
 fn heartbeat(wire: Wire, seq: u64) -> Vec<u8> {

@@ -40,7 +40,8 @@ tocsin-load gateway --port P --connections N --steps LIST [options]
     flap:RATE:RETURNS:SECONDS   change so many statuses a second; so many sessions a second end and begin anew
     look:FIRST          sessions from FIRST on look at --guild ID and the member list of --channel
     lost                until the server has ended all connections; at:PORT  connect there from now on
-    pause               until a byte comes on standard input
+    pause               until a byte comes on standard input; hear  the same, and how late messages of another
+                        process come meanwhile
 ";
 
 fn main() -> ExitCode {

@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::args::{Args, fail};
+use crate::fleet::unix_us;
 use crate::histogram::Histogram;
 
 /// Tokens of publishers count down from here; those of clients count up from 0.
@@ -107,7 +108,8 @@ impl Publisher {
         }
     }
 
-    pub(crate) fn publish(&mut self) -> io::Result<()> {
+    /// Publish an event that was due at `due`. A message's content says when, as its second word, in Unix microseconds.
+    pub(crate) fn publish(&mut self, due: Instant) -> io::Result<()> {
         self.asked += 1;
         match &mut self.kind {
             Kind::Nobody => Err(fail("this step needs --control or --http")),
@@ -118,7 +120,7 @@ impl Publisher {
                     .iter_mut()
                     .find(|post| post.posted_at.is_none())
                     .ok_or_else(|| fail("all connections to the API are busy"))?;
-                let mut content = format!("{} ", self.asked);
+                let mut content = format!("{} {} ", self.asked, unix_us(due));
                 while content.len() < self.content_bytes {
                     content.push((b'a' + (content.len() * 7 + self.asked) as u8 % 26) as char);
                 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{Args, fail};
 use crate::connection::State;
-use crate::flap::{flap, look, pause};
+use crate::flap::{flap, hear, look, pause};
 use crate::fleet::{Fleet, unix_s};
 use crate::histogram::Histogram;
 use crate::live::beats;
@@ -90,6 +90,7 @@ impl Run {
             }
             "look" => look(fleet, &self.guild, &self.channel, number()? as usize)?,
             "pause" => pause(fleet)?,
+            "hear" => hear(fleet)?,
             "lost" => {
                 lost(fleet, STUCK, TURN)?;
                 Map::new()
@@ -220,7 +221,7 @@ fn publish(fleet: &mut Fleet, count: usize) -> io::Result<Map<String, Value>> {
     let mut progress = (0, Instant::now());
     while fleet.publisher.confirmed < end {
         while left > 0 && fleet.publisher.free() {
-            fleet.publisher.publish()?;
+            fleet.publisher.publish(Instant::now())?;
             left -= 1;
         }
         fleet.pump(TURN)?;
@@ -295,7 +296,7 @@ fn measure(fleet: &mut Fleet, pace: Pace, seconds: f64) -> io::Result<Map<String
                 if let Some(window) = &mut fleet.window {
                     window.published(due);
                 }
-                fleet.publisher.publish()?;
+                fleet.publisher.publish(due)?;
                 sent += 1;
                 continue;
             }
