@@ -6,6 +6,7 @@ again before it is told is told once, as it is by then; the last change is alway
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -21,10 +22,12 @@ CHANGES_PER_WINDOW = 5
 CHANGE_WINDOW_MS = 20_000
 """Op 3 limit (§1.8); what is beyond it is ignored."""
 
-USERS_AT_ONCE = 500
-"""Users told in one turn; under a storm the others wait for the next tick."""
+USERS_AT_LEAST, SHARE, USERS_AT_MOST = 16, 16, 500
+"""Told in one turn is one in `SHARE` of those who wait, within these; the others have their turn a tick later. So whoever
+posts a message does not wait for a storm, and a storm is over in some tenths of a second."""
 
-TICK_S = 0.1
+TICK_S = 0.01
+"""From one lot to the next."""
 
 _ORDER_BITS = 12
 """Numbers of one ms."""
@@ -37,7 +40,7 @@ class PresenceBook:
 
     Args:
         call_soon: the loop's; changes of one turn are told together.
-        call_later: the loop's, for those who were told of within `presence_coalesce_ms`.
+        call_later: the loop's, for those who were told of within `presence_coalesce_ms`, and for the rest of a storm.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class PresenceBook:
         self._window_ms = settings.presence_coalesce_ms
         self._idle_after_ms = settings.idle_after_ms
         self._call_later = call_later
-        self._scheduled = False
+        self._soon = self._later = False  # whether `_flush` and `_on_expired` are called soon
         self._told_at: dict[int, int] = {}  # user -> when they were told of last, Unix ms, the oldest first
         self._active: dict[int, int] = {}  # person -> when they did something, Unix ms, the longest ago first
         self._idle: set[int] = set()
@@ -67,6 +70,8 @@ class PresenceBook:
         self.on_said: Callable[[Session], None] = _unheard  # what a person's other sessions are told
         self._order = 0
         self._dirty: dict[int, set[int]] = {}
+        self._ready: deque[int] = deque()  # of those the users who were not told of lately
+        self._put_off = 0  # how many of these, from the first on, had to wait for a tick
         self.told = 0
         self.merged = 0
         self.delayed = 0
@@ -103,12 +108,16 @@ class PresenceBook:
 
     def touch(self, user_id: int, guild_ids: Iterable[int]) -> None:
         """Note that a user's presence may have changed in these guilds; told at the end of the turn."""
-        if not self._scheduled:
-            self._scheduled = True
-            self._call_soon(self._flush)
         if user_id in self._dirty:
             self.merged += 1
-        self._dirty.setdefault(user_id, set()).update(guild_ids)
+            self._dirty[user_id].update(guild_ids)
+            return
+        self._dirty[user_id] = set(guild_ids)
+        if user_id not in self._told_at:
+            self._ready.append(user_id)
+        if not self._soon:
+            self._soon = True
+            self._call_soon(self._flush)
 
     def active(self, user_id: int, *, bot: bool = False) -> None:
         """Note that a person did something: they are idle no more. Bots are never idle by themselves."""
@@ -184,23 +193,43 @@ class PresenceBook:
                 guild.bodies.show(user_id, encode(user_id, presence))
 
     def _flush(self) -> None:
-        self._scheduled = False
+        self._soon = False
+        self._tell_ready()
+
+    def _on_expired(self) -> None:
+        self._later = False
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
         now = self._clock()
+        self._expire(now)
+        many = min(max(len(self._ready) // SHARE, USERS_AT_LEAST), USERS_AT_MOST, len(self._ready))
+        self._tell_first(many, now)
+        self.delayed += len(self._ready) - max(self._put_off - many, 0)
+        self._put_off = len(self._ready)
+        if (self._ready or (many and self._window_ms)) and not self._soon:
+            # Also where nobody waits: who comes until then goes together.
+            self._soon = True
+            self._call_later(TICK_S, self._flush)
+        if len(self._dirty) > len(self._ready) and not self._soon and not self._later:
+            oldest = next(iter(self._told_at.values()))
+            self._later = True
+            self._call_later(max((oldest + self._window_ms - now) / 1000, TICK_S), self._on_expired)
+
+    def _expire(self, now: int) -> None:
+        """Who was told of long enough ago may be told of again."""
         while self._told_at:
             user_id, at = next(iter(self._told_at.items()))
             if 0 <= now - at < self._window_ms:
                 break
             del self._told_at[user_id]
-        due = [user_id for user_id in self._dirty if user_id not in self._told_at]
-        self.delayed += max(len(due) - USERS_AT_ONCE, 0)
-        self._tell_of(due[:USERS_AT_ONCE], now)
-        if self._dirty and not self._scheduled:
-            self._scheduled = True
-            self._call_later(TICK_S, self._flush)
+            if user_id in self._dirty:
+                self._ready.append(user_id)
 
-    def _tell_of(self, user_ids: Iterable[int], now: int) -> None:
+    def _tell_first(self, many: int, now: int) -> None:
         batch = self._orders()
-        for user_id in user_ids:
+        for _ in range(many):
+            user_id = self._ready.popleft()
             guild_ids = self._dirty.pop(user_id)
             before = self.told
             alone: bytes | None = None  # as the sessions here make it, alike in all guilds

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.api_world import ADA, CARL, LAB
+from tests.support.api_world import ADA, BELL, CARL, LAB
 from tests.support.gateway_rig import Rig
 from tocsin.gateway import presence as policy
 from tocsin.model.intents import ALL, Intents
@@ -45,6 +45,7 @@ async def run(rig: Rig, timers: Timers) -> None:
 
 async def test_changes_within_a_second_are_told_once_and_the_last_is_told(rig: Rig, timers: Timers) -> None:
     watch, carl = await rig.identify("ada"), await rig.identify("carl")
+    await run(rig, timers)
     assert seen(rig, watch, CARL) == ["online"]
     for status in ("dnd", "online", "idle"):
         await say(rig, carl, status)
@@ -54,12 +55,14 @@ async def test_changes_within_a_second_are_told_once_and_the_last_is_told(rig: R
     await run(rig, timers)
     assert seen(rig, watch, CARL) == ["idle"]
     assert rig.presences.merged == 2
+    await run(rig, timers)
     assert timers == []
 
 
 async def test_who_flaps_back_is_not_told_of(rig: Rig, timers: Timers) -> None:
     watch, carl = await rig.identify("ada"), await rig.identify("carl")
-    seen(rig, watch, CARL)
+    await run(rig, timers)
+    assert seen(rig, watch, CARL) == ["online"]
     await say(rig, carl, "dnd")
     await say(rig, carl, "online")
     rig.clock.now += 1000
@@ -70,7 +73,7 @@ async def test_who_flaps_back_is_not_told_of(rig: Rig, timers: Timers) -> None:
 async def test_a_storm_is_told_a_part_at_a_time_and_to_its_end(
     rig: Rig, timers: Timers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy, "USERS_AT_ONCE", 1)
+    monkeypatch.setattr(policy, "USERS_AT_LEAST", 1)
     watch = await rig.identify("bell")
     await run(rig, timers)
     rig.presences.touch(ADA, [LAB])
@@ -82,6 +85,31 @@ async def test_a_storm_is_told_a_part_at_a_time_and_to_its_end(
     told = rig.told(watch)
     assert {d["user"]["id"] for name, d in told if name == "PRESENCE_UPDATE"} == {str(ADA), str(CARL)}
     assert not rig.presences._dirty
+
+
+async def test_a_large_storm_goes_in_lots_and_counts_whom_it_put_off_once(rig: Rig, timers: Timers) -> None:
+    for user_id in range(200):
+        rig.presences.touch(user_id, [LAB])
+    waiting = []
+    await rig.settle()
+    while timers:
+        waiting.append(len(rig.presences._dirty))
+        await run(rig, timers)
+    assert waiting[:4] == [184, 168, 152, 136]
+    assert waiting[-1] <= policy.USERS_AT_LEAST
+    assert rig.presences.delayed == 184
+    assert not rig.presences._dirty
+
+
+async def test_who_waits_for_their_second_holds_up_nobody_else(rig: Rig, timers: Timers) -> None:
+    watch, carl = await rig.identify("ada"), await rig.identify("carl")
+    await run(rig, timers)
+    await say(rig, carl, "dnd")
+    await run(rig, timers)
+    assert timers == [rig.presences._on_expired]
+    await rig.identify("bell")
+    told = [d for name, d in rig.told(watch) if name == "PRESENCE_UPDATE"]
+    assert [(d["user"]["id"], d["status"]) for d in told] == [(str(CARL), "online"), (str(BELL), "online")]
 
 
 async def test_people_who_do_nothing_become_idle_until_they_do_something(rig: Rig) -> None:
