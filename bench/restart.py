@@ -180,6 +180,10 @@ def figures(
     whole = series(sampler.samples, {}, began)
     steady = windows([each for each in whole if each[0] <= ended], given.steady_s * 0.9)[-1][1]
     found: dict[str, Any] = {"steady_cpus": round(steady, 3)}
+    for length_s in WINDOWS_S:
+        # How much of what follows is the machine's unrest.
+        undisturbed = max(cpus for _, cpus in windows([each for each in whole if each[0] <= ended], length_s))
+        found[f"most_{length_s:g}s_steady"] = round(undisturbed / steady, 2)
     for name, free in (("", {}), ("_without_starts", free_s)):
         line = [each for each in series(sampler.samples, free, ended) if each[0] <= times["end"]]
         for length_s in WINDOWS_S:
@@ -204,7 +208,7 @@ def main() -> None:
         default=60,
         help="before that: until each replay log is full and each client has beaten once since, events cost less",
     )
-    parser.add_argument("--steady-s", type=float, default=8)
+    parser.add_argument("--steady-s", type=float, default=40)
     parser.add_argument("--settle-s", type=float, default=3, help="after a node is up")
     parser.add_argument("--start-s", type=float, default=4, help="what a drain's end and a start may take")
     parser.add_argument("--spread-ms", type=int, nargs="+", default=[5000, 60000], help="drain_spread_ms, one run each")

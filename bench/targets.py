@@ -503,7 +503,8 @@ def _restart(results: Results) -> list[Row]:
             starts = each["start_cpu_s"]
             beside = f"without the starts of Python {each[f'most_{length_s}s_without_starts']:.2f}; "
             beside += f"a start is {min(starts):.2f} to {max(starts):.2f} s of CPU, "
-            beside += f"of {each['steady_cpus'] * length_s:.2f} in such a stretch before"
+            beside += f"of {each['steady_cpus'] * length_s:.2f} in such a stretch before; "
+            beside += f"undisturbed {each[f'most_{length_s}s_steady']:.2f}"
         rows.append(
             _row(
                 f"rolling restart of 3 nodes under load, each drained over {spread_ms // 1000} s: CPU of all "
