@@ -2,100 +2,36 @@
 //!
 //! Invariant: index changes and events reach every worker in the order in which this thread took them.
 
+mod audience;
+mod inbox;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::{HashMap, HashSet};
-use tocsin_bus::journal::{JournalSink, Position};
 use tocsin_bus::{Envelope, Scope, Sequencer, Step};
-use tocsin_codec::{ContentGate, EncodedDispatch};
-use tocsin_proto::Intents;
 
-use crate::command::{Command, Dispatch, Target};
+use crate::command::Command;
 use crate::decided::{Decided, Deciding, Place};
 use crate::directory::Directory;
 use crate::event::Delivery;
-use crate::flight::{Flight, Trace};
 use crate::gateway::Shared;
 use crate::host::HostRequest;
 use crate::key::SessionKey;
-use crate::message::{Order, Recipients, WorkerMessage};
+use crate::message::{Order, WorkerMessage};
 use crate::metrics::ResumeOutcome;
 use crate::parts::Parts;
 use crate::progress::Progress;
 use crate::reach::Reach;
 use crate::recovered::Recovered;
 
+pub(crate) use inbox::{Inbox, Item};
+
 /// The kind of a guild's scope (`ScopeKind.GUILD`).
 pub(crate) const GUILD_SCOPE: u8 = 1;
 /// An event for the gateway itself: what is missing of a DM's log cannot be had any more (`bus/redis.py`).
 const LOST: &str = "TOCSIN_LOST";
-
-/// One item of the dispatcher's queue.
-#[derive(Debug)]
-pub(crate) enum Item {
-    /// Commands of the control plane, in their order.
-    Batch(Vec<Command>),
-    /// Events of the inboxes, all there were up to the places that are given.
-    Arrived(Vec<Command>, Position),
-    /// A session is gone from its worker.
-    SessionEnded(SessionKey),
-    /// What a worker's sessions are given is to be written there, too.
-    Journal {
-        /// Which worker.
-        worker: usize,
-        /// Where to.
-        journal: Box<dyn JournalSink>,
-        /// Another one each time.
-        epoch: u64,
-    },
-    /// End the thread.
-    Stop,
-}
-
-/// The dispatcher's queue. Bounded by its senders: the control plane waits for commits, workers for sessions.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    waiting: Mutex<Waiting>,
-    ready: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    items: Vec<Item>,
-    /// When the first of them came.
-    since: Option<Instant>,
-}
-
-impl Inbox {
-    /// Appends an item.
-    pub(crate) fn put(&self, item: Item) {
-        let mut waiting = self.lock();
-        waiting.items.push(item);
-        if waiting.items.len() == 1 {
-            waiting.since = Some(Instant::now());
-            self.ready.notify_one();
-        }
-    }
-
-    /// Waits for items and moves all of them into `into`, which must be empty. Returns when the first of them came.
-    fn take(&self, into: &mut Vec<Item>) -> Option<Instant> {
-        let mut waiting = self.lock();
-        while waiting.items.is_empty() {
-            waiting = self
-                .ready
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        std::mem::swap(&mut waiting.items, into);
-        waiting.since
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The dispatcher thread's state.
 pub(crate) struct Dispatcher {
@@ -367,52 +303,6 @@ impl Dispatcher {
         }
     }
 
-    /// To the workers of the given sessions, each with its own.
-    fn give_sessions(
-        &mut self,
-        delivery: &Arc<Delivery>,
-        keys: impl IntoIterator<Item = SessionKey>,
-    ) {
-        self.give_keys(delivery, keys, Recipients::Sessions);
-    }
-
-    pub(crate) fn give_keys(
-        &mut self,
-        delivery: &Arc<Delivery>,
-        keys: impl IntoIterator<Item = SessionKey>,
-        recipients: impl Fn(Vec<SessionKey>) -> Recipients,
-    ) {
-        let mut per_worker: Vec<Vec<SessionKey>> = vec![Vec::new(); self.orders.len()];
-        for key in keys {
-            if let Some(keys) = per_worker.get_mut(key.worker()) {
-                keys.push(key);
-            }
-        }
-        for (orders, keys) in self.orders.iter_mut().zip(per_worker) {
-            if !keys.is_empty() {
-                orders.push(Order::Deliver(Arc::clone(delivery), recipients(keys)));
-            }
-        }
-    }
-
-    fn give_audience(&mut self, delivery: &Arc<Delivery>, recipients: impl Fn() -> Recipients) {
-        self.tell_all(|| Order::Deliver(Arc::clone(delivery), recipients()));
-    }
-
-    /// To the workers that have sessions in the guild.
-    fn give_guild(
-        &mut self,
-        delivery: &Arc<Delivery>,
-        guild: u64,
-        recipients: impl Fn() -> Recipients,
-    ) {
-        for (worker, orders) in self.orders.iter_mut().enumerate() {
-            if self.reach.has(guild, worker) {
-                orders.push(Order::Deliver(Arc::clone(delivery), recipients()));
-            }
-        }
-    }
-
     fn on_event(&mut self, envelope: Envelope, arrived: bool) {
         self.shared.metrics.dispatcher.events.add(1);
         if arrived {
@@ -464,76 +354,6 @@ impl Dispatcher {
         }
     }
 
-    /// An event with the audience of its envelope.
-    ///
-    /// `only`: to none but these sessions.
-    pub(crate) fn fan_out(&mut self, envelope: Envelope, only: Option<&[SessionKey]>) {
-        let said = envelope.name == "MESSAGE_CREATE" && envelope.guild != 0;
-        // The guild's own id is its role @everyone.
-        let to_all = said && envelope.mentions.contains(&envelope.guild);
-        // Users and roles: an id names one or the other, and what it does not name finds nobody.
-        let mut mentioned: Arc<[u64]> = Arc::default();
-        let mut named = Vec::new();
-        if only.is_none() && said && !to_all && self.with_passive.contains(&envelope.guild) {
-            mentioned = envelope.mentions.as_slice().into();
-            let mut users = envelope.mentions.clone();
-            users.push(envelope.author);
-            named = self
-                .directory
-                .sessions(&users, envelope.guild, &envelope.name);
-        }
-        let had_by = match only {
-            None => self.had_by(envelope.scope, envelope.seq),
-            Some(_) => Vec::new(),
-        };
-        let gate = gate(envelope.gated, envelope.author, envelope.mentions);
-        // Those who take a session over had it in the trace when it came.
-        let traced = envelope
-            .traced
-            .filter(|_| self.shared.config.traces && only.is_none());
-        let trace = traced.map(|came| Box::new(Trace::new(envelope.body.clone(), came)));
-        let delivery = Arc::new(Delivery {
-            required: Intents::required(&envelope.name, envelope.guild != 0),
-            exclude_user: envelope.exclude_user,
-            bots_only: false,
-            whole: to_all || !tocsin_proto::is_for_lookers(&envelope.name),
-            place: (envelope.seq != 0).then_some((envelope.scope, envelope.seq)),
-            part: self.parts.bit(envelope.scope),
-            had_by,
-            guild: envelope.guild,
-            event: Arc::new(EncodedDispatch::new(&envelope.name, envelope.body, gate)),
-            flight: Flight::new(self.taken, trace),
-        });
-        if traced.is_some() {
-            self.traced.push(Arc::clone(&delivery));
-        }
-        let (guild, channel) = (envelope.guild, envelope.channel);
-        if !envelope.users.is_empty() {
-            let name = delivery.event.name();
-            let mut keys = self.directory.sessions(&envelope.users, guild, name);
-            if let Some(only) = only {
-                keys.retain(|key| only.contains(key));
-            }
-            self.give_sessions(&delivery, keys);
-        } else if let Some(only) = only {
-            self.give_keys(&delivery, only.iter().copied(), |keys| {
-                Recipients::Only(guild, channel, keys)
-            });
-        } else if channel != 0 {
-            self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
-            self.give_keys(&delivery, named, |keys| {
-                Recipients::Named(guild, channel, Arc::clone(&mentioned), keys)
-            });
-            if !mentioned.is_empty() {
-                self.give_guild(&delivery, guild, || {
-                    Recipients::Holders(guild, channel, Arc::clone(&mentioned))
-                });
-            }
-        } else {
-            self.give_guild(&delivery, guild, || Recipients::Guild(guild));
-        }
-    }
-
     /// Who had an event at another node; asked once.
     pub(crate) fn had_by(&mut self, scope: Scope, seq: u64) -> Vec<SessionKey> {
         if self.had.is_empty() {
@@ -541,60 +361,4 @@ impl Dispatcher {
         }
         self.had.remove(&(scope, seq)).unwrap_or_default()
     }
-
-    fn on_dispatch(&mut self, dispatch: Dispatch) {
-        let part = self.part_of(&dispatch);
-        let gate = gate(dispatch.gated, dispatch.author, dispatch.mentions);
-        let delivery = Arc::new(Delivery {
-            required: if dispatch.ungated {
-                Intents::NONE
-            } else {
-                Intents::required(&dispatch.name, dispatch.guild != 0)
-            },
-            exclude_user: dispatch.exclude_user,
-            bots_only: dispatch.bots_only,
-            whole: !tocsin_proto::is_for_lookers(&dispatch.name),
-            place: self.deciding.as_ref().and_then(|each| each.place),
-            part,
-            had_by: match &self.deciding {
-                Some(deciding) => deciding.had_by.clone(),
-                None => Vec::new(),
-            },
-            guild: match dispatch.target {
-                Target::Channel { guild, .. } | Target::Guild(guild) => guild,
-                _ => dispatch.guild,
-            },
-            event: Arc::new(EncodedDispatch::new(&dispatch.name, dispatch.body, gate)),
-            flight: Flight::new(self.taken, None),
-        });
-        if let Some(deciding) = &mut self.deciding {
-            deciding.note(&delivery, &dispatch.target);
-        }
-        match dispatch.target {
-            Target::Sessions(keys) => self.give_sessions(&delivery, keys),
-            Target::Users(users) => {
-                let keys = self
-                    .directory
-                    .sessions(&users, dispatch.guild, &dispatch.name);
-                self.give_sessions(&delivery, keys);
-            }
-            Target::Cohorts(cohorts) => {
-                let cohorts: Arc<[u32]> = cohorts.into();
-                self.give_audience(&delivery, || Recipients::Cohorts(Arc::clone(&cohorts)));
-            }
-            Target::Channel { guild, channel } => {
-                self.give_guild(&delivery, guild, || Recipients::Channel(guild, channel));
-            }
-            Target::Guild(guild) => {
-                self.give_guild(&delivery, guild, || Recipients::Guild(guild));
-            }
-        }
-    }
-}
-
-fn gate(gated: bool, author: u64, mentions: Vec<u64>) -> Option<ContentGate> {
-    gated.then(|| ContentGate {
-        author,
-        mentions: mentions.into_boxed_slice(),
-    })
 }
