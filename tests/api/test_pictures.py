@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_world import ADA, CARL, LAB, Api, error_of
+from tests.support.api_world import ADA, CARL, GENERAL, LAB, Api, error_of
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (32).to_bytes(4, "big") + (48).to_bytes(4, "big") + b"\x08\x06\0\0\0"
 GIF = b"GIF89a" + (8).to_bytes(2, "little") + (9).to_bytes(2, "little") + b"\0\0\0"
@@ -115,3 +115,37 @@ async def test_a_guild_s_icon_is_told_kept_and_served_while_the_guild_has_it(api
     assert (await api.delete(f"/guilds/{LAB}", "ada")).status_code == 204
     assert (await api.client.get(f"{path}/{other}.gif")).status_code == 404
     assert kept(api, "icons") == 1
+
+
+async def test_a_webhooks_avatar_is_shown_with_what_it_writes_and_served_while_it_has_it(api: Api) -> None:
+    made = (await api.post(f"/channels/{GENERAL}/webhooks", "ada", {"name": "hook", "avatar": uri(PNG)})).json()
+    name, by_token = made["avatar"], f"/webhooks/{made['id']}/{made['token']}"
+    assert re.fullmatch("[0-9a-f]{32}", name)
+    sent = (await api.post(f"{by_token}?wait=true", None, {"content": "x"})).json()
+    assert (sent["author"]["avatar"], api.bus.take()[-1][1]["author"]["avatar"]) == (name, name)
+    path = f"/content/avatars/{made['id']}"
+    served = await api.client.get(f"{path}/{name}.png")
+    assert (served.status_code, served.content) == (200, PNG)
+    assert error_of(await api.client.get(f"{path}/{'0' * 32}.png")) == (404, 10013)
+    moving = (await api.patch(by_token, None, {"avatar": uri(GIF)})).json()["avatar"]
+    assert moving.startswith("a_")
+    read = (await api.get(f"/channels/{GENERAL}/messages/{sent['id']}", "ada")).json()
+    assert read["author"]["avatar"] == moving
+    assert (await api.patch(f"/webhooks/{made['id']}", "ada", {"name": "other"})).json()["avatar"] == moving
+    for wrong in (*WRONG, uri(PNG + bytes(1024 * 1024))):
+        refused = await api.patch(by_token, None, {"avatar": wrong, "name": "third"})
+        assert (error_of(refused), [*refused.json()["errors"]]) == ((400, 50035), ["avatar"])
+    assert (await api.get(by_token)).json()["name"] == "other"
+    assert kept(api, "webhookavatars") == 1
+    assert (await api.patch(by_token, None, {"avatar": None})).json()["avatar"] is None
+    assert kept(api, "webhookavatars") == 0
+
+
+@pytest.mark.parametrize("gone", ["webhook", "channel", "guild"])
+async def test_a_webhooks_avatar_goes_with_all_that_held_it(api: Api, gone: str) -> None:
+    made = (await api.post(f"/channels/{GENERAL}/webhooks", "ada", {"name": "hook", "avatar": uri(PNG)})).json()
+    assert kept(api, "webhookavatars") == 1
+    path = {"webhook": f"/webhooks/{made['id']}", "channel": f"/channels/{GENERAL}", "guild": f"/guilds/{LAB}"}[gone]
+    assert (await api.delete(path, "ada")).status_code in (200, 204)
+    assert kept(api, "webhookavatars") == 0
+    assert (await api.client.get(f"/content/avatars/{made['id']}/{made['avatar']}.png")).status_code == 404

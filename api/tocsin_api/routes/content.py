@@ -51,11 +51,14 @@ async def get_group_icon(request: Request[Any, Any, Any]) -> Response[bytes]:
     return _image(await services(request).group_dms.icons.image(channel_id, name), "channel")
 
 
-@get("/content/avatars/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's avatar")
+@get("/content/avatars/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's or a webhook's avatar")
 async def get_avatar(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """`AVATAR.png`, with whatever extension: the image as it was uploaded, while the user has it."""
-    user_id, name = _picture(request, "user_id")
-    return _image(await services(request).users.picture(user_id, "avatar", name), "user")
+    """`AVATAR.png`, with whatever extension: the image as it was uploaded, while its owner has it."""
+    owner_id, name = _picture(request, "user_id")
+    try:
+        return _image(await services(request).webhooks.avatars.image(owner_id, name), "webhook")
+    except NotFound:
+        return _image(await services(request).users.picture(owner_id, "avatar", name), "user")
 
 
 @get("/content/banners/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's or a guild's banner")

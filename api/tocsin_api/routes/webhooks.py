@@ -57,8 +57,9 @@ async def create_webhook(request: ApiRequest) -> Response[bytes]:
     audit_reason(request)
     channel_id = path_id(request, "channel_id")
     body = await read_body(request, WebhookCreate)
-    body.check()
-    return answer_json(await services(request).webhooks.create(request.user, channel_id, body.name))
+    return answer_json(
+        await services(request).webhooks.create(request.user, channel_id, body.name, body.avatar or None)
+    )
 
 
 @get(IN_CHANNEL, summary="List a channel's webhooks")
@@ -85,9 +86,8 @@ async def edit_webhook(request: ApiRequest) -> Response[bytes]:
     audit_reason(request)
     webhook_id = path_id(request, "webhook_id")
     body = await read_body(request, WebhookEdit)
-    body.check()
-    changed = await services(request).webhooks.update(request.user, webhook_id, body.name, body.channel_id)
-    return answer_json(changed)
+    webhooks = services(request).webhooks
+    return answer_json(await webhooks.update(request.user, webhook_id, body.name, body.channel_id, body.avatar))
 
 
 @delete(ONE, status_code=204, summary="Delete a webhook")
@@ -104,12 +104,11 @@ async def get_webhook_by_token(request: OfToken) -> Response[bytes]:
     return answer_json(await services(request).webhooks.get_by_token(*_key(request)))
 
 
-@patch(WITH_TOKEN, opt={**NO_AUTH, "body": WebhookEdit}, summary="Rename a webhook by its token")
+@patch(WITH_TOKEN, opt={**NO_AUTH, "body": WebhookEdit}, summary="Change a webhook by its token")
 async def edit_webhook_by_token(request: OfToken) -> Response[bytes]:
     """It cannot be moved."""
     body = await read_body(request, WebhookEdit)
-    body.check()
-    return answer_json(await services(request).webhooks.update_by_token(*_key(request), body.name))
+    return answer_json(await services(request).webhooks.update_by_token(*_key(request), body.name, body.avatar))
 
 
 @delete(WITH_TOKEN, status_code=204, opt=NO_AUTH, summary="Delete a webhook by its token")

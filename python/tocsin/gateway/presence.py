@@ -23,8 +23,8 @@ CHANGE_WINDOW_MS = 20_000
 """Op 3 limit (§1.8); what is beyond it is ignored."""
 
 USERS_AT_LEAST, SHARE, USERS_AT_MOST = 16, 16, 500
-"""Told in one turn is one in `SHARE` of those who wait, within these; the others have their turn a tick later. So whoever
-posts a message does not wait for a storm, and a storm is over in some tenths of a second."""
+"""Told in one turn is one in `SHARE` of those who wait, within these; the others have their turn a tick later. So
+whoever posts a message does not wait for a storm, and a storm is over in some tenths of a second."""
 
 TICK_S = 0.01
 """From one lot to the next."""

@@ -279,6 +279,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     user_id: int
     name: str
     token: str
+    avatar: str | None = None
 
 
 class WebhookAuthor(msgspec.Struct, frozen=True, kw_only=True):

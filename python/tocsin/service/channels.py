@@ -22,6 +22,7 @@ from tocsin.service.channel_form import check_changes, parent_of, siblings_end
 from tocsin.service.group_dms import GroupDmService
 from tocsin.service.roles import sorted_roles
 from tocsin.service.threads import ThreadService
+from tocsin.service.webhook_avatars import WebhookAvatars
 from tocsin.service.world import ChannelAccess, GuildAccess
 from tocsin.store import rows
 from tocsin.store.base import Op, Select, Update
@@ -62,6 +63,7 @@ class ChannelService:
         self._context = context
         self._threads = threads
         self._group_dms = group_dms
+        self._webhook_avatars = WebhookAvatars(context)
         self._store = context.store
         self._world = context.world
 
@@ -283,7 +285,9 @@ class ChannelService:
                 guild = msgspec.structs.replace(state.guild, **cleared)
                 ops.append(Update("guilds", {"id": guild.id}, cleared))
                 events.append(guild_events.guild_update(guild, sorted_roles(state), state.emojis.values()))
+            webhooks = await self._webhook_avatars.of(channel_id=channel.id)
             await self._store.commit(ops, events)
+            await self._webhook_avatars.drop_all(webhooks)
             return wire.channel(channel)
 
     async def _close(self, actor: Principal, channel: Channel) -> Body:

@@ -22,6 +22,7 @@ from tocsin.service.emojis import image_key
 from tocsin.service.forms import Form
 from tocsin.service.pictures import PictureFields
 from tocsin.service.roles import sorted_roles
+from tocsin.service.webhook_avatars import WebhookAvatars
 from tocsin.service.world import GuildAccess
 from tocsin.store import rows
 from tocsin.store.base import Op, Select
@@ -67,6 +68,7 @@ class GuildService:
         self._world = context.world
         self.online_in: Callable[[Sequence[int]], Awaitable[dict[int, int]]] = nobody_online
         self._pictures = PictureFields(context, _FOLDERS)
+        self._webhook_avatars = WebhookAvatars(context)
 
     async def create(self, actor: Principal, changes: dict[str, Any]) -> Body:
         """Make a guild of the actor's, with @everyone and a text channel `general`.
@@ -136,7 +138,9 @@ class GuildService:
                 raise MissingPermissions
             threads = await self._store.find(Select(entity=ThreadPlace, table="threads", where={"guild_id": guild_id}))
             ops = rows.guild_delete_ops(guild_id, [*access.guild.channels, *(each.id for each in threads)])
+            webhooks = await self._webhook_avatars.of(guild_id=guild_id)
             await self._store.commit(ops, [guild_events.guild_delete(guild_id)])
+            await self._webhook_avatars.drop_all(webhooks)
             for emoji_id in access.guild.emojis:
                 await self._context.content.delete(image_key(emoji_id))
             await self._pictures.drop(access.guild.guild)

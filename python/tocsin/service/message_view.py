@@ -13,6 +13,7 @@ from tocsin.model.entities import Member, Message, User, WebhookAuthor
 from tocsin.model.intents import Intents
 from tocsin.model.interactions import InteractionMessage
 from tocsin.service.auth import Principal
+from tocsin.service.webhook_avatars import pictured
 from tocsin.service.world import World
 from tocsin.store.base import Select, Store
 
@@ -175,7 +176,12 @@ class MessageView:
             return {}
         select = Select(entity=WebhookAuthor, table="webhook_authors", where={"message_id": ids})
         found = await self._store.find(select)
-        return {each.message_id: wire.webhook_user(each.webhook_id, each.name) for each in found}
+        hooks = await pictured(self._store, id=[*{each.webhook_id for each in found}])
+        avatars = {each.id: each.avatar for each in hooks}
+        return {
+            each.message_id: wire.webhook_user(each.webhook_id, each.name, avatars.get(each.webhook_id))
+            for each in found
+        }
 
     def _plain(self, message: Message, users: dict[int, User], hooks: dict[int, User]) -> dict[str, Any]:
         author = hooks.get(message.id) or users.get(message.author_id) or deleted_user(message.author_id)

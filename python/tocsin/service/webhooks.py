@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from tocsin.errors import ApiError, BadRequest, Forbidden, InvalidForm, Unauthorized, unknown
 from tocsin.model import wire
@@ -24,6 +24,7 @@ from tocsin.service.drafts import MessageDraft, MessagePatch
 from tocsin.service.mentions import AllowedMentions
 from tocsin.service.message_view import MessageView
 from tocsin.service.messages import MessageService
+from tocsin.service.webhook_avatars import WebhookAvatars
 from tocsin.service.world import TEXT_TYPES, ChannelAccess
 from tocsin.store import rows
 from tocsin.store.base import Delete, Select
@@ -58,11 +59,12 @@ class WebhookService:
         self._messages = messages
         self._view = MessageView(context.store, context.world)
         self._attachments = attachments
+        self.avatars = WebhookAvatars(context)
 
     # -- for those who manage them
 
-    async def create(self, actor: Principal, channel_id: int, name: str) -> Body:
-        """Make a webhook.
+    async def create(self, actor: Principal, channel_id: int, name: str, avatar: str | None = None) -> Body:
+        """Make a webhook. `avatar`: a data URI.
 
         Raises:
             errors.ApiError: 10003, 50001, 50013, 50003 in a DM, 30007, 50035.
@@ -73,17 +75,19 @@ class WebhookService:
             access = await self._manager(actor, channel_id)
             if len(await self._find({"channel_id": channel_id})) >= MAX_WEBHOOKS:
                 raise BadRequest(30007, f"Maximum number of webhooks reached ({MAX_WEBHOOKS})")
-            webhook = Webhook(
-                id=self._context.snowflakes.next(),
-                guild_id=access.channel.guild_id,
-                channel_id=channel_id,
-                user_id=actor.id,
-                name=name,
-                token=secrets.token_urlsafe(51),
-            )
-            event = guild_events.webhooks_update(webhook.guild_id, channel_id)
-            note(AuditAction.WEBHOOK_CREATE, webhook.id, changes_between({}, _shown(webhook)))
-            await self._store.commit(rows.webhook_ops(webhook), [event])
+            async with self.avatars.changing(None, {"avatar": avatar}) as pictures:
+                webhook = Webhook(
+                    id=self._context.snowflakes.next(),
+                    guild_id=access.channel.guild_id,
+                    channel_id=channel_id,
+                    user_id=actor.id,
+                    name=name,
+                    token=secrets.token_urlsafe(51),
+                    **pictures,
+                )
+                event = guild_events.webhooks_update(webhook.guild_id, channel_id)
+                note(AuditAction.WEBHOOK_CREATE, webhook.id, changes_between({}, _shown(webhook)))
+                await self._store.commit(rows.webhook_ops(webhook), [event])
         return self._render(webhook, actor.user)
 
     async def list_in_channel(self, actor: Principal, channel_id: int) -> list[Body]:
@@ -105,16 +109,23 @@ class WebhookService:
         webhook = await self._managed(actor, webhook_id)
         return self._render(webhook, await self._world.user(webhook.user_id))
 
-    async def update(self, actor: Principal, webhook_id: int, name: str | None, channel_id: int | None) -> Body:
-        """Rename or move a webhook, with the permission in both channels. Raises as `create` and `get`."""
+    async def update(
+        self,
+        actor: Principal,
+        webhook_id: int,
+        name: str | None,
+        channel_id: int | None,
+        avatar: str | UnsetType | None = UNSET,
+    ) -> Body:
+        """Change or move a webhook, with the permission in both channels. Raises as `create` and `get`."""
         webhook = await self._managed(actor, webhook_id)
-        changed = webhook if name is None else msgspec.structs.replace(webhook, name=_checked_name(name))
+        changes = _changes(name, avatar)
         if channel_id is not None and channel_id != webhook.channel_id:
             access = await self._manager(actor, channel_id)
             if access.channel.guild_id != webhook.guild_id:
                 raise unknown("channel")
-            changed = msgspec.structs.replace(changed, channel_id=channel_id)
-        await self._save(webhook, changed)
+            changes["channel_id"] = channel_id
+        changed = await self._change(webhook, changes)
         return self._render(changed, await self._world.user(changed.user_id))
 
     async def delete(self, actor: Principal, webhook_id: int) -> None:
@@ -127,12 +138,12 @@ class WebhookService:
         """Return a webhook without who made it. Raises 10015 or 50027."""
         return self._render(await self._by_token(webhook_id, token), None)
 
-    async def update_by_token(self, webhook_id: int, token: str, name: str | None) -> Body:
-        """Rename a webhook."""
+    async def update_by_token(
+        self, webhook_id: int, token: str, name: str | None, avatar: str | UnsetType | None = UNSET
+    ) -> Body:
+        """Change a webhook's name and avatar. Raises 10015, 50027 or 50035."""
         webhook = await self._by_token(webhook_id, token)
-        changed = webhook if name is None else msgspec.structs.replace(webhook, name=_checked_name(name))
-        await self._save(webhook, changed)
-        return self._render(changed, None)
+        return self._render(await self._change(webhook, _changes(name, avatar)), None)
 
     async def delete_by_token(self, webhook_id: int, token: str) -> None:
         """Delete a webhook."""
@@ -210,7 +221,7 @@ class WebhookService:
         guild = await self._world.guild(webhook.guild_id)
         if channel is None or guild is None or (thread_id and channel.parent_id != webhook.channel_id):
             raise unknown("channel")
-        user = wire.webhook_user(webhook.id, name)
+        user = wire.webhook_user(webhook.id, name, webhook.avatar)
         principal = Principal(user=user, application=None, token_digest=b"")
         return _Caller(principal, ChannelAccess(channel, guild, None, int(ALL)))
 
@@ -222,6 +233,16 @@ class WebhookService:
 
     async def _find(self, where: dict[str, Any]) -> list[Webhook]:
         return await self._store.find(Select(entity=Webhook, table="webhooks", where=where, order="id"))
+
+    async def _change(self, webhook: Webhook, changes: dict[str, Any]) -> Webhook:
+        async with self._context.locks.hold(("guild", webhook.guild_id)):
+            found = await self._find({"id": webhook.id})
+            if not found:
+                raise unknown("webhook")
+            async with self.avatars.changing(found[0], changes) as changes:
+                changed = msgspec.structs.replace(found[0], **changes)
+                await self._save(found[0], changed)
+            return changed
 
     async def _save(self, before: Webhook, after: Webhook) -> None:
         if before == after:
@@ -235,6 +256,7 @@ class WebhookService:
         event = guild_events.webhooks_update(webhook.guild_id, webhook.channel_id)
         note(AuditAction.WEBHOOK_DELETE, webhook.id, changes_between(_shown(webhook), {}))
         await self._store.commit([Delete("webhooks", {"id": webhook.id})], [event])
+        await self.avatars.drop(webhook)
 
     async def _render_all(self, webhooks: list[Webhook]) -> list[Body]:
         makers = await self._world.users(webhook.user_id for webhook in webhooks)
@@ -242,6 +264,11 @@ class WebhookService:
 
     def _render(self, webhook: Webhook, maker: User | None) -> Body:
         return wire.webhook(webhook, self._attachments.base_url(), maker)
+
+
+def _changes(name: str | None, avatar: str | UnsetType | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {} if name is None else {"name": _checked_name(name)}
+    return changes if avatar is UNSET else changes | {"avatar": avatar or None}
 
 
 def _checked_name(name: str) -> str:
@@ -259,4 +286,5 @@ def _checked_name(name: str) -> str:
 
 def _shown(webhook: Webhook) -> Body:
     """Return what the audit log tells of a webhook."""
-    return {"name": webhook.name, "channel_id": str(webhook.channel_id), "type": 1}
+    shown: Body = {"name": webhook.name, "channel_id": str(webhook.channel_id), "type": 1}
+    return shown if webhook.avatar is None else shown | {"avatar_hash": webhook.avatar}

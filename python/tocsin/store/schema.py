@@ -303,6 +303,7 @@ Table(
     _id("user_id"),
     _text("name"),
     _text("token"),
+    _text("avatar", null=True),
 )
 Index("webhooks_channel", METADATA.tables["webhooks"].c.channel_id)
 Index("webhooks_guild", METADATA.tables["webhooks"].c.guild_id)

@@ -15,7 +15,7 @@ def webhook(w: Webhook, base_url: str, maker: User | None = None) -> Body:
         "guild_id": str(w.guild_id),
         "channel_id": str(w.channel_id),
         "name": w.name,
-        "avatar": None,
+        "avatar": w.avatar,
         "token": w.token,
         "application_id": None,
         "url": f"{base_url}/api/webhooks/{w.id}/{w.token}",
@@ -25,6 +25,6 @@ def webhook(w: Webhook, base_url: str, maker: User | None = None) -> Body:
     return body
 
 
-def webhook_user(webhook_id: int, name: str) -> User:
+def webhook_user(webhook_id: int, name: str, avatar: str | None = None) -> User:
     """Return a webhook as the author of a message."""
-    return User(id=webhook_id, username=name, discriminator="0000", bot=True)
+    return User(id=webhook_id, username=name, avatar=avatar, discriminator="0000", bot=True)

@@ -1,11 +1,11 @@
--- Made by `python -m tests.packaging.schema` of 875c7e073587a11466995bf1fd421dc8ed6655fcc15d0670583fe1317989b687
+-- Made by `python -m tests.packaging.schema` of 38b2889e6b8fd60199232bd6dff972fcde5a4393192f6010b924680418c9b1e1
 
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0010');
+INSERT INTO "alembic_version" VALUES('0011');
 
 CREATE TABLE application_commands (
 	id INTEGER NOT NULL, 
@@ -489,7 +489,7 @@ CREATE TABLE webhooks (
 	channel_id INTEGER NOT NULL, 
 	user_id INTEGER NOT NULL, 
 	name TEXT NOT NULL, 
-	token TEXT NOT NULL, 
+	token TEXT NOT NULL, avatar TEXT, 
 	PRIMARY KEY (id)
 );
 
