@@ -93,8 +93,8 @@ METHOD = """\
   ready; and a test's bot and guild made and removed again as the pytest plugin does, in wall time and in CPU of the
   server: on a busy machine the first has a tail that the second has not.
 - **Flapping**: `bench/flapping.py`. The naive number is every change to every other session with GUILD_PRESENCES. The
-  watchers' generator runs under SCHED_FIFO where that is allowed, and that of the bots, who get 1,000 presences a second
-  each, which others' messages shall not wait for; they and the flapping members' share one cpu.
+  watchers' generator runs under SCHED_FIFO where that is allowed; so does that of the bots, who get 1,000 presences a
+  second each, which others' messages shall not wait for. They and the flapping members' share one cpu.
 - **Large guild**: `bench/large_guild.py`.
 - **Traces**: `bench/tracing_cost.py`. A round of a node is from its turn to its next, so that spans sent later count.
 - **Bus**, **takeover**, **restart**: `bench/bus.py`, `takeover.py`, `restart.py`: a Redis of its own over TCP, nodes

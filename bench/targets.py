@@ -411,9 +411,7 @@ def _flapping(results: Results) -> list[Row]:
     share = Figure.of([figures["percent"]]) if figures else None
     # Of those who look on and of bots, who get each change: the greater one counts.
     pairs = [
-        [figures[f"{who}{each}_p99_ms"]["median"] for each in ("quiet", "flapping")]
-        for who in ("", "bots_")
-        if figures
+        [figures[f"{who}{each}_p99_ms"]["median"] for each in ("quiet", "flapping")] for who in ("", "bots_") if figures
     ]
     rise = Figure.of([max((loud / quiet - 1) * 100 for quiet, loud in pairs)]) if figures else None
     beside = f"{figures['presence_updates']:,} of {figures['naive']:,}" if figures else "-"
