@@ -178,11 +178,12 @@ def figures(
     times = {what: at for at, what in notes}
     began, ended = times["steady"], times["end of steady"]
     whole = series(sampler.samples, {}, began)
-    steady = windows([each for each in whole if each[0] <= ended], given.steady_s * 0.9)[-1][1]
+    before, most_of_it_s = [each for each in whole if each[0] <= ended], given.steady_s * 0.9
+    steady = windows(before, most_of_it_s)[-1][1]
     found: dict[str, Any] = {"steady_cpus": round(steady, 3)}
     for length_s in WINDOWS_S:
         # How much of what follows is the machine's unrest.
-        undisturbed = max(cpus for _, cpus in windows([each for each in whole if each[0] <= ended], length_s))
+        undisturbed = max(cpus for _, cpus in windows(before, min(length_s, most_of_it_s)))
         found[f"most_{length_s:g}s_steady"] = round(undisturbed / steady, 2)
     for name, free in (("", {}), ("_without_starts", free_s)):
         line = [each for each in series(sampler.samples, free, ended) if each[0] <= times["end"]]
