@@ -109,16 +109,20 @@ impl Decision {
     /// may see (`gateway/policy.py`).
     fn by_name(envelope: &Envelope) -> Option<Self> {
         let user = envelope.exclude_user;
+        let nothing = |doubt| Self {
+            said: Vec::new(),
+            users: Vec::new(),
+            doubt,
+            bytes: 0,
+        };
         let told = match &*envelope.name {
+            // Whoever is in the guild was shown it when they identified, or was told of it by this. It comes late where
+            // Redis did not know the guild's log.
+            "GUILD_CREATE" if envelope.seq == 1 => return Some(nothing(None)),
             "GUILD_MEMBER_ADD" | "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE" => user != 0,
             "GUILD_EMOJIS_UPDATE" => true,
             name if is_for_holders(name) || is_for_channel_holders(name) => {
-                return Some(Self {
-                    said: Vec::new(),
-                    users: Vec::new(),
-                    doubt: Some(Arc::default()),
-                    bytes: 0,
-                });
+                return Some(nothing(Some(Arc::default())));
             }
             _ => false,
         };
@@ -132,7 +136,13 @@ impl Decision {
                 bots_only: false,
                 whole: !tocsin_proto::is_for_lookers(&envelope.name),
             }],
-            users: vec![user],
+            // Who entered and is in the guild has had that: their own word of which guilds they are in was written with
+            // it. Else they would have been refused before.
+            users: if &*envelope.name == "GUILD_MEMBER_ADD" {
+                Vec::new()
+            } else {
+                vec![user]
+            },
             doubt: None,
             bytes: 0,
         })

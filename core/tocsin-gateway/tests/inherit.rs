@@ -306,15 +306,20 @@ fn what_is_undecided_here_and_it_had_or_was_done_with_there_is_not_told_to_it() 
 
 #[test]
 fn what_changes_nobodys_sight_is_told_though_nothing_was_said_of_it_here() {
-    let member = |exclude_user| Envelope {
+    let of = |name, exclude_user| Envelope {
         exclude_user,
-        ..named("GUILD_MEMBER_ADD", 1)
+        ..named(name, 1)
     };
+    let member = |exclude_user| of("GUILD_MEMBER_ADD", exclude_user);
     let (members, moderation) = (1 << 1, 1 << 2);
     for (event, intents, outcome) in [
         (member(3), ALL, Some(["e1"].as_slice())),
         (member(3), ALL & !members, Some(&[])),
-        (member(USER), ALL, None),
+        // It is in the guild: so it had these.
+        (member(USER), ALL, Some(&[])),
+        (named("GUILD_CREATE", 1), ALL, Some(&[])),
+        (of("GUILD_MEMBER_UPDATE", USER), ALL, None),
+        (of("GUILD_MEMBER_REMOVE", USER), ALL, None),
         (member(0), ALL, None),
         (named("GUILD_BAN_ADD", 1), ALL, None),
         (named("GUILD_BAN_ADD", 1), ALL & !moderation, Some(&[])),
