@@ -56,9 +56,13 @@ async def get_avatar(request: Request[Any, Any, Any]) -> Response[bytes]:
     """`AVATAR.png`, with whatever extension: the image as it was uploaded, while its owner has it."""
     owner_id, name = _picture(request, "user_id")
     try:
-        return _image(await services(request).webhooks.avatars.image(owner_id, name), "webhook")
-    except NotFound:
         return _image(await services(request).users.picture(owner_id, "avatar", name), "user")
+    except NotFound:
+        # Users first: they are many, and known without asking the store.
+        data = await services(request).webhooks.avatars.image(owner_id, name)
+        if data is None:
+            raise
+        return _image(data, "webhook")
 
 
 @get("/content/banners/{user_id:str}/{file:str}", opt=OPEN, summary="Get a user's or a guild's banner")

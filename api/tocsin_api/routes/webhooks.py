@@ -57,9 +57,7 @@ async def create_webhook(request: ApiRequest) -> Response[bytes]:
     audit_reason(request)
     channel_id = path_id(request, "channel_id")
     body = await read_body(request, WebhookCreate)
-    return answer_json(
-        await services(request).webhooks.create(request.user, channel_id, body.name, body.avatar or None)
-    )
+    return answer_json(await services(request).webhooks.create(request.user, channel_id, body.name, body.avatar))
 
 
 @get(IN_CHANNEL, summary="List a channel's webhooks")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.errors import unknown
 from tocsin.service.pictures import PictureFields
 from tocsin.store.base import Select, Store
 
@@ -28,13 +27,10 @@ class WebhookAvatars(PictureFields):
         super().__init__(context, {"avatar": "webhookavatars"})
         self._store = context.store
 
-    async def image(self, webhook_id: int, name: str) -> bytes:
-        """Return the avatar that a webhook has. Raises `errors.NotFound` (10015) for every other name."""
+    async def image(self, webhook_id: int, name: str) -> bytes | None:
+        """Return the picture of that name if it is the avatar that a webhook has."""
         found = await pictured(self._store, id=webhook_id)
-        data = await self.given(found[0] if found else None, "avatar", name)
-        if data is None:
-            raise unknown("webhook")
-        return data
+        return await self.given(found[0] if found else None, "avatar", name)
 
     async def of(self, **where: int) -> list[Pictured]:
         """Return the webhooks of a channel or guild, which is about to be deleted."""

@@ -75,7 +75,7 @@ class WebhookService:
             access = await self._manager(actor, channel_id)
             if len(await self._find({"channel_id": channel_id})) >= MAX_WEBHOOKS:
                 raise BadRequest(30007, f"Maximum number of webhooks reached ({MAX_WEBHOOKS})")
-            async with self.avatars.changing(None, {"avatar": avatar}) as pictures:
+            async with self.avatars.changing(None, {"avatar": avatar or None}) as pictures:
                 webhook = Webhook(
                     id=self._context.snowflakes.next(),
                     guild_id=access.channel.guild_id,
